@@ -1,0 +1,31 @@
+//! All facts that a timeline or a draft is made from.
+
+use super::alert::Episode;
+use super::change::Change;
+use super::incident::Incident;
+
+/// One incident with everything it refers to, read at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// The incident.
+    pub incident: Incident,
+    /// Its members, by start and id.
+    pub members: Vec<Episode>,
+    /// Episodes listed beside it without being members, by start and id.
+    pub context: Vec<Episode>,
+    /// The changes it names, by the moment at which they happened and id.
+    pub changes: Vec<Change>,
+    /// What its revisions changed, oldest first.
+    pub revisions: Vec<Revision>,
+}
+
+/// What one revision changed, in words.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Revision {
+    /// Its number.
+    pub revision: u64,
+    /// Its record time.
+    pub at: super::time::Timestamp,
+    /// What changed, one sentence each.
+    pub changes: Vec<String>,
+}

@@ -1,0 +1,144 @@
+//! The effective grouping configuration: what the machine decides by.
+//!
+//! It is part of the ledger (written when it differs), so that a replay decides alike. Settings
+//! that only concern rendering or the server are not here.
+
+use serde::{Deserialize, Serialize};
+
+use super::alert::Severity;
+use super::ids::Name;
+use super::matcher::Matcher;
+use super::time::Span;
+
+/// Everything that steers episodes and grouping.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rules {
+    /// How alerts are read.
+    pub alerts: AlertRules,
+    /// How incidents form, end and return.
+    pub incidents: IncidentRules,
+    /// Always-firing alerts whose absence is the alarm.
+    pub heartbeats: Vec<HeartbeatRule>,
+}
+
+/// How alerts are read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertRules {
+    /// The label that holds the severity.
+    pub severity_label: String,
+    /// Words that stand for one of our severities beside their own names, such as `page`.
+    pub severities: Vec<(String, Severity)>,
+    /// Severities that would page somebody.
+    pub paging: Vec<Severity>,
+    /// Labels that may name the service, best first.
+    pub service_labels: Vec<String>,
+    /// Silence after which a firing ends with its end unknown.
+    pub stale_after: Span,
+    /// How long after an end an old firing on a webhook is taken for a late copy.
+    pub stale_firing_window: Span,
+    /// How many episodes of one alert within `flapping_window` make a flapper.
+    pub flapping_episodes: u32,
+    /// See `flapping_episodes`.
+    pub flapping_window: Span,
+    /// An alert that has fired for this long is chronic.
+    pub chronic_after: Span,
+}
+
+/// How incidents form, end and return.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncidentRules {
+    /// Record time without a firing member after which an incident resolves.
+    pub quiet_period: Span,
+    /// Occurred time after recovery in which a member that fires again reopens it.
+    pub reopen_window: Span,
+    /// How long before the opening an alert may have fired to become lead-up.
+    pub lead_up: Span,
+    /// Longest distance from the last moment at which a member was firing to a new member.
+    pub gap_limit: Span,
+    /// Longest distance from the first member to a new one.
+    pub duration_limit: Span,
+    /// How many alerts with evidence for each other open an incident.
+    pub open_alerts: u32,
+    /// Severities of which one alert alone opens an incident.
+    pub open_severities: Vec<Severity>,
+    /// Log-odds that a membership needs.
+    pub join_score: f64,
+}
+
+/// One kind of heartbeat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeartbeatRule {
+    /// Its name in metrics and status.
+    pub name: Name,
+    /// Which alerts it is about; all must match.
+    pub matchers: Vec<Matcher>,
+    /// How long it may stay silent; learnt from its own rhythm when absent.
+    pub within: Option<Span>,
+}
+
+impl Rules {
+    /// The severity that a label value stands for: unknown and missing ones count as warning.
+    #[must_use]
+    pub fn severity(&self, value: Option<&str>) -> Severity {
+        let Some(value) = value else { return Severity::Warning };
+        self.alerts
+            .severities
+            .iter()
+            .find(|(word, _)| word.eq_ignore_ascii_case(value))
+            .map(|(_, severity)| *severity)
+            .or_else(|| Severity::from_word(value))
+            .unwrap_or(Severity::Warning)
+    }
+
+    /// True when an alert of this severity would page somebody.
+    #[must_use]
+    pub fn would_page(&self, severity: Severity) -> bool {
+        self.alerts.paging.contains(&severity)
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let names = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        Self {
+            alerts: AlertRules {
+                severity_label: "severity".to_owned(),
+                severities: vec![("page".to_owned(), Severity::Critical)],
+                paging: vec![Severity::Critical, Severity::Error, Severity::High],
+                service_labels: names(&[
+                    "service",
+                    "app",
+                    "app_kubernetes_io_name",
+                    "deployment",
+                    "statefulset",
+                    "daemonset",
+                    "workload",
+                    "job",
+                    "pod",
+                    "instance",
+                    "namespace",
+                ]),
+                stale_after: Span::from_hours(13),
+                stale_firing_window: Span::from_minutes(10),
+                flapping_episodes: 6,
+                flapping_window: Span::from_hours(2),
+                chronic_after: Span::from_hours(48),
+            },
+            incidents: IncidentRules {
+                quiet_period: Span::from_minutes(10),
+                reopen_window: Span::from_hours(1),
+                lead_up: Span::from_hours(1),
+                gap_limit: Span::from_minutes(40),
+                duration_limit: Span::from_hours(24),
+                open_alerts: 2,
+                open_severities: vec![Severity::Critical],
+                join_score: 0.0,
+            },
+            heartbeats: vec![HeartbeatRule {
+                name: Name::from("watchdog"),
+                matchers: vec![],
+                within: None,
+            }],
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The `scribed` program.
+
+fn main() {}
