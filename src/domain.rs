@@ -13,6 +13,7 @@ pub mod incident;
 pub mod labels;
 pub mod matcher;
 pub mod milestone;
+pub mod note_kind;
 pub mod record;
 pub mod rules;
 pub mod source;

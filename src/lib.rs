@@ -1,7 +1,9 @@
 //! scribed: the scribe of every incident.
 pub mod clock;
 pub mod config;
+pub mod correlate;
 pub mod domain;
+pub mod engine;
 pub mod metrics;
 pub mod shutdown;
 pub mod store;

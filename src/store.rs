@@ -374,6 +374,14 @@ impl Store {
         todo!()
     }
 
+    /// All skip records of the ledger, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn skips(&self) -> Result<Vec<crate::domain::record::Skip>, StoreError> {
+        todo!()
+    }
+
     /// Record time of the head, and the wall time at which it was committed in this process.
     pub fn last_record_time(&self) -> Option<Timestamp> {
         todo!()

@@ -1,0 +1,6 @@
+//! stub
+use super::incident::NoteKind;
+/// stub
+pub fn suggest_kind(_text: &str) -> NoteKind {
+    NoteKind::Observation
+}
