@@ -416,7 +416,13 @@ impl Machine {
         self.set_deadlines(id);
         let episode = self.memory.episodes.get(&id)?;
         if episode.standing == Standing::Heartbeat {
-            self.hear_heartbeat(id, matches!(heard.word.state, WordState::Resolved { .. }));
+            let is_over = matches!(heard.word.state, WordState::Resolved { .. });
+            self.set_reason(
+                id,
+                "In no incident: a heartbeat never joins one; its silence is the alarm, armed after 3 words."
+                    .to_owned(),
+            );
+            self.hear_heartbeat(id, is_over);
             return None;
         }
         if episode.reason.is_empty() {

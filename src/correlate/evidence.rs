@@ -145,7 +145,8 @@ impl Pair {
     fn weigh_time(&mut self, a: &Episode, b: &Episode) {
         let gap = gap_between(a, b);
         let apart = (a.starts_at() - b.starts_at()).abs();
-        if gap > Span::ZERO {
+        // When the same alert fires again, the reopen window alone decides.
+        if gap > Span::ZERO && a.key != b.key {
             self.add(Term::Gap(gap), GAP * gap.seconds_f64() / 600.0);
         }
         let together = TOGETHER * (-apart.seconds_f64() / 120.0).exp();
