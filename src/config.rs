@@ -82,7 +82,8 @@ pub struct Web {
     pub max_connections: usize,
     /// How long things may take.
     pub timeouts: Timeouts,
-    /// TLS and basic authentication in the exporter-toolkit's form.
+    /// A file in the exporter-toolkit's form. One that asks for anything refuses the start, since
+    /// TLS and users with passwords are not built in.
     pub config_file: Option<PathBuf>,
 }
 

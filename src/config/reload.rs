@@ -32,8 +32,10 @@ pub fn restart_only_differences(old: &Config, new: &Config) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::path::PathBuf;
+
+    use super::super::LogFormat;
+    use super::*;
 
     #[test]
     fn only_what_needs_a_restart_is_told() {
@@ -52,5 +54,25 @@ mod tests {
                 "storage.path is \"./data\" until scribed is restarted, then \"/srv\"",
             ]
         );
+    }
+    #[test]
+    fn the_documentation_names_what_needs_a_restart() {
+        let old = Config::default_config();
+        let mut new = old.clone();
+        new.web.listen_addresses.clear();
+        new.web.max_connections += 1;
+        new.web.timeouts.header = new.web.timeouts.header.times(2);
+        new.web.timeouts.drain = new.web.timeouts.drain.times(2);
+        new.web.config_file = Some(PathBuf::from("web.yml"));
+        new.storage.path = PathBuf::from("/srv");
+        new.log.level = "debug".to_owned();
+        new.log.format = LogFormat::Json;
+        let keys: Vec<String> = restart_only_differences(&old, &new)
+            .iter()
+            .map(|line| format!("`{}`", line.split(' ').next().unwrap()))
+            .collect();
+        let documentation = include_str!("../../docs/configuration.md");
+        assert_eq!(keys.len(), 8);
+        assert!(documentation.contains(&keys.join(", ")), "{}", keys.join(", "));
     }
 }

@@ -379,3 +379,24 @@ fn a_flag_that_sets_nothing_is_told() {
     let error = load(&overrides, &[]).unwrap_err().to_string();
     assert!(error.starts_with("flag --storage.pfad: storage.pfad: is no setting"), "{error}");
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_and_no_variable_makes_the_reading_panic(
+        text in r#"([a-z]{1,9}|[:\-\[\]{}&*!|>'"%@` \n#,]|[0-9]{1,3}|auth|sources|web|\PC){0,60}"#,
+        value in "\\PC{0,20}",
+    ) {
+        let environment: Vec<(String, String)> = SETTINGS
+            .iter()
+            .flat_map(|setting| setting.environment_names())
+            .map(|name| (name, value.clone()))
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.yml");
+        fs::write(&path, text).unwrap();
+        let overrides = Overrides { config_file: Some(path), ..Overrides::default() };
+        if let Err(errors) = load(&overrides, &environment) {
+            proptest::prop_assert!(!errors.problems().is_empty());
+        }
+    }
+}
