@@ -67,7 +67,7 @@ use self::queue::{Bounds, Queue};
 use self::readers::Readers;
 use self::writer::{Shared, Writer};
 use crate::clock::Clock;
-use crate::domain::record::Outcome;
+use crate::domain::record::{Outcome, Skip};
 use crate::domain::{
     AlertKey, Change, ChangeId, Episode, EpisodeId, Facts, Incident, IncidentId, Name, Record, Seq,
     Timestamp, Topology,
@@ -190,6 +190,14 @@ impl Store {
     /// When the store cannot be read.
     pub fn records_after(&self, seq: Seq, limit: usize) -> Result<Vec<Record>, StoreError> {
         self.inner.read(|connection| ledger::after(connection, &self.inner.texts, seq, limit))
+    }
+
+    /// All skip records of the ledger, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn skips(&self) -> Result<Vec<Skip>, StoreError> {
+        self.inner.read(ledger::skips)
     }
 
     /// Record time of the head.

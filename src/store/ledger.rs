@@ -16,6 +16,7 @@ use super::ledger_form::{self, Encoded, Text, TextSort, Texts};
 use super::rows::{At, count, from_int, int, moment_if_any, named};
 use super::types::{Append, Appended, DoorCounts, RawDelivery};
 use super::{StoreError, lock};
+use crate::domain::record::Skip;
 use crate::domain::{Record, RecordBody, Seq, Timestamp};
 
 /// Weight of texts in each of the two generations of the readers' cache.
@@ -221,6 +222,26 @@ pub(super) fn after(
                 },
             )?;
             Ok(Record { seq: row.seq, time: row.time, received_at: row.received_at, body })
+        })
+        .collect()
+}
+
+/// All skip records, in order. A partial index holds just these.
+pub(super) fn skips(connection: &Connection) -> Result<Vec<Skip>, StoreError> {
+    let what = "reading which records are passed over";
+    let bodies = connection
+        .prepare_cached("SELECT body FROM ledger WHERE kind = 'skip' ORDER BY seq")
+        .and_then(|mut select| {
+            select
+                .query_map([], |row| row.get::<_, String>("body"))?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })
+        .trying(what)?;
+    bodies
+        .iter()
+        .map(|body| {
+            serde_json::from_str(body)
+                .map_err(|error| StoreError::Broken(format!("{what} failed: {error}")))
         })
         .collect()
 }

@@ -10,6 +10,7 @@ CREATE TABLE ledger (
     form INTEGER NOT NULL,
     body TEXT NOT NULL
 ) STRICT;
+CREATE INDEX ledger_skips ON ledger (seq) WHERE kind = 'skip';
 
 -- Texts that ledger rows refer to by number, in order of arrival. No index on the text: see
 -- intern.rs. An epoch says: ledger rows from first_seq on name no text before first_id.
