@@ -50,7 +50,7 @@ pub(super) struct DemoArguments {
     #[arg(long = "web.listen-address", value_name = "ADDR")]
     listen_address: Option<String>,
     /// Leave once everything is printed, instead of serving on.
-    #[arg(long)]
+    #[arg(long, visible_alias = "once")]
     exit: bool,
     /// Longest wait for one answer.
     #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = positive_span)]
@@ -255,6 +255,30 @@ mod tests {
              html      http://127.0.0.1:7274/api/v1/incidents/5/draft?format=html\n  \
              json      http://127.0.0.1:7274/api/v1/incidents/5/draft?format=json\n\n"
         );
+    }
+
+    #[test]
+    fn every_incident_is_listed_and_one_draft_printed_in_full() {
+        use crate::cli::fake::{Fake, Reply};
+        let fake = Fake::start(|asked| match asked.line().as_str() {
+            "GET /api/v1/incidents/5/draft?format=markdown" => Reply::json(200, "# The draft\n"),
+            _ => Reply::json(404, "{}"),
+        });
+        let made = [r#"{"id": 4, "title": "Shop"}"#, r#"{"id": 5, "title": "Books"}"#]
+            .map(|text| serde_json::from_str(text).unwrap());
+        let homes = vec![Some(1), Some(2), Some(3), Some(4), Some(5)];
+        let summary = Summary { events: 9, made: made.into(), homes };
+        let (mut results, mut diagnostics) = (Vec::new(), Vec::new());
+        let mut console = Console::captured(&mut results, &mut diagnostics, false);
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(print(&mut fake.client(), &outages().unwrap(), &summary, &mut console))
+            .unwrap();
+        let text = String::from_utf8(results).unwrap();
+        assert!(text.contains("Incident 4: Shop") && text.contains("Incident 5: Books"), "{text}");
+        assert!(text.ends_with("\n\n# The draft\n"), "{text}");
     }
 
     #[test]

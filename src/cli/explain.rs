@@ -8,10 +8,9 @@ use super::arguments::{Form, ServerArguments, ShowArguments, filled};
 use super::client::{Answer, Call, Client, ClientError};
 use super::console::Console;
 use super::failure::Failure;
-use super::incident::alert_table;
-use super::text::minute_utc;
+use super::text::{minute_utc, pairs};
 use super::url::Target;
-use super::wire::{Alert, Page};
+use super::wire::{Alert, Page, moment};
 use crate::domain::Timestamp;
 
 /// Arguments of `explain`.
@@ -27,10 +26,37 @@ pub(super) struct ExplainArguments {
     show: ShowArguments,
 }
 
-/// The reason, as far as this command reads it.
+/// The reason with what it speaks of, as far as the server tells.
 #[derive(Deserialize)]
 struct Explanation {
     reason: String,
+    alert: Option<String>,
+    alertname: Option<String>,
+    severity: Option<String>,
+    service: Option<String>,
+    status: Option<String>,
+    #[serde(default, deserialize_with = "moment")]
+    starts_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "moment")]
+    ends_at: Option<Timestamp>,
+    incident: Option<u64>,
+}
+
+impl Explanation {
+    /// What it speaks of, a line each.
+    fn sheet(&self) -> String {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        pairs(&[
+            ("Alert", text(&self.alert)),
+            ("Name", text(&self.alertname)),
+            ("Severity", text(&self.severity)),
+            ("Service", text(&self.service)),
+            ("Status", text(&self.status)),
+            ("Started", minute_utc(self.starts_at)),
+            ("Ended", minute_utc(self.ends_at)),
+            ("Incident", self.incident.map(|id| id.to_string()).unwrap_or_default()),
+        ])
+    }
 }
 
 /// Says why.
@@ -46,28 +72,26 @@ pub(super) async fn run(
     if arguments.show.form == Form::Json {
         return console.json(&answer.body);
     }
-    console.line(&answer.read::<Explanation>()?.reason)?;
-    if arguments.show.form == Form::Extended
-        && let Ok(alert) = answer.read::<Alert>()
-    {
-        console.block(&format!("\n{}", alert_table(&[alert])))?;
+    let explanation: Explanation = answer.read()?;
+    console.line(&explanation.reason)?;
+    if arguments.show.form == Form::Extended {
+        console.block(&explanation.sheet())?;
     }
     Ok(())
 }
 
-/// The explanation of an alert named by its id, or else by its fingerprint.
+/// The explanation of what was named. The server is asked for the text as it stands; where it
+/// knows no such id, the text is a fingerprint, and the episode is looked up.
 async fn find(
     client: &mut Client,
     alert: &str,
     console: &mut Console<'_>,
 ) -> Result<Answer, Failure> {
-    let (fingerprint, start) = split(alert)?;
-    if start.is_none() {
-        match client.call(&Call::get(explain_target(alert))).await {
-            Err(error) if is_unknown(&error) => {}
-            result => return Ok(result?),
-        }
+    match client.call(&Call::get(explain_target(alert))).await {
+        Err(error) if is_unknown(&error) => {}
+        result => return Ok(result?),
     }
+    let (fingerprint, start) = split(alert);
     let target =
         Target::new("/api/v1/alerts").query("fingerprint", fingerprint).query("limit", "500");
     let page: Page<Alert> = client.read(target).await?;
@@ -99,14 +123,12 @@ fn is_unknown(error: &ClientError) -> bool {
     matches!(error.status(), Some(StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST))
 }
 
-/// `fingerprint@start`, or what has no start.
-fn split(alert: &str) -> Result<(&str, Option<Timestamp>), Failure> {
-    match alert.split_once('@') {
-        None => Ok((alert, None)),
-        Some((fingerprint, start)) => Timestamp::parse(start)
-            .map(|start| (fingerprint, Some(start)))
-            .map_err(|error| Failure::Usage(error.to_string())),
-    }
+/// `fingerprint@start`, or a fingerprint alone; a sender's own may hold an `@`.
+fn split(alert: &str) -> (&str, Option<Timestamp>) {
+    alert
+        .rsplit_once('@')
+        .and_then(|(fingerprint, start)| Some((fingerprint, Some(Timestamp::parse(start).ok()?))))
+        .unwrap_or((alert, None))
 }
 
 /// The episode that began at that time, to the millisecond that the server writes; without a
@@ -134,13 +156,14 @@ mod tests {
     fn an_alert_is_an_id_or_a_fingerprint_with_its_start() {
         let start = Timestamp::parse("2024-06-22T15:15:00Z").ok();
         for (text, expect) in [
-            ("e17", Some(("e17", None))),
-            ("9ba69599550c63f0", Some(("9ba69599550c63f0", None))),
-            ("9ba6@2024-06-22T15:15:00Z", Some(("9ba6", start))),
-            ("9ba6@1719069300", Some(("9ba6", start))),
-            ("9ba6@noon", None),
+            ("e17", ("e17", None)),
+            ("9ba69599550c63f0", ("9ba69599550c63f0", None)),
+            ("9ba6@2024-06-22T15:15:00Z", ("9ba6", start)),
+            ("9ba6@1719069300", ("9ba6", start)),
+            ("host@site", ("host@site", None)),
+            ("host@site@1719069300", ("host@site", start)),
         ] {
-            assert_eq!(split(text).ok(), expect, "{text}");
+            assert_eq!(split(text), expect, "{text}");
         }
     }
 

@@ -45,9 +45,6 @@ pub(super) enum Failure {
     /// What was asked for is not there.
     #[error("{0}")]
     NotFound(String),
-    /// The arguments contradict what is there.
-    #[error("{0}")]
-    Usage(String),
     /// The configuration does not hold; the text lists every problem.
     #[error("{0}")]
     Configuration(String),
@@ -64,7 +61,7 @@ impl Failure {
             Self::Stream(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Client(error) if error.is_configuration() => 2,
             Self::Scenario(error) if error.is_usage() => 2,
-            Self::Usage(_) | Self::Configuration(_) => 2,
+            Self::Configuration(_) => 2,
             Self::Client(_)
             | Self::Scenario(_)
             | Self::Event { .. }
@@ -92,7 +89,6 @@ mod tests {
     #[test]
     fn wrong_usage_is_two_failure_is_one_and_a_closed_pipe_is_none() {
         for (failure, code) in [
-            (Failure::Usage(String::new()), 2),
             (Failure::Configuration(String::new()), 2),
             (Failure::NotFound(String::new()), 1),
             (Failure::Stream(io::ErrorKind::BrokenPipe.into()), 0),

@@ -393,7 +393,7 @@ fn sheet(incident: &Incident, page: &str, now: Timestamp) -> String {
 }
 
 /// Alerts as a table.
-pub(super) fn alert_table(alerts: &[Alert]) -> String {
+fn alert_table(alerts: &[Alert]) -> String {
     let headings =
         ["ALERT", "STATUS", "SEVERITY", "STARTED (UTC)", "ENDED (UTC)", "SERVICE", "NAME"];
     let mut table = Table::new(&headings);

@@ -11,7 +11,7 @@ use super::failure::Failure;
 
 /// Arguments of `serve`. Only what was really given counts; the environment (`SCRIBED_…`), the
 /// file and the defaults lie below, and are read where the configuration is.
-#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Args, Clone, Debug, Default)]
 pub(super) struct ServeArguments {
     /// Configuration file (YAML).
     #[arg(long = "config.file", value_name = "FILE")]
@@ -59,6 +59,23 @@ impl ServeArguments {
             ..Self::default()
         }
     }
+
+    /// What was given, each with the key of the configuration that it overrides and the flag as a
+    /// person types it. The file and the listen addresses are handed on beside these.
+    fn settings(&self) -> Vec<(&'static str, String, &'static str)> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.to_string_lossy().into_owned());
+        [
+            ("storage.path", path(&self.storage_path), "--storage.path"),
+            ("web.config_file", path(&self.web_config_file), "--web.config.file"),
+            ("web.external_url", self.external_url.clone(), "--web.external-url"),
+            ("log.level", self.log_level.clone(), "--log.level"),
+            ("log.format", self.log_format.clone(), "--log.format"),
+            ("replay.allow", self.replay_allow.map(|is| is.to_string()), "--replay.allow"),
+        ]
+        .into_iter()
+        .filter_map(|(key, value, flag)| Some((key, value?, flag)))
+        .collect()
+    }
 }
 
 /// A server inside this process.
@@ -72,7 +89,7 @@ pub(super) struct Inside {
 /// # Errors
 /// When the configuration does not hold, or the server cannot start or fails.
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), Failure> {
-    Err(unwired(&format!("serve with {arguments:?}")))
+    Err(unwired(&format!("serve with {:?}", arguments.settings())))
 }
 
 /// Checks one configuration file; the error lists every problem, one a line.
@@ -85,7 +102,7 @@ pub(super) fn check_file(path: &Path) -> Result<(), String> {
 /// # Errors
 /// When it cannot start.
 pub(super) async fn start(arguments: &ServeArguments) -> Result<Inside, Failure> {
-    Err(unwired(&format!("start with {arguments:?}")))
+    Err(unwired(&format!("start with {:?}", arguments.settings())))
 }
 
 impl Inside {
@@ -114,48 +131,58 @@ mod tests {
         arguments: ServeArguments,
     }
 
+    fn read(line: &str) -> ServeArguments {
+        Line::try_parse_from(line.split(' ')).unwrap().arguments
+    }
+
     #[test]
     fn only_flags_that_were_given_override() {
-        let none = ServeArguments::default();
         for (line, expect) in [
-            ("serve", none.clone()),
+            ("serve", vec![]),
+            ("serve --config.file=a.yml --web.listen-address=:1", vec![]),
+            ("serve --storage.path b", vec![("storage.path", "b", "--storage.path")]),
             (
-                "serve --config.file=a.yml --storage.path b",
-                ServeArguments {
-                    config_file: Some("a.yml".into()),
-                    storage_path: Some("b".into()),
-                    ..none.clone()
-                },
+                "serve --web.config.file=w.yml --web.external-url=http://h",
+                vec![
+                    ("web.config_file", "w.yml", "--web.config.file"),
+                    ("web.external_url", "http://h", "--web.external-url"),
+                ],
             ),
             (
-                "serve --web.listen-address=:1 --web.listen-address=[::1]:2",
-                ServeArguments {
-                    listen_addresses: vec![":1".into(), "[::1]:2".into()],
-                    ..none.clone()
-                },
+                "serve --log.format=json --log.level=debug --replay.allow",
+                vec![
+                    ("log.level", "debug", "--log.level"),
+                    ("log.format", "json", "--log.format"),
+                    ("replay.allow", "true", "--replay.allow"),
+                ],
             ),
-            (
-                "serve --web.config.file=w.yml --web.external-url=http://h --log.level=debug",
-                ServeArguments {
-                    web_config_file: Some("w.yml".into()),
-                    external_url: Some("http://h".into()),
-                    log_level: Some("debug".into()),
-                    ..none.clone()
-                },
-            ),
-            (
-                "serve --log.format=json --replay.allow",
-                ServeArguments {
-                    log_format: Some("json".into()),
-                    replay_allow: Some(true),
-                    ..none.clone()
-                },
-            ),
-            ("serve --replay.allow=false", ServeArguments { replay_allow: Some(false), ..none }),
+            ("serve --replay.allow=false", vec![("replay.allow", "false", "--replay.allow")]),
         ] {
-            let line = line.split(' ');
-            assert_eq!(Line::try_parse_from(line).unwrap().arguments, expect);
+            let settings = read(line).settings();
+            let found: Vec<_> = settings.iter().map(|(k, v, f)| (*k, v.as_str(), *f)).collect();
+            assert_eq!(found, expect, "{line}");
         }
+    }
+
+    #[test]
+    fn the_file_and_every_address_are_kept() {
+        let arguments =
+            read("serve --config.file=a.yml --web.listen-address=:1 --web.listen-address=[::1]:2");
+        assert_eq!(arguments.config_file, Some("a.yml".into()));
+        assert_eq!(arguments.listen_addresses, [":1", "[::1]:2"]);
+    }
+
+    #[test]
+    fn the_demo_has_a_folder_and_an_address_of_its_own_and_allows_replays() {
+        let arguments = ServeArguments::for_demo(Path::new("/tmp/x"), "127.0.0.1:0".into());
+        assert_eq!(
+            arguments.settings(),
+            [
+                ("storage.path", "/tmp/x".to_owned(), "--storage.path"),
+                ("replay.allow", "true".to_owned(), "--replay.allow"),
+            ]
+        );
+        assert_eq!(arguments.listen_addresses, ["127.0.0.1:0"]);
     }
 
     #[test]

@@ -159,9 +159,11 @@ fn api(asked: &Asked) -> Reply {
                    "text": "found it"}),
         ),
         "POST /api/v1/changes" => Reply::json(201, json!({"id": "c4"})),
-        "GET /api/v1/alerts/e1/explain" => {
-            Reply::json(200, json!({"id": "e1", "reason": "It opened incident 3 alone"}))
-        }
+        "GET /api/v1/alerts/e1/explain" => Reply::json(
+            200,
+            json!({"alert": "e1", "reason": "It opened incident 3 alone", "incident": 3,
+                                  "starts_at": "2024-06-22T15:15:00.000Z", "ends_at": null}),
+        ),
         "GET /api/v1/alerts?fingerprint=f00d&limit=500" => Reply::json(
             200,
             json!({"items": [{"id": "e0", "starts_at": "2024-06-21T15:15:00.000Z"},
@@ -190,6 +192,11 @@ fn commands_ask_the_server_and_show_its_answer() {
         (&["change", "v2", "--service=shop"], "Change c4\n"),
         (&["change", "v2", "--service=shop", "-o", "json"], "{\"id\":\"c4\"}\n"),
         (&["explain", "e1"], "It opened incident 3 alone\n"),
+        (
+            &["explain", "e1", "-o", "extended"],
+            "It opened incident 3 alone\nAlert     e1\nStarted   2024-06-22 15:15 UTC\n\
+             Incident  3\n",
+        ),
         (&["explain", "f00d@2024-06-22T15:15:00Z"], "It opened incident 3 alone\n"),
     ] {
         assert_eq!(
@@ -266,6 +273,41 @@ fn filters_of_a_list_stand_in_its_query() {
         ["GET /api/v1/incidents?state=open&since=2024-06-22T15%3A15%3A00.000Z&q=data%20base\
           &filter=alertname%3D%22Down%22&filter=env%21%3Dprod&limit=7"]
     );
+}
+
+#[test]
+fn a_replay_sums_up_what_it_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("night.json");
+    let event = r#"{"at": "2024-06-22T15:05:20Z", "type": "change", "change": {"summary": "s"}}"#;
+    std::fs::write(&file, format!(r#"{{"events": [{event}, {event}]}}"#)).unwrap();
+    let file = file.to_str().unwrap();
+    for (form, out) in [
+        ("simple", "Played 2 events of 1 scenario; 1 new incident\n".to_owned()),
+        (
+            "json",
+            format!(
+                "{{\"events\":2,\"incidents\":[8],\"scenarios\":[{{\"events\":2,\"file\":\"{file}\",\
+                 \"incident\":null,\"name\":\"night\"}}]}}\n"
+            ),
+        ),
+    ] {
+        let mut changes = 0;
+        let fake = Fake::start(move |asked| match (asked.line().as_str(), changes) {
+            ("GET /api/v1/incidents?limit=500", 2) => Reply::json(200, r#"{"items": [{"id": 8}]}"#),
+            ("GET /api/v1/incidents?limit=500", _) => Reply::json(200, r#"{"items": []}"#),
+            ("GET /api/v1/status", _) => Reply::json(200, r#"{"head": 2, "cursor": 2}"#),
+            ("POST /api/v1/changes", _) => {
+                changes += 1;
+                Reply::json(201, r#"{"id": "c1"}"#)
+            }
+            _ => Reply::json(404, "{}"),
+        });
+        let (code, found, err) = execute_line(&fake, &["replay", file, "-o", form], false);
+        assert_eq!(code, 0, "{err}");
+        assert!(found.starts_with(&out), "{found}");
+        assert_eq!(err, "1/2  2024-06-22 15:05  night\n2/2  2024-06-22 15:05  night\n");
+    }
 }
 
 #[test]

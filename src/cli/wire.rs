@@ -188,7 +188,9 @@ pub(super) struct Made {
 
 /// Reads a time; null and absent alike are none, and so is one outside the years that can be
 /// held.
-fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+pub(super) fn moment<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.and_then(|text| Timestamp::parse_rfc3339(&text).ok()))
 }
