@@ -2,6 +2,7 @@
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod ingest;
 pub mod metrics;
 pub mod shutdown;
 pub mod store;
