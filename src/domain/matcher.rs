@@ -285,7 +285,7 @@ fn unescape(text: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
-        bytes.extend_from_slice(rest[..at].as_bytes());
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
         let tail = &rest[at + 1..];
         rest = match tail.as_bytes().first() {
             Some(b'n') => push(&mut bytes, b'\n', tail),
