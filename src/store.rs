@@ -11,7 +11,7 @@
 //! | --- | --- |
 //! | `types`, `error` | what goes in and comes out |
 //! | `schema` | folder, file, migrations |
-//! | `queue`, `job`, `writer` | the way of a write |
+//! | `inner`, `queue`, `job`, `writer` | the way of a write |
 //! | `ledger`, `ledger_form`, `intern`, `door` | appending, and reading back |
 //! | `deliveries`, `incidents`, `episodes`, `changes`, `engine` | one file for each group of tables |
 //! | `readers`, `paging` | the way of a read |
@@ -29,6 +29,7 @@ mod files;
 mod generations;
 mod incidents;
 mod inflight;
+mod inner;
 mod intern;
 mod job;
 mod ledger;
@@ -45,9 +46,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{oneshot, watch};
 
@@ -59,13 +59,10 @@ pub use types::{
     RefusedAlert, SignOfLife, Snapshot, SourceRow, StoreCounts, StoreOptions,
 };
 
-use self::door::{Door, Eye};
-use self::error::Trying;
+use self::inner::{Inner, writer_is_gone};
 use self::job::{Job, Reply};
-use self::ledger::{Head, PreparedAppend, TextCache};
-use self::queue::{Bounds, Queue};
-use self::readers::Readers;
-use self::writer::{Shared, Writer};
+use self::ledger::PreparedAppend;
+use self::queue::Bounds;
 use crate::clock::Clock;
 use crate::domain::record::{Outcome, Skip};
 use crate::domain::{
@@ -84,20 +81,6 @@ const SMALL_JOB_BYTES: usize = 128;
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    /// Shared with the writer.
-    shared: Arc<Shared>,
-    readers: Readers,
-    texts: TextCache,
-    eye: Eye,
-    in_flight: inflight::Registry,
-    /// As it stood when we opened.
-    sign_of_life: Option<SignOfLife>,
-    /// The writer, until it is joined.
-    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Store {
@@ -494,94 +477,6 @@ impl Store {
             |_| Ok(true),
         )
     }
-}
-
-impl Inner {
-    fn open(options: StoreOptions, clock: Clock, metrics: Metrics) -> Result<Self, StoreError> {
-        let folder = schema::lock_folder(&options.path)?;
-        let connection = schema::open_writer(&options.path)?;
-        let sign_of_life = engine::sign_of_life(&connection)?;
-        let eye = Eye::default();
-        let door = Door::open(&connection, &eye)?;
-        let capacity = i64::try_from(options.queue_capacity).unwrap_or(i64::MAX);
-        metrics.store_queue_capacity.set(capacity);
-        let path = schema::database_path(&options.path);
-        let shared = Arc::new(Shared {
-            queue: Queue::new(options.queue_capacity, options.queue_bytes),
-            head: watch::Sender::new(Head::default()),
-            head_seq: watch::Sender::new(Seq::default()),
-            cursor: watch::Sender::new(Seq::default()),
-            is_writable: AtomicBool::new(true),
-            clock,
-            metrics,
-            path: path.clone(),
-        });
-        let writer = Writer::new(Arc::clone(&shared), connection, door, folder)?;
-        let readers = Readers::open(path)?;
-        let thread = std::thread::Builder::new()
-            .name("scribed-writer".to_owned())
-            .spawn(move || writer.run())
-            .trying("starting the writer's thread")?;
-        Ok(Self {
-            shared,
-            readers,
-            texts: TextCache::default(),
-            eye,
-            in_flight: inflight::Registry::default(),
-            sign_of_life,
-            thread: Mutex::new(Some(thread)),
-        })
-    }
-
-    fn read<T>(
-        &self,
-        work: impl FnOnce(&rusqlite::Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        self.readers
-            .read(work)
-            .inspect_err(|_| self.shared.metrics.store_errors.with_label_values(&["read"]).inc())
-    }
-
-    fn push(&self, job: Job, bytes: usize, bounds: Bounds) -> Result<(), StoreError> {
-        let depth = self.shared.queue.push(job, bytes, bounds)?;
-        self.shared.metrics.store_queue_depth.set(i64::try_from(depth).unwrap_or(i64::MAX));
-        Ok(())
-    }
-
-    /// Queues a job and blocks until it is answered.
-    fn ask<T>(
-        &self,
-        bytes: usize,
-        bounds: Bounds,
-        job: impl FnOnce(Reply<T>) -> Job,
-    ) -> Result<T, StoreError> {
-        let (reply, answer) = mpsc::sync_channel(1);
-        self.push(job(Reply::Thread(reply)), bytes, bounds)?;
-        answer.recv().unwrap_or_else(|_| Err(writer_is_gone()))
-    }
-
-    fn close(&self) {
-        self.shared.queue.close();
-        // Held while joining, so that whoever closes second waits as well.
-        let mut thread = lock(&self.thread);
-        if let Some(thread) = thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!(
-                "The store's writer ended by a fault; the database is as last committed"
-            );
-        }
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-fn writer_is_gone() -> StoreError {
-    StoreError::Unavailable("its writer has ended; restart scribed".to_owned())
 }
 
 /// Locks, also after a panic elsewhere: what our locks guard is whole between any two statements.

@@ -37,12 +37,6 @@ impl<T> Trying<T> for Result<T, rusqlite::Error> {
     }
 }
 
-impl<T> Trying<T> for Result<T, serde_json::Error> {
-    fn trying(self, what: &str) -> Result<T, StoreError> {
-        self.map_err(|error| StoreError::Broken(format!("{what} failed: {error}")))
-    }
-}
-
 impl<T> Trying<T> for Result<T, std::io::Error> {
     fn trying(self, what: &str) -> Result<T, StoreError> {
         self.map_err(|error| StoreError::Unavailable(format!("{what} failed: {error}")))

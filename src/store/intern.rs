@@ -155,3 +155,90 @@ pub(super) fn drop_unused(
         .trying("dropping old epochs of texts")?;
     Ok(dropped)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema;
+
+    /// A database in a folder that goes with it.
+    fn database() -> (tempfile::TempDir, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = schema::open_writer(folder.path()).unwrap();
+        (folder, connection)
+    }
+
+    fn stored(connection: &Connection) -> Vec<(i64, String)> {
+        let mut select = connection.prepare("SELECT id, text FROM interned ORDER BY id").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    }
+
+    fn epochs(connection: &Connection) -> Vec<(i64, i64)> {
+        let mut select =
+            connection.prepare("SELECT first_id, first_seq FROM intern_epochs").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn a_text_is_stored_once_until_the_memory_is_full() {
+        let (_folder, connection) = database();
+        let mut texts = Interner::open(&connection).unwrap();
+        texts.limit_to(2 * ENTRY_BYTES);
+        let mut intern = |seq, text: &str| {
+            texts.begin_record(Seq(seq));
+            texts.intern(&connection, Seq(seq), text).unwrap()
+        };
+        assert_eq!([intern(1, "a"), intern(1, "a"), intern(2, "b")], [1, 1, 2]);
+        // Two texts and what they take beside fill the memory: the third record begins anew.
+        assert_eq!([intern(3, "a"), intern(4, "a")], [3, 3]);
+        assert_eq!(epochs(&connection), [(1, 1), (3, 3)]);
+        assert_eq!(stored(&connection).len(), 3);
+    }
+
+    #[test]
+    fn an_epoch_ends_after_many_records_even_when_nothing_is_new() {
+        let (_folder, connection) = database();
+        let mut texts = Interner::open(&connection).unwrap();
+        let mut intern = |seq| {
+            texts.begin_record(Seq(seq));
+            texts.intern(&connection, Seq(seq), "a").unwrap()
+        };
+        let last = EPOCH_RECORDS_MAX;
+        assert_eq!([intern(1), intern(last), intern(last + 1), intern(last + 2)], [1, 1, 2, 2]);
+    }
+
+    #[test]
+    fn a_roll_back_forgets_what_the_database_forgot() {
+        let (_folder, connection) = database();
+        let mut texts = Interner::open(&connection).unwrap();
+        texts.intern(&connection, Seq(1), "a").unwrap();
+        let mark = texts.mark();
+        connection.execute_batch("SAVEPOINT job").unwrap();
+        assert_eq!(texts.intern(&connection, Seq(2), "b").unwrap(), 2);
+        connection.execute_batch("ROLLBACK TO job; RELEASE job").unwrap();
+        texts.roll_back(mark);
+        assert_eq!(texts.intern(&connection, Seq(2), "c").unwrap(), 2);
+        assert_eq!(texts.intern(&connection, Seq(2), "b").unwrap(), 3);
+        assert_eq!(texts.intern(&connection, Seq(2), "a").unwrap(), 1);
+        let expect = [(1, "a"), (2, "c"), (3, "b")].map(|(id, text)| (id, text.to_owned()));
+        assert_eq!(stored(&connection), expect);
+    }
+
+    #[test]
+    fn a_roll_back_over_the_beginning_of_an_epoch_begins_it_again() {
+        let (_folder, connection) = database();
+        let mut texts = Interner::open(&connection).unwrap();
+        texts.intern(&connection, Seq(1), "a").unwrap();
+        texts.limit_to(0);
+        let mark = texts.mark();
+        connection.execute_batch("SAVEPOINT job").unwrap();
+        texts.begin_record(Seq(2));
+        assert_eq!(texts.intern(&connection, Seq(2), "a").unwrap(), 2);
+        connection.execute_batch("ROLLBACK TO job; RELEASE job").unwrap();
+        texts.roll_back(mark);
+        assert_eq!(texts.intern(&connection, Seq(2), "b").unwrap(), 2);
+        assert_eq!(epochs(&connection), [(1, 1), (2, 2)]);
+    }
+}

@@ -74,7 +74,8 @@ pub(super) fn plan(
         let (until, has_more) = records(connection, before)?;
         plan.ledger_until = until;
         plan.has_more |= has_more
-            || plan.incidents.len() as u64 == INCIDENTS_MAX
+            // What an incident held on to (merged ones, context) can go after it.
+            || !plan.incidents.is_empty()
             || plan.episodes.len() as u64 == ROWS_MAX
             || plan.changes.len() as u64 == ROWS_MAX;
         plan.with_texts = until.is_some() || unused_texts(connection)?;

@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
-use super::error::Trying;
 use crate::domain::Timestamp;
 
 /// Named parameters of a statement: `named! { seq: 1, body: text }` fills `:seq` and `:body`.
@@ -55,10 +54,12 @@ pub(super) fn count(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
 
 /// Writes a value for a JSON column.
 pub(super) fn to_json<T: Serialize + ?Sized>(value: &T, what: &str) -> Result<String, StoreError> {
-    serde_json::to_string(value).trying(&format!("writing {what} as JSON"))
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Broken(format!("writing {what} as JSON failed: {error}")))
 }
 
 /// Reads a value from a JSON column.
 pub(super) fn from_json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).trying(&format!("reading {what} back from JSON"))
+    serde_json::from_str(text)
+        .map_err(|error| StoreError::Broken(format!("reading {what} back failed: {error}")))
 }

@@ -29,8 +29,8 @@ use crate::metrics::Metrics;
 const BATCH_JOBS_MAX: usize = 512;
 /// Most bytes in one transaction, for the same reason. A larger job goes alone.
 const BATCH_BYTES_MAX: usize = 16 << 20;
-/// The files are measured once in so many batches.
-const BATCHES_PER_MEASURE: u32 = 64;
+/// How long the measured size of the files stands.
+const SIZE_STANDS: Span = Span::from_seconds(5);
 
 /// What the writer shares with everyone.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     connection: Connection,
     memory: Memory,
-    batches: u32,
+    /// When the files are to be measured again, on the monotonic clock.
+    measure_at: Span,
     /// Released last, after the connection is closed.
     _folder: FolderLock,
 }
@@ -112,7 +113,7 @@ impl Writer {
         };
         let texts = Interner::open(&connection)?;
         let memory = Memory { counters, texts, door };
-        let writer = Self { shared, connection, memory, batches: 0, _folder: folder };
+        let writer = Self { shared, connection, memory, measure_at: Span::ZERO, _folder: folder };
         writer.publish();
         Ok(writer)
     }
@@ -280,11 +281,12 @@ impl Writer {
     }
 
     fn measure(&mut self) {
-        if self.batches.is_multiple_of(BATCHES_PER_MEASURE) {
+        let now = self.shared.clock.monotonic();
+        if now >= self.measure_at {
             let bytes = files::size(&self.shared.path);
             self.shared.metrics.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            self.measure_at = Span::from_nanos(now.nanos().saturating_add(SIZE_STANDS.nanos()));
         }
-        self.batches = self.batches.wrapping_add(1);
     }
 
     /// Moves the write-ahead log into the database, so that the next start has nothing to recover.
