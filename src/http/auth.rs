@@ -1,0 +1,248 @@
+//! Who asks, and what they may do.
+//!
+//! A handler names what it needs by its extractor ([`Reader`], [`Writer`], [`Admin`],
+//! [`Reporter`]); a handler without one is open to everyone. Secrets are compared as hashes, in
+//! constant time, over all candidates. Never logs a credential. Callers: the handlers.
+//!
+//! Anonymous access follows the contract: on a loopback listener it holds only for what plainly
+//! comes from this machine ([`anonymous`]). On any other listener it exists only where the
+//! operator wrote `auth.anonymous`; there no `Host` can prove anything, so only requests that
+//! change something are checked, for the mark of a foreign page.
+
+pub mod anonymous;
+pub mod credentials;
+pub mod signature;
+pub mod source;
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use crate::config::{Anonymous, Auth, Scope};
+use crate::domain::Name;
+
+use super::Shared;
+use super::answer::Problem;
+use super::server::Connection;
+use anonymous::Strictness;
+use credentials::Presented;
+
+/// Somebody who asks: a token's name, or nobody in particular.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    name: Option<Name>,
+    scopes: Vec<Scope>,
+}
+
+/// What a request needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// See what is known.
+    Read,
+    /// Do what people do.
+    Write,
+    /// Raw bodies, reload.
+    Admin,
+    /// State the original time of receipt.
+    Replay,
+    /// Deliver for this source.
+    Ingest(Name),
+}
+
+impl Need {
+    const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+            Self::Replay => "replay",
+            Self::Ingest(_) => "ingest",
+        }
+    }
+}
+
+impl Principal {
+    /// Somebody with a name and what it may do.
+    #[must_use]
+    pub const fn named(name: Name, scopes: Vec<Scope>) -> Self {
+        Self { name: Some(name), scopes }
+    }
+
+    /// Nobody in particular. Only on loopback does "everything that people do" include
+    /// administration: whoever can reach it can read the files as well.
+    fn nobody(access: Anonymous, on_loopback: bool) -> Self {
+        let mut scopes = Vec::new();
+        if access >= Anonymous::Ingest {
+            scopes.push(Scope::Ingest(None));
+        }
+        if access >= Anonymous::Read {
+            scopes.push(Scope::Read);
+        }
+        if access >= Anonymous::Write {
+            scopes.push(Scope::Write);
+            if on_loopback {
+                scopes.push(Scope::Admin);
+            }
+        }
+        Self { name: None, scopes }
+    }
+
+    /// The name to keep with what they do; `None` for anonymous access.
+    #[must_use]
+    pub const fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
+    }
+
+    /// True when they may.
+    #[must_use]
+    pub fn may(&self, need: &Need) -> bool {
+        self.scopes.iter().any(|scope| match (scope, need) {
+            (Scope::Read | Scope::Write | Scope::Admin, Need::Read)
+            | (Scope::Write, Need::Write)
+            | (Scope::Admin, Need::Admin)
+            | (Scope::Replay, Need::Replay)
+            | (Scope::Ingest(None), Need::Ingest(_)) => true,
+            (Scope::Ingest(Some(allowed)), Need::Ingest(source)) => allowed == source,
+            (
+                Scope::Ingest(_) | Scope::Read | Scope::Write | Scope::Replay | Scope::Admin,
+                Need::Read | Need::Write | Need::Admin | Need::Replay | Need::Ingest(_),
+            ) => false,
+        })
+    }
+
+    /// Nothing, when they may.
+    ///
+    /// # Errors
+    /// `Forbidden` when they may not.
+    pub fn require(&self, need: &Need) -> Result<(), Problem> {
+        if self.may(need) {
+            return Ok(());
+        }
+        let who = self.name.as_ref().map_or("anonymous access", Name::as_str);
+        Err(Problem::Forbidden(format!(
+            "this needs the scope {}, which {who} lacks",
+            need.as_str()
+        )))
+    }
+}
+
+/// Finds out who asks.
+///
+/// # Errors
+/// `Unauthenticated` for wrong credentials, or none where some are needed; `Forbidden` where
+/// anonymous access exists but not for a request like this.
+pub fn identify(shared: &Shared, parts: &Parts) -> Result<Principal, Problem> {
+    let config = shared.config();
+    if !config.auth.tokens.is_empty()
+        && let Some(header) = parts.headers.get(AUTHORIZATION)
+    {
+        return match Presented::read(header) {
+            Some(Presented::Bearer(token)) => credentials::known_token(&config.auth.tokens, token)
+                .ok_or_else(|| {
+                    Problem::Unauthenticated("the bearer token is not a known one".to_owned())
+                }),
+            Some(Presented::Basic { .. }) | None => Err(Problem::Unauthenticated(
+                "the header Authorization holds no bearer token".to_owned(),
+            )),
+        };
+    }
+    nobody_in_particular(&config.auth, parts)
+}
+
+/// Anonymous access, where there is any. With no token configured an `Authorization` header is
+/// overlooked: senders that always send one (Grafana's annotation hooks) must not be turned away.
+fn nobody_in_particular(auth: &Auth, parts: &Parts) -> Result<Principal, Problem> {
+    let on_loopback = parts.extensions.get::<Connection>().is_some_and(|c| c.is_on_loopback);
+    let access = match auth.anonymous {
+        Some(access) => access,
+        None if auth.tokens.is_empty() && on_loopback => Anonymous::Write,
+        None => Anonymous::None,
+    };
+    if access == Anonymous::None {
+        return Err(Problem::Unauthenticated(
+            "credentials are needed; send the header Authorization: Bearer TOKEN".to_owned(),
+        ));
+    }
+    let strictness = if on_loopback { Strictness::Local } else { Strictness::Open };
+    anonymous::check(strictness, parts)
+        .map_err(|refusal| Problem::Forbidden(refusal.to_string()))?;
+    Ok(Principal::nobody(access, on_loopback))
+}
+
+/// Who asks, when they may.
+///
+/// # Errors
+/// As [`identify`], and `Forbidden`, or `Unauthenticated` where a token would help, when they may
+/// not.
+pub fn allow(shared: &Shared, parts: &Parts, needs: &[Need]) -> Result<Principal, Problem> {
+    let principal = identify(shared, parts)?;
+    if needs.iter().any(|need| principal.may(need)) {
+        return Ok(principal);
+    }
+    let need = needs.first().map_or("", Need::as_str);
+    if principal.name.is_none() && !shared.config().auth.tokens.is_empty() {
+        return Err(Problem::Unauthenticated(format!("this needs a token with the scope {need}")));
+    }
+    needs.first().map_or(Ok(()), |need| principal.require(need)).map(|()| principal)
+}
+
+macro_rules! extractor {
+    ($(#[$doc:meta])* $name:ident, $needs:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name(pub Principal);
+
+        impl FromRequestParts<Arc<Shared>> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(
+                parts: &mut Parts,
+                shared: &Arc<Shared>,
+            ) -> Result<Self, Problem> {
+                allow(shared, parts, &$needs).map(Self)
+            }
+        }
+    };
+}
+
+extractor!(
+    /// Somebody who may read.
+    Reader,
+    [Need::Read]
+);
+extractor!(
+    /// Somebody who may do what people do.
+    Writer,
+    [Need::Write]
+);
+extractor!(
+    /// Somebody who may see raw bodies and reload.
+    Admin,
+    [Need::Admin]
+);
+extractor!(
+    /// Somebody who may tell of changes and of the service graph in our own form: a person, or a
+    /// program that may deliver for the source `api`.
+    Reporter,
+    [Need::Write, Need::Ingest(Name::from("api"))]
+);
+
+/// Somebody who may see the metrics: everybody, unless `auth` says who may read.
+#[derive(Clone, Copy, Debug)]
+pub struct Scraper;
+
+impl FromRequestParts<Arc<Shared>> for Scraper {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        let auth = &shared.config().auth;
+        let is_restricted = !auth.tokens.is_empty()
+            || auth.anonymous.is_some_and(|access| access < Anonymous::Read);
+        if is_restricted {
+            allow(shared, parts, &[Need::Read])?;
+        }
+        Ok(Self)
+    }
+}
