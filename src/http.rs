@@ -5,12 +5,20 @@
 //! and a handler. Handlers meet the engine only in the store. Nothing here decides what an alert
 //! means, formats a draft or asks the system for the time. Caller: `app`.
 
+pub mod alertmanager;
 pub mod answer;
 pub mod auth;
 pub mod body;
 pub mod health;
+pub mod ingest;
+pub mod observe;
+pub mod ops;
+pub mod rate;
 pub mod receipt;
+pub mod routes;
 pub mod server;
+pub mod status;
+pub mod topology;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -45,6 +53,8 @@ pub struct Shared {
     pub started_at: Timestamp,
     /// How much memory the bodies that are being read take.
     bodies: body::Budget,
+    /// How fast each source may deliver.
+    rates: rate::RateLimiter,
     /// The configuration in force; see [`Shared::config`].
     config: RwLock<Arc<Config>>,
 }
@@ -70,6 +80,7 @@ impl Shared {
             stop,
             started_at,
             bodies: body::Budget::default(),
+            rates: rate::RateLimiter::default(),
             config: RwLock::new(config),
         }
     }
@@ -84,6 +95,16 @@ impl Shared {
     /// Puts another configuration in force, after a reload.
     pub fn replace_config(&self, config: Arc<Config>) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// Why we are not ready; `None` when we are.
+    #[must_use]
+    pub fn missing(&self) -> Option<String> {
+        let reason = (!self.store.is_writable()).then(|| "the store cannot be written".to_owned());
+        match (self.health.missing(), reason) {
+            (Some(parts), Some(store)) => Some(format!("{parts}; {store}")),
+            (parts, store) => parts.or(store),
+        }
     }
 
     /// Reads from the store on a thread that may block.

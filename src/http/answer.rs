@@ -54,6 +54,8 @@ pub enum Problem {
         /// When to come again.
         retry_after_seconds: u32,
     },
+    /// The configuration could not be loaded. Whoever may ask for it may read why.
+    Misconfigured(String),
     /// A fault of ours. The text goes to the log, not to the client.
     Internal(String),
 }
@@ -78,25 +80,6 @@ impl Problem {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.facts().status
-    }
-
-    /// What of it belongs in the log and not on the wire.
-    #[must_use]
-    pub fn secret_cause(&self) -> Option<&str> {
-        match self {
-            Self::Internal(cause) => Some(cause),
-            Self::Invalid(_)
-            | Self::Unusable(_)
-            | Self::Unauthenticated(_)
-            | Self::Forbidden(_)
-            | Self::NotFound(_)
-            | Self::MethodNotAllowed
-            | Self::Conflict(_)
-            | Self::Stale { .. }
-            | Self::TooLarge { .. }
-            | Self::UnsupportedMedia(_)
-            | Self::Unavailable { .. } => None,
-        }
     }
 
     fn facts(&self) -> Facts<'_> {
@@ -156,6 +139,12 @@ impl Problem {
                 "Not available now",
                 detail.into(),
             ),
+            Self::Misconfigured(detail) => facts(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "misconfigured",
+                "Configuration not loaded",
+                detail.into(),
+            ),
             Self::Internal(_) => facts(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
@@ -201,6 +190,7 @@ impl Problem {
             | Self::Conflict(_)
             | Self::Stale { .. }
             | Self::TooLarge { .. }
+            | Self::Misconfigured(_)
             | Self::Internal(_) => {}
         }
         response
@@ -240,4 +230,68 @@ pub fn accepted(location: &str) -> Answer {
         .map_err(|error| Problem::Internal(format!("`{location}` is no location: {error}")))?;
     response.headers_mut().insert(LOCATION, value);
     Ok(response)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use http_body_util::BodyExt;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Reads the JSON body of an answer, all of which is there already.
+    pub(in crate::http) fn read(response: Response) -> Value {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let body = runtime.block_on(response.into_body().collect()).unwrap().to_bytes();
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    #[test]
+    fn a_problem_has_the_members_of_rfc_9457() {
+        let response = Problem::Stale { revision: 17 }.render(Some("1-2"));
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(
+            read(response),
+            json!({
+                "type": "/problems/stale",
+                "title": "Changed in the meantime",
+                "status": 412,
+                "detail": "If-Match names another revision; it is 17 now",
+                "request_id": "1-2",
+                "revision": 17,
+            })
+        );
+    }
+
+    #[test]
+    fn every_problem_has_its_status_and_the_headers_that_belong_to_it() {
+        let text = || "why".to_owned();
+        for (problem, status, header) in [
+            (Problem::Invalid(text()), 400, None),
+            (Problem::Unusable(text()), 400, None),
+            (Problem::Unauthenticated(text()), 401, Some((WWW_AUTHENTICATE, "Bearer"))),
+            (Problem::Forbidden(text()), 403, None),
+            (Problem::NotFound(text()), 404, None),
+            (Problem::MethodNotAllowed, 405, None),
+            (Problem::Conflict(text()), 409, None),
+            (Problem::Stale { revision: 1 }, 412, None),
+            (Problem::TooLarge { bytes_max: 1 }, 413, None),
+            (Problem::UnsupportedMedia(text()), 415, Some((ACCEPT_ENCODING, "gzip"))),
+            (Problem::unavailable("why"), 503, Some((RETRY_AFTER, "5"))),
+            (Problem::Misconfigured(text()), 500, None),
+            (Problem::Internal(text()), 500, None),
+        ] {
+            let response = problem.render(None);
+            assert_eq!(response.status(), status, "{problem:?}");
+            if let Some((name, value)) = header {
+                assert_eq!(response.headers()[&name], value, "{problem:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_cause_of_a_fault_of_ours_stays_with_us() {
+        let body = read(Problem::Internal("the disk at /secret/path".to_owned()).render(None));
+        assert!(!body.to_string().contains("secret"), "{body}");
+    }
 }

@@ -133,13 +133,12 @@ impl Principal {
 /// # Errors
 /// `Unauthenticated` for wrong credentials, or none where some are needed; `Forbidden` where
 /// anonymous access exists but not for a request like this.
-pub fn identify(shared: &Shared, parts: &Parts) -> Result<Principal, Problem> {
-    let config = shared.config();
-    if !config.auth.tokens.is_empty()
+pub fn identify(auth: &Auth, parts: &Parts) -> Result<Principal, Problem> {
+    if !auth.tokens.is_empty()
         && let Some(header) = parts.headers.get(AUTHORIZATION)
     {
         return match Presented::read(header) {
-            Some(Presented::Bearer(token)) => credentials::known_token(&config.auth.tokens, token)
+            Some(Presented::Bearer(token)) => credentials::known_token(&auth.tokens, token)
                 .ok_or_else(|| {
                     Problem::Unauthenticated("the bearer token is not a known one".to_owned())
                 }),
@@ -148,7 +147,7 @@ pub fn identify(shared: &Shared, parts: &Parts) -> Result<Principal, Problem> {
             )),
         };
     }
-    nobody_in_particular(&config.auth, parts)
+    nobody_in_particular(auth, parts)
 }
 
 /// Anonymous access, where there is any. With no token configured an `Authorization` header is
@@ -176,13 +175,13 @@ fn nobody_in_particular(auth: &Auth, parts: &Parts) -> Result<Principal, Problem
 /// # Errors
 /// As [`identify`], and `Forbidden`, or `Unauthenticated` where a token would help, when they may
 /// not.
-pub fn allow(shared: &Shared, parts: &Parts, needs: &[Need]) -> Result<Principal, Problem> {
-    let principal = identify(shared, parts)?;
+pub fn allow(auth: &Auth, parts: &Parts, needs: &[Need]) -> Result<Principal, Problem> {
+    let principal = identify(auth, parts)?;
     if needs.iter().any(|need| principal.may(need)) {
         return Ok(principal);
     }
     let need = needs.first().map_or("", Need::as_str);
-    if principal.name.is_none() && !shared.config().auth.tokens.is_empty() {
+    if principal.name.is_none() && !auth.tokens.is_empty() {
         return Err(Problem::Unauthenticated(format!("this needs a token with the scope {need}")));
     }
     needs.first().map_or(Ok(()), |need| principal.require(need)).map(|()| principal)
@@ -201,7 +200,7 @@ macro_rules! extractor {
                 parts: &mut Parts,
                 shared: &Arc<Shared>,
             ) -> Result<Self, Problem> {
-                allow(shared, parts, &$needs).map(Self)
+                allow(&shared.config().auth, parts, &$needs).map(Self)
             }
         }
     };
@@ -237,12 +236,154 @@ impl FromRequestParts<Arc<Shared>> for Scraper {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        let auth = &shared.config().auth;
-        let is_restricted = !auth.tokens.is_empty()
-            || auth.anonymous.is_some_and(|access| access < Anonymous::Read);
-        if is_restricted {
-            allow(shared, parts, &[Need::Read])?;
-        }
+        require_scraper(&shared.config().auth, parts)?;
         Ok(Self)
+    }
+}
+
+fn require_scraper(auth: &Auth, parts: &Parts) -> Result<(), Problem> {
+    let is_restricted =
+        !auth.tokens.is_empty() || auth.anonymous.is_some_and(|access| access < Anonymous::Read);
+    if is_restricted {
+        allow(auth, parts, &[Need::Read])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(in crate::http) mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+    use crate::config::Token;
+
+    pub(in crate::http) fn token(name: &str, secret: &str, scopes: &[Scope]) -> Token {
+        Token {
+            name: Name::from(name),
+            sha256: Sha256::digest(secret.as_bytes()).into(),
+            scopes: scopes.to_vec(),
+        }
+    }
+
+    /// A request to this machine, on a connection to a loopback listener or another one.
+    pub(in crate::http) fn parts(is_on_loopback: bool, headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().uri("/").header("host", "127.0.0.1:7274");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let remote = ([127, 0, 0, 1], 9).into();
+        let request = request.extension(Connection { remote, is_on_loopback });
+        request.body(()).unwrap().into_parts().0
+    }
+
+    /// Who asks and a status: 200 when they may.
+    fn asked(auth: &Auth, parts: &Parts, need: Need) -> (Option<Name>, u16) {
+        match allow(auth, parts, &[need]) {
+            Ok(principal) => (principal.name, 200),
+            Err(problem) => (None, problem.status().as_u16()),
+        }
+    }
+
+    fn ingest() -> Need {
+        Need::Ingest(Name::from("grafana"))
+    }
+
+    #[test]
+    fn without_configuration_this_machine_may_do_everything_but_state_times() {
+        let auth = Auth::default();
+        for (need, expect) in [
+            (ingest(), 200),
+            (Need::Read, 200),
+            (Need::Write, 200),
+            (Need::Admin, 200),
+            (Need::Replay, 403),
+        ] {
+            assert_eq!(asked(&auth, &parts(true, &[]), need.clone()), (None, expect), "{need:?}");
+            // Nobody may anything on another listener, which the configuration would refuse anyway.
+            assert_eq!(asked(&auth, &parts(false, &[]), need.clone()), (None, 401), "{need:?}");
+        }
+        let foreign = parts(true, &[("origin", "https://evil.example")]);
+        assert_eq!(asked(&auth, &foreign, Need::Read), (None, 403));
+        // Senders that always send credentials are heard.
+        let eager = parts(true, &[("authorization", "Bearer anything")]);
+        assert_eq!(asked(&auth, &eager, ingest()), (None, 200));
+    }
+
+    #[test]
+    fn anonymous_access_goes_as_far_as_the_operator_says() {
+        use Anonymous::{Ingest, None as Nothing, Read, Write};
+        for (access, expect) in [
+            (Nothing, [401, 401, 401, 401]),
+            (Ingest, [200, 403, 403, 403]),
+            (Read, [200, 200, 403, 403]),
+            (Write, [200, 200, 200, 403]),
+        ] {
+            let auth = Auth { anonymous: Some(access), tokens: Vec::new() };
+            let parts = parts(false, &[]);
+            let got = [ingest(), Need::Read, Need::Write, Need::Admin]
+                .map(|need| asked(&auth, &parts, need).1);
+            assert_eq!(got, expect, "{access:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_may_what_its_scopes_say() {
+        let scoped = Scope::Ingest(Some(Name::from("grafana")));
+        for (scopes, expect) in [
+            (vec![scoped.clone()], [200, 403, 403, 403, 403, 403]),
+            (vec![Scope::Ingest(None)], [200, 200, 403, 403, 403, 403]),
+            (vec![Scope::Read], [403, 403, 200, 403, 403, 403]),
+            (vec![Scope::Write], [403, 403, 200, 200, 403, 403]),
+            (vec![Scope::Admin], [403, 403, 200, 403, 200, 403]),
+            (vec![Scope::Replay, scoped], [200, 403, 403, 403, 403, 200]),
+        ] {
+            let auth = Auth { anonymous: None, tokens: vec![token("t", "secret", &scopes)] };
+            let parts = parts(true, &[("authorization", "Bearer secret")]);
+            let other = Need::Ingest(Name::from("alertmanager"));
+            let got = [ingest(), other, Need::Read, Need::Write, Need::Admin, Need::Replay]
+                .map(|need| asked(&auth, &parts, need).1);
+            assert_eq!(got, expect, "{scopes:?}");
+        }
+    }
+
+    #[test]
+    fn with_tokens_nobody_gets_in_without_one() {
+        let auth = Auth { anonymous: None, tokens: vec![token("t", "secret", &[Scope::Read])] };
+        for (headers, expect) in [
+            (vec![("authorization", "Bearer secret")], (Some(Name::from("t")), 200)),
+            (vec![("authorization", "Bearer wrong")], (None, 401)),
+            (vec![("authorization", "Basic dTpw")], (None, 401)),
+            (vec![("authorization", "nonsense")], (None, 401)),
+            (vec![], (None, 401)),
+        ] {
+            assert_eq!(asked(&auth, &parts(true, &headers), Need::Read), expect, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn beside_tokens_anonymous_access_is_asked_for_a_token_where_one_would_help() {
+        let tokens = vec![token("t", "secret", &[Scope::Write])];
+        let auth = Auth { anonymous: Some(Anonymous::Read), tokens };
+        assert_eq!(asked(&auth, &parts(true, &[]), Need::Read), (None, 200));
+        assert_eq!(asked(&auth, &parts(true, &[]), Need::Write), (None, 401));
+        let wrong = parts(true, &[("authorization", "Bearer wrong")]);
+        assert_eq!(asked(&auth, &wrong, Need::Read), (None, 401));
+    }
+
+    #[test]
+    fn metrics_are_open_unless_auth_says_who_may_read() {
+        let tokens = vec![token("t", "secret", &[Scope::Read])];
+        for (anonymous, tokens, expect) in [
+            (None, vec![], true),
+            (Some(Anonymous::Read), vec![], true),
+            (Some(Anonymous::Ingest), vec![], false),
+            (Some(Anonymous::None), vec![], false),
+            (None, tokens.clone(), false),
+            (Some(Anonymous::Read), tokens, true),
+        ] {
+            let auth = Auth { anonymous, tokens };
+            let is_open = require_scraper(&auth, &parts(true, &[])).is_ok();
+            assert_eq!(is_open, expect, "{auth:?}");
+        }
     }
 }

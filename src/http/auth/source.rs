@@ -10,9 +10,8 @@ use http::request::Parts;
 
 use super::credentials::{self, Presented};
 use super::{Need, Principal, allow, signature};
-use crate::config::{Scope, Secret, Source};
+use crate::config::{Auth, Scope, Secret, Source};
 use crate::domain::{Name, Timestamp};
-use crate::http::Shared;
 use crate::http::answer::Problem;
 
 /// A sender that was let in, unless its signature says otherwise once the body is here.
@@ -47,19 +46,19 @@ impl Admission {
 /// `Unauthenticated` for no or wrong credentials, `Forbidden` for those that do not cover this
 /// source.
 pub fn admit(
-    shared: &Shared,
+    auth: &Auth,
     parts: &Parts,
     name: &Name,
     source: Option<&Source>,
 ) -> Result<Admission, Problem> {
     let need = Need::Ingest(name.clone());
     let Some(source) = source.filter(|source| has_credentials(source)) else {
-        let principal = allow(shared, parts, &[need])?;
+        let principal = allow(auth, parts, &[need])?;
         return Ok(Admission { principal, secret: None });
     };
     let presented = parts.headers.get(AUTHORIZATION).and_then(Presented::read);
     if let Some(Presented::Bearer(token)) = &presented
-        && let Some(principal) = credentials::known_token(&shared.config().auth.tokens, token)
+        && let Some(principal) = credentials::known_token(&auth.tokens, token)
     {
         principal.require(&need)?;
         // A token of `auth` needs no signature, but a wrong one is never overlooked.
@@ -100,41 +99,86 @@ fn presents_its_own(source: &Source, presented: Option<&Presented<'_>>) -> bool 
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{parts, token};
     use super::*;
     use crate::domain::SourceType;
 
-    fn source(token: bool, basic: bool) -> Source {
+    fn source(token: bool, basic: bool, hmac: bool) -> Source {
         Source {
             name: Name::from("am"),
             kind: SourceType::Alertmanager,
             namespace: None,
-            token: token.then(|| Secret::new(b"tok".to_vec())),
+            token: token.then(|| Secret::new(b"own".to_vec())),
             basic_auth: basic.then(|| ("u".to_owned(), Secret::new(b"p".to_vec()))),
-            hmac_secret: None,
+            hmac_secret: hmac.then(|| Secret::new(b"key".to_vec())),
             rate_limit: None,
         }
     }
 
-    #[test]
-    fn a_source_takes_only_its_own_credentials() {
-        let bearer = |token: &'static str| Some(Presented::Bearer(token.as_bytes()));
-        let basic = |user: &str, password: &str| {
-            Some(Presented::Basic { user: user.into(), password: password.into() })
-        };
-        for (source, presented, expect) in [
-            (source(true, false), bearer("tok"), true),
-            (source(true, false), bearer("toK"), false),
-            (source(true, false), basic("u", "p"), false),
-            (source(true, false), None, false),
-            (source(false, true), basic("u", "p"), true),
-            (source(false, true), basic("u", "q"), false),
-            (source(false, true), basic("v", "p"), false),
-            (source(false, true), bearer("tok"), false),
-            (source(true, true), bearer("tok"), true),
-            (source(true, true), basic("u", "p"), true),
-            (source(false, false), None, true),
-        ] {
-            assert_eq!(presents_its_own(&source, presented.as_ref()), expect);
+    fn auth() -> Auth {
+        let ingest = |name: &str| vec![Scope::Ingest(Some(Name::from(name)))];
+        Auth {
+            anonymous: None,
+            tokens: vec![token("am", "for-am", &ingest("am")), token("x", "for-x", &ingest("x"))],
         }
+    }
+
+    /// Whom the headers let in, or the status; the body of this test is never signed.
+    fn admitted(auth: &Auth, source: &Source, header: Option<&str>) -> Result<bool, u16> {
+        let headers: Vec<(&str, &str)> = header.map(|h| ("authorization", h)).into_iter().collect();
+        let parts = parts(true, &headers);
+        match admit(auth, &parts, &source.name, Some(source)) {
+            Ok(admission) => {
+                Ok(admission.check_signature(&parts.headers, b"body", Timestamp::EPOCH).is_ok())
+            }
+            Err(problem) => Err(problem.status().as_u16()),
+        }
+    }
+
+    #[test]
+    fn a_source_takes_its_own_credentials_or_a_token_that_may_deliver_for_it() {
+        let (own, for_am, for_x) = ("Bearer own", "Bearer for-am", "Bearer for-x");
+        // "u:p", "u:q" and "v:p".
+        let (basic, password, user) = ("Basic dTpw", "Basic dTpx", "Basic djpw");
+        for (source, header, expect) in [
+            (source(true, false, false), Some(own), Ok(true)),
+            (source(true, false, false), Some("Bearer owN"), Err(401)),
+            (source(true, false, false), Some(basic), Err(401)),
+            (source(true, false, false), None, Err(401)),
+            (source(false, true, false), Some(basic), Ok(true)),
+            (source(false, true, false), Some(password), Err(401)),
+            (source(false, true, false), Some(user), Err(401)),
+            (source(false, true, false), Some(own), Err(401)),
+            (source(true, true, false), Some(own), Ok(true)),
+            (source(true, true, false), Some(basic), Ok(true)),
+            (source(true, false, false), Some(for_am), Ok(true)),
+            (source(true, false, false), Some(for_x), Err(403)),
+            (source(false, false, false), Some(for_am), Ok(true)),
+            (source(false, false, false), Some(own), Err(401)),
+            (source(false, false, false), None, Err(401)),
+        ] {
+            assert_eq!(admitted(&auth(), &source, header), expect, "{source:?} {header:?}");
+        }
+    }
+
+    #[test]
+    fn where_a_source_signs_its_own_credentials_are_not_enough() {
+        for (source, header, expect) in [
+            (source(false, false, true), None, Ok(false)),
+            (source(true, false, true), Some("Bearer own"), Ok(false)),
+            (source(true, false, true), None, Err(401)),
+            // A token of `auth` says as much as a signature.
+            (source(false, false, true), Some("Bearer for-am"), Ok(true)),
+        ] {
+            assert_eq!(admitted(&auth(), &source, header), expect, "{source:?} {header:?}");
+        }
+    }
+
+    #[test]
+    fn credentials_of_a_source_hold_on_loopback_too() {
+        let auth = Auth::default();
+        assert_eq!(admitted(&auth, &source(false, false, false), None), Ok(true));
+        assert_eq!(admitted(&auth, &source(true, false, false), None), Err(401));
+        assert_eq!(admitted(&auth, &source(false, false, true), None), Ok(false));
     }
 }
