@@ -100,11 +100,11 @@ impl Shared {
     /// Why we are not ready; `None` when we are.
     #[must_use]
     pub fn missing(&self) -> Option<String> {
-        let reason = (!self.store.is_writable()).then(|| "the store cannot be written".to_owned());
-        match (self.health.missing(), reason) {
-            (Some(parts), Some(store)) => Some(format!("{parts}; {store}")),
-            (parts, store) => parts.or(store),
-        }
+        let stopping = self.stop.is_stopped().then(|| "we are stopping".to_owned());
+        let store = (!self.store.is_writable()).then(|| "the store cannot be written".to_owned());
+        let reasons: Vec<String> =
+            [stopping, store, self.health.missing()].into_iter().flatten().collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
     /// Reads from the store on a thread that may block.

@@ -58,6 +58,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::NotJson, Self::WrongShape];
+
     /// The word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -26,6 +26,10 @@ pub const API_BYTES_MAX: usize = 1024 * 1024;
 const BUDGET_BYTES: usize = 256 * 1024 * 1024;
 /// Asked for before the first byte came; a body declares its length but need not send it.
 const CAPACITY_MAX: usize = 64 * 1024;
+/// From here on, taking a body apart is no work for a runtime thread: about a quarter millisecond.
+const HEAVY_BYTES: usize = 64 * 1024;
+/// Decompressed at a time, between two looks at the budget.
+const UNPACK_BYTES: u64 = 256 * 1024;
 
 /// How many bytes of bodies are in memory.
 #[derive(Clone, Debug, Default)]
@@ -73,8 +77,8 @@ pub struct Received {
     /// The bytes, possibly compressed.
     pub wire: Bytes,
     encoding: Encoding,
-    /// Counts the body until it is dropped.
-    _share: Share,
+    /// Counts the body, also what comes out of decompression, until it is dropped.
+    share: Share,
 }
 
 /// How a body is compressed.
@@ -103,33 +107,39 @@ impl Received {
     /// True when taking it apart may take so long that a runtime thread must not do it.
     #[must_use]
     pub fn is_heavy(&self) -> bool {
-        self.encoding == Encoding::Gzip || self.wire.len() > CAPACITY_MAX
+        self.encoding == Encoding::Gzip || self.wire.len() > HEAVY_BYTES
     }
 
     /// The body after decompression. Costs time in the measure of [`Received::is_heavy`].
     ///
     /// # Errors
-    /// `TooLarge` when more than `bytes_max` come out; `Unusable` when it is not gzip.
-    pub fn decoded(&self, bytes_max: usize) -> Result<Bytes, Problem> {
+    /// `TooLarge` when more than `bytes_max` come out; `Unusable` when it is not gzip;
+    /// `Unavailable` when too much is being received.
+    pub fn decoded(&mut self, bytes_max: usize) -> Result<Bytes, Problem> {
         match self.encoding {
             Encoding::Identity => Ok(self.wire.clone()),
-            Encoding::Gzip => gunzip(&self.wire, bytes_max).map(Bytes::from),
+            Encoding::Gzip => gunzip(&self.wire, bytes_max, &mut self.share).map(Bytes::from),
         }
     }
 }
 
-fn gunzip(wire: &[u8], bytes_max: usize) -> Result<Vec<u8>, Problem> {
+/// Unpacks piece by piece, and stops at the first piece that goes beyond a limit.
+fn gunzip(wire: &[u8], bytes_max: usize, share: &mut Share) -> Result<Vec<u8>, Problem> {
+    let mut decoder = flate2::read::MultiGzDecoder::new(wire);
     let mut bytes = Vec::new();
-    // One byte beyond the limit tells that there is more, and no more is ever unpacked.
-    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    flate2::read::MultiGzDecoder::new(wire)
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Problem::Unusable(format!("the body is not valid gzip: {error}")))?;
-    if bytes.len() > bytes_max {
-        return Err(Problem::TooLarge { bytes_max });
+    loop {
+        let count =
+            decoder.by_ref().take(UNPACK_BYTES).read_to_end(&mut bytes).map_err(|error| {
+                Problem::Unusable(format!("the body is not valid gzip: {error}"))
+            })?;
+        if bytes.len() > bytes_max {
+            return Err(Problem::TooLarge { bytes_max });
+        }
+        if count == 0 {
+            return Ok(bytes);
+        }
+        share.grow(count, Budget::limit(bytes_max))?;
     }
-    Ok(bytes)
 }
 
 /// Receives a body, within the limits of size, time and sum.
@@ -158,7 +168,7 @@ pub async fn receive(
     let Ok(wire) = tokio::time::timeout(patience, collecting).await else {
         return Err(Problem::unavailable("the body came too slowly"));
     };
-    Ok(Received { wire: wire?, encoding, _share: share })
+    Ok(Received { wire: wire?, encoding, share })
 }
 
 async fn collect(
@@ -202,7 +212,7 @@ pub async fn json<T: DeserializeOwned>(
 ///
 /// # Errors
 /// `UnsupportedMedia`.
-pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let text = value.to_str().unwrap_or("").to_ascii_lowercase();
     let essence = text.split(';').next().unwrap_or("").trim();
@@ -226,6 +236,8 @@ mod tests {
 
     #[test]
     fn gzip_is_unpacked_up_to_the_limit_and_not_beyond() {
+        let budget = Budget::default();
+        let gunzip = |wire: &[u8], bytes_max| gunzip(wire, bytes_max, &mut budget.share());
         let exact = vec![b'a'; 1000];
         assert_eq!(gunzip(&gzip(&exact), 1000), Ok(exact.clone()));
         assert_eq!(gunzip(&gzip(&exact), 999), Err(Problem::TooLarge { bytes_max: 999 }));
@@ -233,14 +245,29 @@ mod tests {
         assert_eq!(gunzip(&two_members, 1000), Ok(b"one two".to_vec()));
         let bomb = gzip(&vec![0; 8 * 1024 * 1024]);
         assert!(bomb.len() < 10_000, "{}", bomb.len());
+        assert_eq!(gunzip(&bomb, usize::MAX).map(|bytes| bytes.len()), Ok(8 * 1024 * 1024));
         assert_eq!(gunzip(&bomb, 65_536), Err(Problem::TooLarge { bytes_max: 65_536 }));
+    }
+
+    #[test]
+    fn what_comes_out_of_gzip_counts_in_the_budget() {
+        let budget = Budget::default();
+        let mut share = budget.share();
+        let bytes = vec![0; 1_000_000];
+        assert_eq!(gunzip(&gzip(&bytes), 2_000_000, &mut share), Ok(bytes));
+        assert_eq!(budget.used.load(Ordering::Relaxed), 1_000_000);
+        assert_eq!(
+            share.grow(BUDGET_BYTES, BUDGET_BYTES).map_err(|p| p.status().as_u16()),
+            Err(503)
+        );
     }
 
     #[test]
     fn what_is_not_gzip_is_unusable() {
         let whole = gzip(b"some text");
         for bad in [&b"not gzip"[..], &whole[..whole.len() - 3], b"", &whole[..5]] {
-            assert!(matches!(gunzip(bad, 1000), Err(Problem::Unusable(_))), "{bad:?}");
+            let got = gunzip(bad, 1000, &mut Budget::default().share());
+            assert!(matches!(got, Err(Problem::Unusable(_))), "{bad:?}");
         }
     }
 

@@ -27,7 +27,7 @@ use super::server::Connection;
 use crate::config::Source;
 use crate::domain::alert::{Word, WordState};
 use crate::domain::{Name, RecordBody, Seq, SourceType, Timestamp};
-use crate::ingest::{self, Envelope, Parsed, Unusable};
+use crate::ingest::{self, Envelope, Parsed, Reason, Unusable};
 use crate::store::{DoorCounts, Quarantine, RawDelivery, RefusedAlert};
 
 /// Records that the engine may lag behind before the door closes: far more than it works in within
@@ -35,6 +35,10 @@ use crate::store::{DoorCounts, Quarantine, RawDelivery, RefusedAlert};
 const BACKLOG_RECORDS_MAX: u64 = 200_000;
 /// A content type is kept with the raw body; a longer one is cut.
 const CONTENT_TYPE_CHARS_MAX: usize = 200;
+/// Why a body is in quarantine that could not even be decompressed.
+const BAD_ENCODING: &str = "bad_encoding";
+/// Why a single alert is in quarantine.
+const ONE_ALERT: &str = "alert";
 /// What a sender may be called besides the names in the configuration and [`ingest::BUILT_IN`].
 const SOURCES_OF_OTHER_PATHS: [SourceType; 3] =
     [SourceType::Prometheus, SourceType::Pagerduty, SourceType::Annotations];
@@ -284,29 +288,31 @@ enum Read {
 async fn read_body(
     target: Target,
     headers: Vec<(String, String)>,
-    received: Received,
+    mut received: Received,
     received_at: Timestamp,
     bytes_max: usize,
 ) -> Result<Read, Problem> {
     if !received.is_heavy() {
-        return parse(&target, &headers, &received, received_at, bytes_max);
+        return parse(&target, &headers, &mut received, received_at, bytes_max);
     }
-    tokio::task::spawn_blocking(move || parse(&target, &headers, &received, received_at, bytes_max))
-        .await
-        .unwrap_or_else(|error| Err(Problem::Internal(format!("a parsing thread failed: {error}"))))
+    tokio::task::spawn_blocking(move || {
+        parse(&target, &headers, &mut received, received_at, bytes_max)
+    })
+    .await
+    .unwrap_or_else(|error| Err(Problem::Internal(format!("a parsing thread failed: {error}"))))
 }
 
 fn parse(
     target: &Target,
     headers: &[(String, String)],
-    received: &Received,
+    received: &mut Received,
     received_at: Timestamp,
     bytes_max: usize,
 ) -> Result<Read, Problem> {
     let bytes = match received.decoded(bytes_max) {
         Ok(bytes) => bytes,
         Err(Problem::Unusable(problem)) => {
-            return Ok(Read::Unusable(received.wire.clone(), "bad_encoding", problem));
+            return Ok(Read::Unusable(received.wire.clone(), BAD_ENCODING, problem));
         }
         Err(other) => return Err(other),
     };
@@ -415,7 +421,7 @@ fn count(
         metrics.alerts.with_label_values(&[source, outcome]).inc_by(number);
     }
     if rejected > 0 {
-        metrics.quarantined.with_label_values(&["alert"]).inc_by(rejected);
+        metrics.quarantined.with_label_values(&[ONE_ALERT]).inc_by(rejected);
     }
     // A state counts once. What is told for the first time is younger than what is told again, so
     // it is the shortest lags that are measured.
@@ -441,6 +447,10 @@ pub fn prime_metrics(shared: &Shared) {
         for outcome in ["accepted", "rejected", "unavailable"] {
             shared.metrics.deliveries.with_label_values(&[source, outcome]).inc_by(0);
         }
+    }
+    let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
+    for reason in reasons.chain([BAD_ENCODING, ONE_ALERT]) {
+        shared.metrics.quarantined.with_label_values(&[reason]).inc_by(0);
     }
 }
 

@@ -35,9 +35,8 @@ async fn replace(
 ) -> Answer {
     let (parts, body) = request.into_parts();
     let receipt = receipt(&shared, &parts.headers, &principal)?;
-    body::require_json(&parts.headers)?;
     let bytes_max = shared.config().web.max_body;
-    let received = body::receive(&shared, &parts.headers, body, bytes_max).await?;
+    let mut received = body::receive(&shared, &parts.headers, body, bytes_max).await?;
     let bytes = received.decoded(bytes_max)?;
     let topology = match read_topology(&bytes) {
         Ok(topology) => topology,
