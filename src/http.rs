@@ -32,6 +32,7 @@ use crate::shutdown::StopSignal;
 use crate::store::{Store, StoreError};
 
 use answer::Problem;
+use auth::session::Sessions;
 use health::Health;
 
 /// What every handler may use. Made once by `app`, shared by all connections.
@@ -51,6 +52,8 @@ pub struct Shared {
     pub stop: StopSignal,
     /// When the process started.
     pub started_at: Timestamp,
+    /// Who has logged in.
+    pub sessions: Sessions,
     /// How much memory the bodies that are being read take.
     bodies: body::Budget,
     /// How fast each source may deliver.
@@ -71,6 +74,7 @@ impl Shared {
         stop: StopSignal,
     ) -> Self {
         let started_at = clock.now();
+        let sessions = Sessions::new(clock.clone());
         Self {
             store,
             metrics,
@@ -79,6 +83,7 @@ impl Shared {
             reloader,
             stop,
             started_at,
+            sessions,
             bodies: body::Budget::default(),
             rates: rate::RateLimiter::default(),
             config: RwLock::new(config),

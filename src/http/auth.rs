@@ -8,9 +8,13 @@
 //! comes from this machine ([`anonymous`]). On any other listener it exists only where the
 //! operator wrote `auth.anonymous`; there no `Host` can prove anything, so only requests that
 //! change something are checked, for the mark of a foreign page.
+//!
+//! A browser sends the cookie of its session along whichever page asks, so a change by way of a
+//! session must come from our own pages and repeat the session's own token ([`session`]).
 
 pub mod anonymous;
 pub mod credentials;
+pub mod session;
 pub mod signature;
 pub mod source;
 
@@ -28,6 +32,7 @@ use super::answer::Problem;
 use super::server::Connection;
 use anonymous::Strictness;
 use credentials::Presented;
+use session::{CSRF_HEADER, Sessions};
 
 /// Somebody who asks: a token's name, or nobody in particular.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,12 +133,32 @@ impl Principal {
     }
 }
 
+/// Where the token against forged requests of a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Csrf {
+    /// In a header, as scripts send it.
+    InHeader,
+    /// In a field of a form; the handler checks it with [`session::Session::is_repeated`].
+    InForm,
+}
+
+/// Whom we know: tokens, and sessions opened with one.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The configuration.
+    pub auth: &'a Auth,
+    /// The sessions.
+    pub sessions: &'a Sessions,
+}
+
 /// Finds out who asks.
 ///
 /// # Errors
-/// `Unauthenticated` for wrong credentials, or none where some are needed; `Forbidden` where
-/// anonymous access exists but not for a request like this.
-pub fn identify(auth: &Auth, parts: &Parts) -> Result<Principal, Problem> {
+/// `Unauthenticated` for wrong credentials, or none where some are needed; `Forbidden` for a
+/// change that a foreign page may have caused, and where anonymous access exists but not for a
+/// request like this.
+pub fn identify(known: Known<'_>, parts: &Parts, csrf: Csrf) -> Result<Principal, Problem> {
+    let auth = known.auth;
     if !auth.tokens.is_empty()
         && let Some(header) = parts.headers.get(AUTHORIZATION)
     {
@@ -147,7 +172,30 @@ pub fn identify(auth: &Auth, parts: &Parts) -> Result<Principal, Problem> {
             )),
         };
     }
-    nobody_in_particular(auth, parts)
+    match by_session(known, parts, csrf)? {
+        Some(principal) => Ok(principal),
+        None => nobody_in_particular(auth, parts),
+    }
+}
+
+/// Somebody who has logged in; `None` without a session or when its token is no more.
+fn by_session(known: Known<'_>, parts: &Parts, csrf: Csrf) -> Result<Option<Principal>, Problem> {
+    let Some(session) = known.sessions.find(&parts.headers) else { return Ok(None) };
+    let Some(token) = known.auth.tokens.iter().find(|token| token.name == session.token) else {
+        return Ok(None);
+    };
+    if anonymous::changes_something(&parts.method) {
+        let authority = anonymous::authority(parts);
+        anonymous::refuse_foreign_page(&parts.headers, authority.as_deref())
+            .map_err(|refusal| Problem::Forbidden(refusal.to_string()))?;
+        let repeated = parts.headers.get(CSRF_HEADER).map_or(&b""[..], |value| value.as_bytes());
+        if csrf == Csrf::InHeader && !session.is_repeated(repeated) {
+            return Err(Problem::Forbidden(
+                "a change by way of a session must repeat its token in X-CSRF-Token".to_owned(),
+            ));
+        }
+    }
+    Ok(Some(Principal::named(token.name.clone(), token.scopes.clone())))
 }
 
 /// Anonymous access, where there is any. With no token configured an `Authorization` header is
@@ -175,20 +223,25 @@ fn nobody_in_particular(auth: &Auth, parts: &Parts) -> Result<Principal, Problem
 /// # Errors
 /// As [`identify`], and `Forbidden`, or `Unauthenticated` where a token would help, when they may
 /// not.
-pub fn allow(auth: &Auth, parts: &Parts, needs: &[Need]) -> Result<Principal, Problem> {
-    let principal = identify(auth, parts)?;
+pub fn allow(
+    known: Known<'_>,
+    parts: &Parts,
+    csrf: Csrf,
+    needs: &[Need],
+) -> Result<Principal, Problem> {
+    let principal = identify(known, parts, csrf)?;
     if needs.iter().any(|need| principal.may(need)) {
         return Ok(principal);
     }
     let need = needs.first().map_or("", Need::as_str);
-    if principal.name.is_none() && !auth.tokens.is_empty() {
+    if principal.name.is_none() && !known.auth.tokens.is_empty() {
         return Err(Problem::Unauthenticated(format!("this needs a token with the scope {need}")));
     }
     needs.first().map_or(Ok(()), |need| principal.require(need)).map(|()| principal)
 }
 
 macro_rules! extractor {
-    ($(#[$doc:meta])* $name:ident, $needs:expr) => {
+    ($(#[$doc:meta])* $name:ident, $csrf:expr, $needs:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub struct $name(pub Principal);
@@ -200,7 +253,9 @@ macro_rules! extractor {
                 parts: &mut Parts,
                 shared: &Arc<Shared>,
             ) -> Result<Self, Problem> {
-                allow(&shared.config().auth, parts, &$needs).map(Self)
+                let config = shared.config();
+                let known = Known { auth: &config.auth, sessions: &shared.sessions };
+                allow(known, parts, $csrf, &$needs).map(Self)
             }
         }
     };
@@ -209,22 +264,32 @@ macro_rules! extractor {
 extractor!(
     /// Somebody who may read.
     Reader,
+    Csrf::InHeader,
     [Need::Read]
 );
 extractor!(
     /// Somebody who may do what people do.
     Writer,
+    Csrf::InHeader,
+    [Need::Write]
+);
+extractor!(
+    /// Somebody who may do what people do, by a form of ours whose field the handler checks.
+    FormWriter,
+    Csrf::InForm,
     [Need::Write]
 );
 extractor!(
     /// Somebody who may see raw bodies and reload.
     Admin,
+    Csrf::InHeader,
     [Need::Admin]
 );
 extractor!(
     /// Somebody who may tell of changes and of the service graph in our own form: a person, or a
     /// program that may deliver for the source `api`.
     Reporter,
+    Csrf::InHeader,
     [Need::Write, Need::Ingest(Name::from("api"))]
 );
 
@@ -236,16 +301,18 @@ impl FromRequestParts<Arc<Shared>> for Scraper {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        require_scraper(&shared.config().auth, parts)?;
+        let config = shared.config();
+        require_scraper(Known { auth: &config.auth, sessions: &shared.sessions }, parts)?;
         Ok(Self)
     }
 }
 
-fn require_scraper(auth: &Auth, parts: &Parts) -> Result<(), Problem> {
+fn require_scraper(known: Known<'_>, parts: &Parts) -> Result<(), Problem> {
+    let auth = known.auth;
     let is_restricted =
         !auth.tokens.is_empty() || auth.anonymous.is_some_and(|access| access < Anonymous::Read);
     if is_restricted {
-        allow(auth, parts, &[Need::Read])?;
+        allow(known, parts, Csrf::InHeader, &[Need::Read])?;
     }
     Ok(())
 }
@@ -255,7 +322,9 @@ pub(in crate::http) mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::clock::Clock;
     use crate::config::Token;
+    use crate::domain::Timestamp;
 
     pub(in crate::http) fn token(name: &str, secret: &str, scopes: &[Scope]) -> Token {
         Token {
@@ -263,6 +332,10 @@ pub(in crate::http) mod tests {
             sha256: Sha256::digest(secret.as_bytes()).into(),
             scopes: scopes.to_vec(),
         }
+    }
+
+    pub(in crate::http) fn sessions() -> Sessions {
+        Sessions::new(Clock::manual(Timestamp::EPOCH))
     }
 
     /// A request to this machine, on a connection to a loopback listener or another one.
@@ -278,7 +351,8 @@ pub(in crate::http) mod tests {
 
     /// Who asks and a status: 200 when they may.
     fn asked(auth: &Auth, parts: &Parts, need: Need) -> (Option<Name>, u16) {
-        match allow(auth, parts, &[need]) {
+        let sessions = sessions();
+        match allow(Known { auth, sessions: &sessions }, parts, Csrf::InHeader, &[need]) {
             Ok(principal) => (principal.name, 200),
             Err(problem) => (None, problem.status().as_u16()),
         }
@@ -382,8 +456,45 @@ pub(in crate::http) mod tests {
             (Some(Anonymous::Read), tokens, true),
         ] {
             let auth = Auth { anonymous, tokens };
-            let is_open = require_scraper(&auth, &parts(true, &[])).is_ok();
+            let known = Known { auth: &auth, sessions: &sessions() };
+            let is_open = require_scraper(known, &parts(true, &[])).is_ok();
             assert_eq!(is_open, expect, "{auth:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_may_what_its_token_may_and_changes_only_from_our_own_pages() {
+        let sessions = sessions();
+        let set_cookie = sessions.open(&Name::from("ada"), false).unwrap();
+        let cookie = session::tests::cookie_of(&set_cookie);
+        let csrf = sessions.find(&cookie).unwrap().csrf;
+        let cookie = cookie["cookie"].to_str().unwrap();
+        let auth = |name: &str| Auth {
+            anonymous: None,
+            tokens: vec![token(name, "secret", &[Scope::Write])],
+        };
+        let own = ("origin", "http://127.0.0.1:7274");
+        let foreign = ("origin", "https://evil.example");
+        let repeated = ("x-csrf-token", csrf.as_str());
+        for (name, method, form, headers, expect) in [
+            ("ada", "GET", Csrf::InHeader, vec![], 200),
+            ("ada", "POST", Csrf::InHeader, vec![repeated, own], 200),
+            ("ada", "POST", Csrf::InHeader, vec![repeated], 200),
+            ("ada", "POST", Csrf::InHeader, vec![own], 403),
+            ("ada", "POST", Csrf::InHeader, vec![("x-csrf-token", "guess")], 403),
+            ("ada", "POST", Csrf::InHeader, vec![repeated, foreign], 403),
+            ("ada", "POST", Csrf::InForm, vec![own], 200),
+            ("ada", "POST", Csrf::InForm, vec![foreign], 403),
+            // The token was taken away, and its sessions with it.
+            ("eve", "GET", Csrf::InHeader, vec![], 401),
+        ] {
+            let mut parts = parts(false, &[&[("cookie", cookie)], &headers[..]].concat());
+            parts.method = method.parse().unwrap();
+            let auth = auth(name);
+            let known = Known { auth: &auth, sessions: &sessions };
+            let got = allow(known, &parts, form, &[Need::Read])
+                .map_or_else(|problem| problem.status().as_u16(), |_| 200);
+            assert_eq!(got, expect, "{name} {method} {form:?} {headers:?}");
         }
     }
 }

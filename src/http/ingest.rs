@@ -20,7 +20,7 @@ use tracing::error;
 
 use super::Shared;
 use super::answer::{Answer, Problem, json as json_answer};
-use super::auth::source;
+use super::auth::{Known, source};
 use super::body::{self, Received};
 use super::receipt::{Receipt, receipt};
 use super::server::Connection;
@@ -213,11 +213,12 @@ async fn take_in(
     parts: &Parts,
     body: Body,
 ) -> Result<Delivered, Problem> {
-    let admission =
-        source::admit(&shared.config().auth, parts, &target.name, target.source.as_ref())?;
+    let config = shared.config();
+    let known = Known { auth: &config.auth, sessions: &shared.sessions };
+    let admission = source::admit(known, parts, &target.name, target.source.as_ref())?;
     require_room(shared, target)?;
     let receipt = receipt(shared, &parts.headers, &admission.principal)?;
-    let bytes_max = shared.config().web.max_body;
+    let bytes_max = config.web.max_body;
     let received = body::receive(shared, &parts.headers, body, bytes_max).await?;
     let began = shared.clock.monotonic();
     admission.check_signature(&parts.headers, &received.wire, receipt.stated)?;

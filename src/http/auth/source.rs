@@ -9,8 +9,8 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use super::credentials::{self, Presented};
-use super::{Need, Principal, allow, signature};
-use crate::config::{Auth, Scope, Secret, Source};
+use super::{Csrf, Known, Need, Principal, allow, signature};
+use crate::config::{Scope, Secret, Source};
 use crate::domain::{Name, Timestamp};
 use crate::http::answer::Problem;
 
@@ -46,19 +46,19 @@ impl Admission {
 /// `Unauthenticated` for no or wrong credentials, `Forbidden` for those that do not cover this
 /// source.
 pub fn admit(
-    auth: &Auth,
+    known: Known<'_>,
     parts: &Parts,
     name: &Name,
     source: Option<&Source>,
 ) -> Result<Admission, Problem> {
     let need = Need::Ingest(name.clone());
     let Some(source) = source.filter(|source| has_credentials(source)) else {
-        let principal = allow(auth, parts, &[need])?;
+        let principal = allow(known, parts, Csrf::InHeader, &[need])?;
         return Ok(Admission { principal, secret: None });
     };
     let presented = parts.headers.get(AUTHORIZATION).and_then(Presented::read);
     if let Some(Presented::Bearer(token)) = &presented
-        && let Some(principal) = credentials::known_token(&auth.tokens, token)
+        && let Some(principal) = credentials::known_token(&known.auth.tokens, token)
     {
         principal.require(&need)?;
         // A token of `auth` needs no signature, but a wrong one is never overlooked.
@@ -99,8 +99,9 @@ fn presents_its_own(source: &Source, presented: Option<&Presented<'_>>) -> bool 
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{parts, token};
+    use super::super::tests::{parts, sessions, token};
     use super::*;
+    use crate::config::Auth;
     use crate::domain::SourceType;
 
     fn source(token: bool, basic: bool, hmac: bool) -> Source {
@@ -127,7 +128,9 @@ mod tests {
     fn admitted(auth: &Auth, source: &Source, header: Option<&str>) -> Result<bool, u16> {
         let headers: Vec<(&str, &str)> = header.map(|h| ("authorization", h)).into_iter().collect();
         let parts = parts(true, &headers);
-        match admit(auth, &parts, &source.name, Some(source)) {
+        let sessions = sessions();
+        let known = Known { auth, sessions: &sessions };
+        match admit(known, &parts, &source.name, Some(source)) {
             Ok(admission) => {
                 Ok(admission.check_signature(&parts.headers, b"body", Timestamp::EPOCH).is_ok())
             }
