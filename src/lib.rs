@@ -5,6 +5,7 @@ pub mod config;
 pub mod correlate;
 pub mod domain;
 pub mod engine;
+pub mod http;
 pub mod ingest;
 pub mod metrics;
 pub mod shutdown;
