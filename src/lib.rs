@@ -1,4 +1,5 @@
 //! scribed: the scribe of every incident.
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;

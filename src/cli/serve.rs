@@ -8,6 +8,10 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use super::failure::Failure;
+use crate::app;
+use crate::clock::Clock;
+use crate::config::{self, ConfigErrors, Overrides};
+use crate::telemetry;
 
 /// Arguments of `serve`. Only what was really given counts; the environment (`SCRIBED_…`), the
 /// file and the defaults lie below, and are read where the configuration is.
@@ -82,6 +86,7 @@ impl ServeArguments {
 pub(super) struct Inside {
     /// Where it listens.
     pub(super) addresses: Vec<SocketAddr>,
+    running: app::Running,
 }
 
 /// Serves until it is told to stop.
@@ -89,12 +94,17 @@ pub(super) struct Inside {
 /// # Errors
 /// When the configuration does not hold, or the server cannot start or fails.
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), Failure> {
-    Err(unwired(&format!("serve with {:?}", arguments.settings())))
+    let load = loader(arguments, std::env::vars().collect());
+    let config = load().map_err(configuration)?;
+    let clock = Clock::system();
+    telemetry::init(&config.log, clock.clone()).map_err(server)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(app::serve(config, load, clock)).map_err(server)
 }
 
 /// Checks one configuration file; the error lists every problem, one a line.
 pub(super) fn check_file(path: &Path) -> Result<(), String> {
-    Err(unwired(&format!("check {}", path.display())).to_string())
+    config::check_file(path).map_err(|errors| errors.to_string())
 }
 
 /// Starts a server inside this process; environment and files of the user have no say in it.
@@ -102,7 +112,10 @@ pub(super) fn check_file(path: &Path) -> Result<(), String> {
 /// # Errors
 /// When it cannot start.
 pub(super) async fn start(arguments: &ServeArguments) -> Result<Inside, Failure> {
-    Err(unwired(&format!("start with {:?}", arguments.settings())))
+    let load = loader(arguments, Vec::new());
+    let config = load().map_err(configuration)?;
+    let running = app::start(config, load, Clock::system()).await.map_err(server)?;
+    Ok(Inside { addresses: running.addresses.clone(), running })
 }
 
 impl Inside {
@@ -111,12 +124,29 @@ impl Inside {
     /// # Errors
     /// When it did not end well.
     pub(super) async fn stop(self) -> Result<(), Failure> {
-        Ok(())
+        self.running.stop().await.map_err(server)
     }
 }
 
-fn unwired(what: &str) -> Failure {
-    Failure::Server(format!("this build has no server: cannot {what}"))
+/// What loads the configuration, now and at every reload: the same flags and variables.
+fn loader(arguments: &ServeArguments, environment: Vec<(String, String)>) -> app::LoadConfig {
+    let mut overrides = Overrides {
+        config_file: arguments.config_file.clone(),
+        listen_addresses: arguments.listen_addresses.clone(),
+        ..Overrides::default()
+    };
+    for (key, value, flag) in arguments.settings() {
+        overrides.set(key, Some(value), flag);
+    }
+    Box::new(move || config::load(&overrides, &environment))
+}
+
+fn configuration(errors: ConfigErrors) -> Failure {
+    Failure::Configuration(errors.to_string())
+}
+
+fn server(error: impl std::fmt::Display) -> Failure {
+    Failure::Server(error.to_string())
 }
 
 #[cfg(test)]

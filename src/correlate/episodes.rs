@@ -96,9 +96,13 @@ impl Machine {
         Match::New { ends_by: next }
     }
 
-    /// The three ways in which a word with another start still speaks of an episode.
+    /// The ways in which a word with another start still speaks of an episode.
     fn overlaps(&self, episode: &Episode, heard: Heard<'_>) -> bool {
-        self.overlaps_by_lease(episode, heard)
+        // A sender with keys of its own says with the key what is one firing; its times are those
+        // of its messages.
+        let by_own_key = !heard.word.key_from_labels && episode.is_firing();
+        by_own_key
+            || self.overlaps_by_lease(episode, heard)
             || self.overlaps_by_peer(episode, heard)
             || overlaps_by_resolve(episode, heard)
     }
