@@ -47,10 +47,10 @@ const SOURCES_OF_OTHER_PATHS: [SourceType; 3] =
 pub fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/api/v1/ingest/{source}", post(by_name).put(by_name))
-        .route("/v2/enqueue", post(pagerduty_event).put(pagerduty_event))
-        .route("/v2/change/enqueue", post(pagerduty_change).put(pagerduty_change))
+        .route("/v2/enqueue", post(pagerduty).put(pagerduty))
+        .route("/v2/change/enqueue", post(pagerduty).put(pagerduty))
         .route("/api/annotations", post(annotation).put(annotation))
-        .route("/api/annotations/graphite", post(graphite_annotation).put(graphite_annotation))
+        .route("/api/annotations/graphite", post(annotation).put(annotation))
 }
 
 /// Where a delivery is for.
@@ -89,9 +89,9 @@ impl Target {
 
 /// What came of a delivery.
 #[derive(Clone, Debug)]
-pub struct Delivered {
+struct Delivered {
     /// Its place in the ledger.
-    pub seq: Seq,
+    seq: Seq,
     counts: DoorCounts,
     refused: Vec<RefusedAlert>,
     /// What only this sender wants to know.
@@ -124,8 +124,13 @@ impl Delivered {
         json_answer(StatusCode::OK, &members)
     }
 
-    fn reply_member(&self, name: &str) -> Option<&Value> {
-        self.reply.as_ref().and_then(|reply| reply.get(name))
+    /// The answer that programs written for another receiver wait for. The room that knows the
+    /// sender's form has written it.
+    fn answer_in_senders_form(self, status: StatusCode) -> Answer {
+        match &self.reply {
+            Some(reply) => json_answer(status, reply),
+            None => self.answer(),
+        }
     }
 }
 
@@ -151,35 +156,16 @@ pub(super) async fn prometheus(State(shared): State<Arc<Shared>>, request: Reque
     deliver_on_path(&shared, SourceType::Prometheus, request).await?.answer()
 }
 
-async fn pagerduty_event(State(shared): State<Arc<Shared>>, request: Request) -> Answer {
-    let delivered = deliver_on_path(&shared, SourceType::Pagerduty, request).await?;
-    let mut members = json!({ "status": "success", "message": "Event processed" });
-    if let Some(key) = delivered.reply_member("dedup_key") {
-        members["dedup_key"] = key.clone();
-    }
-    json_answer(StatusCode::ACCEPTED, &members)
-}
-
-async fn pagerduty_change(State(shared): State<Arc<Shared>>, request: Request) -> Answer {
-    deliver_on_path(&shared, SourceType::Pagerduty, request).await?;
-    let members = json!({ "status": "success", "message": "Change event processed" });
-    json_answer(StatusCode::ACCEPTED, &members)
+async fn pagerduty(State(shared): State<Arc<Shared>>, request: Request) -> Answer {
+    deliver_on_path(&shared, SourceType::Pagerduty, request)
+        .await?
+        .answer_in_senders_form(StatusCode::ACCEPTED)
 }
 
 async fn annotation(State(shared): State<Arc<Shared>>, request: Request) -> Answer {
-    annotation_answer(&shared, request, "Annotation added").await
-}
-
-async fn graphite_annotation(State(shared): State<Arc<Shared>>, request: Request) -> Answer {
-    annotation_answer(&shared, request, "Graphite annotation added").await
-}
-
-/// Grafana's answer, whose id is a number. Ours is the delivery's, for the change gets its own id
-/// only behind the door.
-async fn annotation_answer(shared: &Arc<Shared>, request: Request, message: &str) -> Answer {
-    let delivered = deliver_on_path(shared, SourceType::Annotations, request).await?;
-    let id = delivered.reply_member("id").cloned().unwrap_or_else(|| json!(delivered.seq.0));
-    json_answer(StatusCode::OK, &json!({ "message": message, "id": id }))
+    deliver_on_path(&shared, SourceType::Annotations, request)
+        .await?
+        .answer_in_senders_form(StatusCode::OK)
 }
 
 async fn deliver_on_path(
