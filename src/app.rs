@@ -133,6 +133,7 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
         })
         .map_err(|problem| AppError::System { what: "a thread for the engine", problem })?;
     shared.health.ready(Part::Engine);
+    http::ingest::prime_metrics(&shared);
     reload::note_success(&shared);
     let server = tokio::spawn(http::server::serve(Arc::clone(&shared), listeners, server_stop.clone()));
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&shared), server_stop));

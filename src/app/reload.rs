@@ -60,6 +60,7 @@ async fn try_reload(shared: &Arc<Shared>, load: &LoadConfig) -> Result<(), Strin
         }
     }
     shared.replace_config(Arc::new(new));
+    crate::http::ingest::prime_metrics(shared);
     Ok(())
 }
 
