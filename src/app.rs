@@ -135,7 +135,8 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
     shared.health.ready(Part::Engine);
     http::ingest::prime_metrics(&shared);
     reload::note_success(&shared);
-    let server = tokio::spawn(http::server::serve(Arc::clone(&shared), listeners, server_stop.clone()));
+    let server =
+        tokio::spawn(http::server::serve(Arc::clone(&shared), listeners, server_stop.clone()));
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&shared), server_stop));
     Ok(Running {
         addresses,

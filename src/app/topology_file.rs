@@ -10,9 +10,8 @@ use crate::domain::Topology;
 /// # Errors
 /// When it cannot be read, or is not a service graph.
 pub(super) fn read(path: &Path) -> Result<Topology, AppError> {
-    let problem = |what: String| {
-        AppError::Topology(format!("topology_file {}: {what}", path.display()))
-    };
+    let problem =
+        |what: String| AppError::Topology(format!("topology_file {}: {what}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
     let topology: Topology =
         serde_saphyr::from_str(&text).map_err(|error| problem(error.to_string()))?;

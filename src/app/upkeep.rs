@@ -30,8 +30,7 @@ async fn retain(shared: &Shared) -> bool {
     let now = shared.clock.now();
     let raw_before: Timestamp = now - config.storage.raw_retention;
     let before = config.storage.retention.map(|retention| now - retention);
-    let retained =
-        shared.read(move |store| store.retain(Some(raw_before), before)).await;
+    let retained = shared.read(move |store| store.retain(Some(raw_before), before)).await;
     retained.unwrap_or_else(|_| {
         warn!("Old data could not be dropped; it is tried again in a minute");
         false
