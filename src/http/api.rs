@@ -30,12 +30,10 @@ use crate::domain::IncidentId;
 use crate::store::Page;
 use invalid::{Invalid, quoted};
 
-/// Declares a router and, for tests, the table of what it routes.
+/// Declares a router (`fn table`) and, for tests, the list of what it routes (`TABLE`).
 macro_rules! route_table {
     ($($path:literal: $($method:ident $handler:expr),+;)+) => {
-        /// The routes of this room.
-        #[must_use]
-        pub fn routes() -> ::axum::Router<::std::sync::Arc<$crate::http::Shared>> {
+        fn table() -> ::axum::Router<::std::sync::Arc<$crate::http::Shared>> {
             ::axum::Router::new()
                 $(.route($path, ::axum::routing::MethodRouter::new()$(.$method($handler))+))+
         }
@@ -73,8 +71,13 @@ route_table! {
     "/api/v1/deliveries": get deliveries::list;
     "/api/v1/deliveries/{id}/raw": get deliveries::raw;
     "/api/v1/quarantine": get deliveries::quarantined;
-    "/api/v1/stream": get live::stream;
     "/api/v1/openapi.json": get openapi::document;
+}
+
+/// The routes of the API.
+#[must_use]
+pub fn routes() -> axum::Router<std::sync::Arc<super::Shared>> {
+    table().merge(live::routes())
 }
 
 /// Decoded parameters of a query, in their order.

@@ -137,7 +137,7 @@ impl Params {
     /// Where the page begins and how long it is.
     ///
     /// # Errors
-    /// When `limit` is no number above 0.
+    /// When `limit` is no number above 0, or `cursor` none of ours.
     pub(crate) fn page(&self) -> Result<PageRequest, Invalid> {
         let limit = match self.number("limit") {
             Ok(None) => LIMIT_DEFAULT,
@@ -153,7 +153,15 @@ impl Params {
             }
             Err(other) => return Err(other),
         };
-        Ok(PageRequest { limit, cursor: self.one("cursor")?.map(str::to_owned) })
+        let page = PageRequest { limit, cursor: self.one("cursor")?.map(str::to_owned) };
+        if page.is_readable() {
+            return Ok(page);
+        }
+        Err(Invalid::Wrong {
+            place: "cursor".into(),
+            expected: "the next_cursor of the page before".into(),
+            found: quoted(page.cursor.as_deref().unwrap_or_default()),
+        })
     }
 
     /// The same parameters as a query, with one of them set or left out: for links to other pages
