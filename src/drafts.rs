@@ -1,4 +1,4 @@
-//! Drafts on demand: loads an incident's facts and hands them to the pure rooms.
+//! Drafts and timelines on demand: loads an incident's facts and hands them to the pure rooms.
 //!
 //! Keeps nothing: a draft is a pure function of the facts, the zone and the template, so the same
 //! revision always gives the same bytes and the same tag. Blocks while it reads; callers (`http`)
@@ -6,6 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::timeline::Entry;
 use crate::domain::zone::Zone;
 use crate::domain::{Facts, Incident, IncidentId};
 use crate::render::{self, Format};
@@ -81,6 +82,13 @@ fn rendered(facts: &Facts, request: &DraftRequest) -> Result<RenderedDraft, Draf
     let text = render::draft(&timeline::compose(facts, &options), request.format);
     let tag = tag_of(&text);
     Ok(RenderedDraft { text, tag })
+}
+
+/// The timeline of facts: every entry on its own, or storms and flaps folded with their rows kept.
+#[must_use]
+pub fn entries(facts: &Facts, is_folded: bool) -> Vec<Entry> {
+    let entries = timeline::entries(facts);
+    if is_folded { timeline::collapse(entries) } else { entries }
 }
 
 /// SHA-256 of a text, in hexadecimal: equal tags are equal texts.

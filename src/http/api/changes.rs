@@ -26,8 +26,6 @@ use crate::{ingest, render};
 const SOURCE: &str = "api";
 /// Where changes are read.
 const PATH: &str = "/api/v1/changes";
-/// The longest body: one change with its labels.
-const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// GET `/api/v1/changes`.
 pub(super) async fn list(
@@ -49,7 +47,8 @@ pub(super) async fn report(
     body: Body,
 ) -> Answer {
     let write = Write::begin(Arc::clone(&shared), principal, &headers)?;
-    let bytes = body::read(&shared, &headers, body, BODY_BYTES_MAX).await?;
+    let received = body::receive(&shared, &headers, body, body::API_BYTES_MAX).await?;
+    let bytes = received.decoded(body::API_BYTES_MAX)?;
     let report = match ingest::read_change(&bytes, write.received_at()) {
         Ok(report) => report,
         Err(unusable) => {

@@ -18,7 +18,7 @@ use super::{Pairs, fields, incident_id, incident_path, located, no_incident, quo
 use crate::domain::record::OperationAction;
 use crate::domain::timeline::EntryId;
 use crate::domain::{Facts, IncidentId, NoteId};
-use crate::{render, timeline};
+use crate::{drafts, render};
 
 /// GET `…/notes/{note}`: its timeline entry.
 pub(super) async fn get(
@@ -136,7 +136,7 @@ fn entry_of(mut facts: Facts, id: NoteId) -> Option<Value> {
         .collect();
     let note_kind = note.kind.as_str();
     let entry_id = EntryId::note(id);
-    let entry = timeline::entries(&facts).into_iter().find(|entry| entry.id == entry_id)?;
+    let entry = drafts::entries(&facts, false).into_iter().find(|entry| entry.id == entry_id)?;
     let mut value = render::json::entry(&entry);
     value["hidden"] = json!(hidden);
     value["withdrawn_at"] = json!(withdrawn.map(|withdrawal| withdrawal.at.to_string()));

@@ -37,6 +37,11 @@ impl Params {
         Self { pairs: pairs.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect() }
     }
 
+    /// True when nothing is asked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
     /// Every value of a repeatable parameter.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
         self.pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())

@@ -17,7 +17,7 @@ use crate::domain::Timestamp;
 use crate::domain::timeline::Entry;
 use crate::domain::zone::Zone;
 use crate::drafts::{self, DraftError};
-use crate::{render, timeline};
+use crate::render;
 
 /// GET `…/timeline`.
 pub(super) async fn list(
@@ -36,10 +36,7 @@ pub(super) async fn list(
             let facts = store.facts(id)?.ok_or_else(|| no_incident(id))?;
             let default = || drafts::zone_of(&facts.incident, &default_zone);
             let zone = asked.clone().unwrap_or_else(default);
-            let mut entries = timeline::entries(&facts);
-            if is_collapsed {
-                entries = timeline::collapse(entries);
-            }
+            let entries = drafts::entries(&facts, is_collapsed);
             let items: Vec<Value> =
                 entries.iter().map(|entry| shape(entry, asked.as_ref())).collect();
             Ok::<_, Problem>(json!({

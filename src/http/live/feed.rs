@@ -17,7 +17,7 @@ use super::super::answer::Problem;
 use crate::domain::timeline::Entry;
 use crate::domain::{Facts, IncidentId, IncidentState, Seq};
 use crate::store::{Store, StoreError};
-use crate::{render, timeline};
+use crate::{drafts, render};
 
 /// How many events are kept for listeners that are slow.
 const EVENTS_MAX: usize = 2048;
@@ -142,7 +142,7 @@ impl Ring {
     /// Adds the events of one changed incident: the incident, then what is new in its timeline.
     fn tell(&mut self, facts: &Facts, seq: Seq) {
         let incident = &facts.incident;
-        let entries = timeline::entries(facts);
+        let entries = drafts::entries(facts, false);
         let marks: BTreeSet<u64> = entries.iter().map(mark).collect();
         let before = self.told.insert(incident.id, Told { at: seq, entries: marks });
         let is_new = |entry: &&Entry| match &before {
