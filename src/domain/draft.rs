@@ -7,9 +7,7 @@ use super::alert::{Episode, Severity};
 use super::change::Change;
 use super::facts::Revision;
 use super::ids::{EpisodeId, IncidentId, Name};
-use super::incident::{
-    Action, Candidate, Caveat, DraftStatus, Finalised, IncidentState, Related,
-};
+use super::incident::{Action, Candidate, Caveat, DraftStatus, Finalised, IncidentState, Related};
 use super::milestone::{MeasureValue, MilestoneValue};
 use super::time::{Span, Timestamp};
 use super::timeline::{Entry, EntryId};

@@ -88,10 +88,7 @@ impl Zone {
     #[must_use]
     pub fn offset_at(&self, at: Timestamp) -> Offset {
         let info = self.rules.to_offset_info(at.to_jiff());
-        Offset {
-            seconds: info.offset().seconds(),
-            abbreviation: info.abbreviation().to_owned(),
-        }
+        Offset { seconds: info.offset().seconds(), abbreviation: info.abbreviation().to_owned() }
     }
 
     /// The wall clock at a moment.
@@ -155,7 +152,7 @@ impl fmt::Display for Offset {
         let sign = if self.seconds < 0 { '-' } else { '+' };
         let seconds = self.seconds.unsigned_abs();
         write!(f, "UTC{sign}{:02}:{:02}", seconds / 3600, seconds / 60 % 60)?;
-        if seconds % 60 != 0 {
+        if !seconds.is_multiple_of(60) {
             write!(f, ":{:02}", seconds % 60)?;
         }
         Ok(())
@@ -208,8 +205,7 @@ mod tests {
     #[test]
     fn changes_of_the_offset_are_found_in_both_directions() {
         let zone = Zone::parse("America/New_York").unwrap();
-        let year =
-            zone.changes_between(at("2024-01-01T00:00:00Z"), at("2024-12-31T00:00:00Z"));
+        let year = zone.changes_between(at("2024-01-01T00:00:00Z"), at("2024-12-31T00:00:00Z"));
         let told: Vec<String> = year
             .iter()
             .map(|c| format!("{} {} -> {}", c.at, c.before.abbreviation, c.after))

@@ -103,6 +103,27 @@ pub fn html(text: &str) -> Escaped {
     Escaped(out)
 }
 
+/// For HTML inside Markdown: programs still look for mentions and emoji there.
+#[must_use]
+pub fn html_in_markdown(text: &str) -> Escaped {
+    let chars: Vec<char> = plain(text).chars().collect();
+    let mut out = String::with_capacity(chars.len() + 16);
+    for (index, c) in chars.iter().copied().enumerate() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+        if needs_break(&chars, index) {
+            out.push_str(BREAK);
+        }
+    }
+    Escaped(out)
+}
+
 /// For Markdown, in the middle of a line.
 #[must_use]
 pub fn markdown(text: &str) -> Escaped {
@@ -198,19 +219,23 @@ fn markdown_line(text: &str) -> String {
             '_' if !(is_word(before) && is_word(after)) => out.push_str("\\_"),
             // A bracket that follows a bracket would be a link's address.
             '(' if before == Some(']') => out.push_str("\\("),
-            // Mentions of people, and addresses of mail.
-            '@' if is_word(after) => {
-                out.push('@');
-                out.push_str(BREAK);
-            }
-            ':' if begins_emoji(&chars, index) || begins_foreign_link(&chars, index) => {
-                out.push(':');
-                out.push_str(BREAK);
-            }
             c => out.push(c),
+        }
+        if needs_break(&chars, index) {
+            out.push_str(BREAK);
         }
     }
     out
+}
+
+/// True where a program would otherwise see a mention, an address of mail, an emoji, or a link to
+/// elsewhere than the web.
+fn needs_break(chars: &[char], index: usize) -> bool {
+    match chars.get(index) {
+        Some('@') => is_word(chars.get(index + 1).copied()),
+        Some(':') => begins_emoji(chars, index) || begins_foreign_link(chars, index),
+        Some(_) | None => false,
+    }
 }
 
 fn is_word(c: Option<char>) -> bool {

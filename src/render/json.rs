@@ -7,11 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::escape::{plain, url};
 use crate::domain::alert::EndKind;
-use crate::domain::draft::{DEFAULT_TEMPLATE, Draft};
+use crate::domain::draft::{DEFAULT_TEMPLATE, Draft, Suggestion, Summary};
+use crate::domain::facts::Revision;
 use crate::domain::incident::{Action, ActionKind, Candidate, Caveat};
 use crate::domain::milestone::{self, MeasureValue, Milestone, MilestoneValue};
-use crate::domain::timeline::Entry;
-use crate::domain::{Change, Episode, EpisodeStatus, Incident, IncidentState, Link, Timestamp, Zone};
+use crate::domain::timeline::{Entry, Provenance};
+use crate::domain::{
+    Change, Episode, EpisodeStatus, Incident, IncidentState, Link, Timestamp, Zone,
+};
 use crate::timeline::words;
 
 fn time(at: Timestamp) -> Value {
@@ -217,10 +220,6 @@ pub fn action(action: &Action) -> Value {
 /// A draft.
 #[must_use]
 pub fn draft(draft: &Draft) -> Value {
-    let summary = &draft.summary;
-    let by_people = summary.impact.is_some();
-    let seen = Some(summary.evidence.as_str()).filter(|evidence| !evidence.is_empty());
-    let impact = summary.impact.as_deref().or(seen).map(plain);
     json!({
         "incident": draft.incident.0,
         "revision": draft.revision,
@@ -233,18 +232,7 @@ pub fn draft(draft: &Draft) -> Value {
         "severity": draft.severity.as_str(),
         "services": names(&draft.services),
         "lead": draft.lead.as_deref().map(plain),
-        "summary": {
-            "started_at": time_or_null(summary.started_at),
-            "ended_at": time_or_null(summary.ended_at),
-            "duration_seconds": summary.duration.map(|d| d.seconds()),
-            "impact": impact,
-            "impact_provenance": impact.as_ref().map(|_| if by_people { "entered" } else { "inferred" }),
-            "impact_users": summary.impact_users,
-            "impact_users_percent": summary.impact_users_percent,
-            "evidence": plain(&summary.evidence),
-            "root_cause": summary.root_cause,
-            "resolution": summary.resolution,
-        },
+        "summary": summary(&draft.summary),
         "milestones": draft
             .milestones
             .iter()
@@ -264,15 +252,7 @@ pub fn draft(draft: &Draft) -> Value {
         "wrong_leads": entries(&draft.wrong_leads),
         "escalations": entries(&draft.escalations),
         "actions": draft.actions.iter().map(action).collect::<Vec<_>>(),
-        "suggestions": draft
-            .suggestions
-            .iter()
-            .map(|s| json!({
-                "kind": s.kind.as_str(),
-                "text": plain(&s.text),
-                "entries": s.entries.iter().map(|id| id.0.as_str()).collect::<Vec<_>>(),
-            }))
-            .collect::<Vec<_>>(),
+        "suggestions": draft.suggestions.iter().map(suggestion).collect::<Vec<_>>(),
         "alerts": draft.alerts.iter().map(alert).collect::<Vec<_>>(),
         "context": draft.context.iter().map(alert).collect::<Vec<_>>(),
         "changes": draft.changes.iter().map(change).collect::<Vec<_>>(),
@@ -291,16 +271,45 @@ pub fn draft(draft: &Draft) -> Value {
         })),
         "since": draft.since.as_ref().map(|s| json!({
             "revision": s.revision,
-            "revisions": s
-                .revisions
-                .iter()
-                .map(|r| json!({
-                    "revision": r.revision,
-                    "at": time(r.at),
-                    "changes": r.changes,
-                }))
-                .collect::<Vec<_>>(),
+            "revisions": s.revisions.iter().map(revision).collect::<Vec<_>>(),
         })),
+    })
+}
+
+fn summary(summary: &Summary) -> Value {
+    let seen = Some(summary.evidence.as_str()).filter(|evidence| !evidence.is_empty());
+    let (impact, provenance) = match (summary.impact.as_deref(), seen) {
+        (Some(said), _) => (Some(said), Some(Provenance::Entered)),
+        (None, Some(seen)) => (Some(seen), Some(Provenance::Inferred)),
+        (None, None) => (None, None),
+    };
+    json!({
+        "started_at": time_or_null(summary.started_at),
+        "ended_at": time_or_null(summary.ended_at),
+        "duration_seconds": summary.duration.map(|d| d.seconds()),
+        "impact": impact.map(plain),
+        "impact_provenance": provenance.map(|p| p.as_str()),
+        "impact_users": summary.impact_users,
+        "impact_users_percent": summary.impact_users_percent,
+        "evidence": plain(&summary.evidence),
+        "root_cause": summary.root_cause,
+        "resolution": summary.resolution,
+    })
+}
+
+fn suggestion(suggestion: &Suggestion) -> Value {
+    json!({
+        "kind": suggestion.kind.as_str(),
+        "text": plain(&suggestion.text),
+        "entries": suggestion.entries.iter().map(|id| id.0.as_str()).collect::<Vec<_>>(),
+    })
+}
+
+fn revision(revision: &Revision) -> Value {
+    json!({
+        "revision": revision.revision,
+        "at": time(revision.at),
+        "changes": revision.changes,
     })
 }
 

@@ -42,7 +42,7 @@ fn print_block(out: &mut String, block: &Block) {
         }
         Block::Table(table) => print_table(out, table),
         Block::Details { summary, rows } => {
-            let summary = escape::html(summary);
+            let summary = escape::html_in_markdown(summary);
             out.push_str(&format!("<details><summary>{summary}</summary>\n\n"));
             for row in rows {
                 out.push_str(&format!("- {}\n", inline(row)));
@@ -58,18 +58,22 @@ fn print_table(out: &mut String, table: &Table) {
     out.push_str(&format!("| {} |\n", table.head.join(" | ")));
     out.push_str(&format!("|{}\n", " --- |".repeat(table.head.len())));
     for row in &table.rows {
-        let cells: Vec<String> = row.iter().map(inline).collect();
+        let cells: Vec<String> = row.iter().map(|line| inline_from(line, 1)).collect();
         out.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
 }
 
 fn inline(line: &Line) -> String {
+    inline_from(line, 0)
+}
+
+/// Prints a line. Only what stands at place 0 could forge a block; in a table nothing does.
+fn inline_from(line: &Line, place: usize) -> String {
     let mut out = String::new();
-    for (index, part) in line.iter().enumerate() {
+    for (index, part) in line.iter().enumerate().map(|(index, part)| (index + place, part)) {
         match part {
             Inline::Text(words) => {
-                // Only the first words of a line could forge a block. The spaces that part words
-                // are ours and survive the folding.
+                // The spaces that part words are ours and survive the folding.
                 let (lead, tail) = spaces(words);
                 out.push_str(lead);
                 if index == 0 {

@@ -3,12 +3,14 @@
 //!
 //! Texts here may hold words from outside; the writers escape every one of them.
 
+use std::collections::BTreeMap;
+
 use super::sections;
 use super::tables;
 use super::time::Clocks;
-use crate::domain::IncidentState;
 use crate::domain::draft::{Draft, Section};
 use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase, Provenance};
+use crate::domain::{Episode, EpisodeId, IncidentState};
 
 /// A part of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,12 +85,15 @@ pub(super) fn cell(words: impl Into<String>) -> Line {
 /// A draft with what its layout needs at every turn.
 pub(super) struct Layout<'a> {
     pub(super) draft: &'a Draft,
+    /// The draft's alerts by id.
+    alerts: BTreeMap<EpisodeId, &'a Episode>,
     pub(super) clocks: Clocks,
 }
 
 /// Lays out a draft: the sections of the widely used outage report, in its order.
 pub(super) fn layout(draft: &Draft) -> Vec<Block> {
-    let layout = Layout { draft, clocks: Clocks::for_draft(draft) };
+    let alerts = draft.alerts.iter().map(|episode| (episode.id, episode)).collect();
+    let layout = Layout { draft, alerts, clocks: Clocks::for_draft(draft) };
     let mut blocks = Vec::new();
     layout.head(&mut blocks);
     sections::since(&layout, &mut blocks);
@@ -106,7 +111,12 @@ pub(super) fn layout(draft: &Draft) -> Vec<Block> {
     blocks
 }
 
-impl Layout<'_> {
+impl<'a> Layout<'a> {
+    /// One of the draft's alerts.
+    pub(super) fn alert(&self, id: EpisodeId) -> Option<&'a Episode> {
+        self.alerts.get(&id).copied()
+    }
+
     /// The address of an incident's page.
     pub(super) fn home(&self, incident: crate::domain::IncidentId) -> Inline {
         let base = self.draft.external_url.as_deref().unwrap_or_default().trim_end_matches('/');
@@ -152,7 +162,12 @@ impl Layout<'_> {
         lines.push(incident);
         for related in &draft.related {
             let reason = text(format!(" ({})", related.reason));
-            lines.push(vec![key("Related"), text(" incident "), self.home(related.incident), reason]);
+            lines.push(vec![
+                key("Related"),
+                text(" incident "),
+                self.home(related.incident),
+                reason,
+            ]);
         }
         blocks.push(Block::Bullets(lines));
     }
@@ -180,7 +195,8 @@ impl Layout<'_> {
         }));
         blocks.push(Block::Chart);
         for (index, entry) in entries.iter().enumerate().filter(|(_, e)| !e.rows.is_empty()) {
-            let summary = format!("Row {}: {} ({} entries)", index + 1, entry.text, entry.rows.len());
+            let summary =
+                format!("Row {}: {} ({} entries)", index + 1, entry.text, entry.rows.len());
             let rows = entry.rows.iter().map(|row| self.folded_row(row)).collect();
             blocks.push(Block::Details { summary, rows });
         }
@@ -234,8 +250,7 @@ impl Layout<'_> {
     /// Who says so: a person, a sender, or scribed itself.
     fn source(&self, entry: &Entry) -> Line {
         let sender = || {
-            let episode = entry.episode?;
-            let episode = self.draft.alerts.iter().find(|e| e.id == episode)?;
+            let episode = self.alert(entry.episode?)?;
             let names: Vec<&str> = episode.sources.iter().map(|s| s.as_str()).collect();
             (!names.is_empty()).then(|| names.join(", "))
         };

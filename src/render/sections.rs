@@ -43,20 +43,41 @@ pub(super) fn summary(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     let mut impact = vec![strong("Impact:"), text(" ")];
     let said = summary.impact.as_deref().map(escape::paragraphs).unwrap_or_default();
     match said.first() {
-        Some(first) => impact.push(text(first.clone())),
+        Some(first) => impact.push(text(sentence(first.clone()))),
         None => impact.extend(layout.gap(Section::Impact)),
     }
     paragraph(blocks, impact);
     for more in said.into_iter().skip(1) {
-        paragraph(blocks, vec![text(more)]);
+        paragraph(blocks, vec![text(sentence(more))]);
     }
     if let Some(users) = users(layout) {
         paragraph(blocks, vec![strong("Users affected:"), text(format!(" {users}"))]);
     }
     if !summary.evidence.is_empty() {
-        paragraph(blocks, vec![strong("Seen by the alerts:"), text(format!(" {}", summary.evidence))]);
+        paragraph(
+            blocks,
+            vec![strong("Seen by the alerts:"), text(format!(" {}", summary.evidence))],
+        );
     }
-    long_text(layout, blocks, "Root cause:", summary.root_cause.as_deref(), Section::RootCause);
+    match summary
+        .root_cause
+        .as_deref()
+        .map(escape::paragraphs)
+        .unwrap_or_default()
+        .into_iter()
+        .next()
+    {
+        Some(first) => {
+            paragraph(blocks, vec![strong("Root cause:"), text(" "), text(sentence(first))])
+        }
+        None if layout.draft.candidate_causes.is_empty() => {
+            paragraph(blocks, vec![strong("Root cause:"), text(" not known yet.")]);
+        }
+        None => paragraph(
+            blocks,
+            vec![strong("Root cause:"), text(" not known yet; see Candidate causes.")],
+        ),
+    }
     let pinned: Vec<Line> = layout
         .draft
         .timeline
@@ -81,11 +102,16 @@ fn long_text(
     let mut paragraphs = said.map(escape::paragraphs).unwrap_or_default().into_iter();
     let mut line = vec![strong(name), text(" ")];
     match paragraphs.next() {
-        Some(first) => line.push(text(first)),
+        Some(first) => line.push(text(sentence(first))),
         None => line.extend(layout.gap(section).or_else(|| Some(text("Not known yet.")))),
     }
     paragraph(blocks, line);
-    blocks.extend(paragraphs.map(|more| Block::Paragraph(vec![text(more)])));
+    blocks.extend(paragraphs.map(|more| Block::Paragraph(vec![text(sentence(more))])));
+}
+
+/// A person's words with a full stop where they lack an end.
+fn sentence(words: String) -> String {
+    if words.ends_with(char::is_alphanumeric) { words + "." } else { words }
 }
 
 fn duration(layout: &Layout<'_>) -> Line {
@@ -102,8 +128,14 @@ fn duration(layout: &Layout<'_>) -> Line {
                 clocks.full_with_utc(end)
             );
             match summary.duration {
-                Some(length) => vec![strong(words::duration(length)), text(format!(", {ends}"))],
-                None => vec![text(format!("{} The end lies before the start.", words::capital(&ends)))],
+                Some(length) => vec![
+                    text("It lasted "),
+                    strong(words::duration(length)),
+                    text(format!(", {ends}")),
+                ],
+                None => {
+                    vec![text(format!("{} The end lies before the start.", words::capital(&ends)))]
+                }
             }
         }
         (Some(start), None) if is_running => vec![
@@ -115,7 +147,10 @@ fn duration(layout: &Layout<'_>) -> Line {
             )),
         ],
         (Some(start), None) => {
-            vec![text(format!("It began at {}; its end is not known.", clocks.full_with_utc(start)))]
+            vec![text(format!(
+                "It began at {}; its end is not known.",
+                clocks.full_with_utc(start)
+            ))]
         }
         (None, _) => vec![text("Its beginning is not known.")],
     }
@@ -135,7 +170,7 @@ fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -160,7 +195,7 @@ pub(super) fn detection(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     heading(blocks, "Detection");
     let clocks = &layout.clocks;
     let draft = layout.draft;
-    let find = |id| draft.alerts.iter().find(|e| Some(e.id) == id);
+    let find = |id: Option<_>| layout.alert(id?);
     let mut lines: Vec<Line> = Vec::new();
     let detected = milestone(layout, Milestone::Detection);
     match (detected.and_then(|m| m.at), find(draft.detection.episode)) {
@@ -208,7 +243,8 @@ pub(super) fn detection(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
 }
 
 fn acknowledgement(layout: &Layout<'_>) -> Option<Line> {
-    let Some(value) = milestone(layout, Milestone::Acknowledgement).filter(|v| v.at.is_some()) else {
+    let Some(value) = milestone(layout, Milestone::Acknowledgement).filter(|v| v.at.is_some())
+    else {
         let gap = layout.gap(Section::Acknowledgement);
         return match gap {
             Some(gap) => Some(vec![text("No acknowledgement was recorded. "), gap]),
@@ -264,7 +300,10 @@ pub(super) fn cause_and_resolution(layout: &Layout<'_>, blocks: &mut Vec<Block>)
         IncidentState::Open | IncidentState::Acknowledged | IncidentState::Mitigated
             if summary.resolution.is_none() =>
         {
-            paragraph(blocks, vec![strong("Resolution:"), text(" not yet; the incident still runs.")]);
+            paragraph(
+                blocks,
+                vec![strong("Resolution:"), text(" not yet; the incident still runs.")],
+            );
         }
         _ => long_text(
             layout,

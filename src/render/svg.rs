@@ -2,7 +2,6 @@
 //! axis of local times. Readable with three lanes and with two hundred, in light and in dark.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use super::escape::html;
 use super::time::Clocks;
@@ -56,7 +55,8 @@ struct Lane {
     name: String,
     bars: Vec<Bar>,
     marks: Vec<Mark>,
-    rows: usize,
+    /// When each of its rows is free again.
+    rows: Vec<Timestamp>,
 }
 
 /// The chart of an incident.
@@ -72,8 +72,7 @@ pub fn lanes(facts: &Facts, zone: &Zone) -> String {
 
 /// The chart of a draft; empty when there is nothing to show.
 pub(super) fn of_draft(draft: &Draft) -> String {
-    let notes: Vec<&Entry> =
-        draft.timeline.iter().filter(|e| e.kind == EntryKind::Note).collect();
+    let notes: Vec<&Entry> = draft.timeline.iter().filter(|e| e.kind == EntryKind::Note).collect();
     let lanes = lanes_of(&draft.services, &draft.alerts, &draft.changes, &notes, draft.as_of);
     if lanes.is_empty() {
         return String::new();
@@ -93,7 +92,7 @@ fn lanes_of(
     let mut place = |lanes: &mut Vec<Lane>, name: Option<&Name>| -> usize {
         let name = name.map_or("no service", |name| name.as_str()).to_owned();
         *places.entry(name.clone()).or_insert_with(|| {
-            lanes.push(Lane { name, rows: 1, ..Lane::default() });
+            lanes.push(Lane { name, ..Lane::default() });
             lanes.len() - 1
         })
     };
@@ -116,7 +115,7 @@ fn lanes_of(
             title: format!("{}: {}", note.phase.as_str(), note.text),
         });
         let marks = marks.collect();
-        lanes.push(Lane { name: NOTES_LANE.to_owned(), bars: Vec::new(), marks, rows: 1 });
+        lanes.push(Lane { name: NOTES_LANE.to_owned(), bars: Vec::new(), marks, rows: Vec::new() });
     }
     lanes
 }
@@ -125,9 +124,12 @@ fn lanes_of(
 fn add_bar(lane: &mut Lane, episode: &Episode, as_of: Timestamp) {
     let from = episode.starts_at();
     let to = episode.ends_at().unwrap_or(as_of).max(from);
-    let free = |row: usize| lane.bars.iter().all(|bar| bar.row != row || bar.to <= from);
-    let row = (0..STACK_MAX).find(|row| free(*row)).unwrap_or(STACK_MAX - 1);
-    lane.rows = lane.rows.max(row + 1);
+    let free = lane.rows.iter().position(|free_from| *free_from <= from);
+    let row = free.unwrap_or_else(|| lane.rows.len().min(STACK_MAX - 1));
+    match lane.rows.get_mut(row) {
+        Some(free_from) => *free_from = to.max(*free_from),
+        None => lane.rows.push(to),
+    }
     let length = words::duration(to - from);
     let how = if episode.is_firing() { ", still firing" } else { "" };
     lane.bars.push(Bar {
@@ -189,7 +191,7 @@ impl Scale {
 fn chart(title: &str, lanes: &[Lane], zone: &Zone, clocks: &Clocks) -> String {
     let heights: Vec<i64> = lanes
         .iter()
-        .map(|lane| i64::try_from(lane.rows).unwrap_or(1) * BAR_STEP + BAR_STEP)
+        .map(|lane| i64::try_from(lane.rows.len().max(1)).unwrap_or(1) * BAR_STEP + BAR_STEP)
         .collect();
     let height = TOP + heights.iter().sum::<i64>() + BAR_STEP;
     let firings: usize = lanes.iter().map(|lane| lane.bars.len()).sum();
@@ -223,76 +225,66 @@ fn axis(out: &mut String, scale: &Scale, zone: &Zone, clocks: &Clocks, height: i
     let mut day = String::new();
     for tick in scale.ticks(zone) {
         let (x, wall) = (scale.x(tick), zone.wall_clock(tick));
-        // Writing to a string cannot fail.
-        let _ = write!(
-            out,
+        out.push_str(&format!(
             "<line class=\"rule\" x1=\"{x}\" y1=\"{}\" x2=\"{x}\" y2=\"{}\"/>\
              <text class=\"axis\" x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
             TOP - 8,
             height - BAR_STEP,
             TOP - 12,
             html(&wall.minutes())
-        );
+        ));
         if day != wall.date() {
             day = wall.date();
-            let _ = write!(
-                out,
+            out.push_str(&format!(
                 "<text class=\"axis\" x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
                 TOP - 26,
                 html(&day)
-            );
+            ));
         }
     }
     let zone = clocks.zone_label(scale.from);
-    let _ = writeln!(
-        out,
-        "<text class=\"axis\" x=\"4\" y=\"{}\">{}</text>",
+    out.push_str(&format!(
+        "<text class=\"axis\" x=\"4\" y=\"{}\">{}</text>\n",
         TOP - 12,
         html(&words::cut(&zone, LABEL_CHARS_MAX + 6))
-    );
+    ));
 }
 
 fn print_lane(out: &mut String, lane: &Lane, scale: &Scale, clocks: &Clocks, y: i64, height: i64) {
     let middle = y + height / 2;
-    let _ = write!(
-        out,
+    out.push_str(&format!(
         "<line class=\"rule\" x1=\"0\" y1=\"{y}\" x2=\"{WIDTH}\" y2=\"{y}\"/>\
          <text x=\"4\" y=\"{}\">{}<title>{}</title></text>",
         middle + 4,
         html(&words::cut(&lane.name, LABEL_CHARS_MAX)),
         html(&lane.name)
-    );
+    ));
     for bar in &lane.bars {
         let (x, row) = (scale.x(bar.from), i64::try_from(bar.row).unwrap_or(0));
         let width = (scale.x(bar.to) - x).max(3);
         let open = if bar.is_open { " open" } else { "" };
         let times = clocks.range(bar.from, bar.to);
-        let _ = write!(
-            out,
+        out.push_str(&format!(
             "<rect class=\"{}{open}\" x=\"{x}\" y=\"{}\" width=\"{width}\" height=\"{BAR}\" \
              rx=\"2\"><title>{} {}</title></rect>",
             bar.severity,
             y + BAR_STEP / 2 + row * BAR_STEP,
             html(&times),
             html(&bar.title)
-        );
+        ));
     }
     for mark in &lane.marks {
         let x = scale.x(mark.at);
         let title = html(&format!("{} {}", clocks.short(mark.at), mark.title));
-        let _ = if mark.class == "change" {
-            write!(
-                out,
-                "<path class=\"change\" d=\"M{} {y}h12l-6 11z\"><title>{title}</title></path>",
-                x - 6
-            )
+        out.push_str(&if mark.class == "change" {
+            let x = x - 6;
+            format!("<path class=\"change\" d=\"M{x} {y}h12l-6 11z\"><title>{title}</title></path>")
         } else {
-            write!(
-                out,
+            format!(
                 "<circle class=\"note\" cx=\"{x}\" cy=\"{middle}\" r=\"4\">\
                  <title>{title}</title></circle>"
             )
-        };
+        });
     }
     out.push('\n');
 }

@@ -26,7 +26,9 @@ pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     let measured = |value: &MeasureValue| -> Vec<Line> {
         let length = match (value.state, value.length) {
             (MilestoneState::Recorded, Some(length)) => words::duration(length),
-            (MilestoneState::Invalid, Some(length)) => format!("invalid: {}", words::duration(length)),
+            (MilestoneState::Invalid, Some(length)) => {
+                format!("invalid: {}", words::duration(length))
+            }
             (MilestoneState::Pending, _) => "pending".to_owned(),
             (_, _) => "not recorded".to_owned(),
         };
@@ -84,7 +86,8 @@ pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
         paragraph(blocks, vec![text("None: no change or service stands out.")]);
         return;
     }
-    let lead = "Ranked by rule from the records. Candidates, not findings: people confirm or refute them.";
+    let lead =
+        "Ranked by rule from the records. Candidates, not findings: people confirm or refute them.";
     paragraph(blocks, vec![text(lead)]);
     for (kind, name) in [(CandidateKind::Change, "Changes"), (CandidateKind::Service, "Services")] {
         let lines: Vec<Line> = all
@@ -93,10 +96,15 @@ pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
             .map(|candidate| {
                 let why = candidate.why.join("; ");
                 let why = if why.is_empty() { String::new() } else { format!(" Why: {why}.") };
+                let row = layout.row_of(&EntryId(candidate.reference.clone()));
+                let where_to = match (candidate.kind, row) {
+                    (CandidateKind::Change, Some(row)) => format!("row {row}, "),
+                    (CandidateKind::Change, None) | (CandidateKind::Service, _) => String::new(),
+                };
                 let score = words::number((candidate.score * 100.0).round() / 100.0);
                 vec![
                     strong(candidate.summary.clone()),
-                    text(format!(" ({}, score {score}).{why}", candidate.reference)),
+                    text(format!(" ({where_to}score {score}).{why}")),
                 ]
             })
             .collect();
@@ -124,7 +132,8 @@ pub(super) fn alerts(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
                 None => groups.push(vec![episode]),
             }
         }
-        let rows = groups.iter().take(ALERT_ROWS_MAX).map(|group| alert_row(layout, group)).collect();
+        let rows =
+            groups.iter().take(ALERT_ROWS_MAX).map(|group| alert_row(layout, group)).collect();
         blocks.push(Block::Table(Table {
             head: vec!["Alert", "Service", "Severity", "Firings", "Began", "Ended", "Runbook"],
             rows,
@@ -144,11 +153,7 @@ pub(super) fn alerts(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
                 |end| layout.clocks.full(end),
             );
             let from = layout.clocks.full(episode.starts_at());
-            vec![text(format!(
-                "{}, {from} to {end}: {}",
-                words::symptom(episode),
-                episode.reason
-            ))]
+            vec![text(format!("{}, {from} to {end}: {}", words::symptom(episode), episode.reason))]
         };
         let shown = draft.context.iter().take(ALERT_ROWS_MAX);
         blocks.push(Block::Bullets(shown.map(line).collect()));

@@ -44,15 +44,15 @@ pub(super) fn rows(facts: &Facts) -> Vec<Row> {
         .collect()
 }
 
-/// All caveats of a draft: the stored ones, then the derived ones, each in order of time.
+/// All caveats of a draft, the stored and the derived ones, in order of time.
 pub(super) fn all(facts: &Facts, timeline: &[Entry]) -> Vec<Caveat> {
     let mut caveats = facts.incident.caveats.clone();
-    caveats.sort_by_key(|caveat| (caveat.at, caveat.recorded_at));
     caveats.extend(ends_unknown(facts));
     caveats.extend(not_recovered(facts));
     caveats.extend(impossible_times(facts));
     caveats.extend(late(facts));
     caveats.extend(silences(timeline));
+    caveats.sort_by_key(|caveat| (caveat.at, caveat.recorded_at));
     caveats
 }
 
@@ -111,7 +111,9 @@ fn impossible_times(facts: &Facts) -> Option<Caveat> {
         e.start_refused.is_some() || e.end.as_ref().is_some_and(|end| end.refused.is_some())
     });
     about(CaveatKind::ImpossibleTime, impossible, |names, _| {
-        format!("Sent with times that cannot be, which were replaced: {names}. Check the sender's clock")
+        format!(
+            "Sent with times that cannot be, which were replaced: {names}. Check the sender's clock"
+        )
     })
 }
 
@@ -136,8 +138,7 @@ fn late(facts: &Facts) -> Vec<Caveat> {
             until: None,
             recorded_at: change.received_at,
             text: format!(
-                "The change \"{}\" was learnt {} after it was made; whoever looked before did not \
-                 see it here",
+                "The change \"{}\" was learnt {} after it was made; earlier drafts did not show it",
                 words::one_line(&change.report.summary, 120),
                 words::duration(change.received_at - change.report.at)
             ),

@@ -70,9 +70,7 @@ fn storms(entries: &[Entry]) -> Vec<Fold> {
         );
         groups.entry(alike).or_default().push(index);
     }
-    let close = |a: usize, b: usize| {
-        entries[b].occurred_at - entries[a].occurred_at <= STORM_GAP
-    };
+    let close = |a: usize, b: usize| entries[b].occurred_at - entries[a].occurred_at <= STORM_GAP;
     groups
         .into_values()
         .flat_map(|group| chains(&group, close))
@@ -99,7 +97,8 @@ fn flaps(entries: &[Entry], folded: &BTreeSet<usize>) -> Vec<Fold> {
     }
     let end_of = |start: usize| entries[start].episode.and_then(|id| ends.get(&id)).copied();
     let close = |a: usize, b: usize| {
-        let over: Timestamp = end_of(a).map_or(entries[a].occurred_at, |end| entries[end].occurred_at);
+        let over: Timestamp =
+            end_of(a).map_or(entries[a].occurred_at, |end| entries[end].occurred_at);
         entries[b].occurred_at - over <= FLAP_GAP
     };
     starts
@@ -156,8 +155,7 @@ fn apply(entries: Vec<Entry>, folds: Vec<Fold>) -> Vec<Entry> {
 fn summary(rows: Vec<Entry>, sort: Sort) -> Option<Entry> {
     let (first, last) = (rows.first()?, rows.last()?);
     let signal = first.signal.as_ref()?;
-    let severity =
-        first.severity.map_or_else(String::new, |severity| format!(" ({severity})"));
+    let severity = first.severity.map_or_else(String::new, |severity| format!(" ({severity})"));
     let service = first.service.as_ref();
     let on_service = service.map_or_else(String::new, |s| format!(" on {s}"));
     let (text, count) = match sort {
@@ -167,11 +165,8 @@ fn summary(rows: Vec<Entry>, sort: Sort) -> Option<Entry> {
         ),
         Sort::Storm => {
             let (where_to, alerts) = reach(&rows);
-            let times = if alerts < rows.len() {
-                format!(" {} times", rows.len())
-            } else {
-                String::new()
-            };
+            let times =
+                if alerts < rows.len() { format!(" {} times", rows.len()) } else { String::new() };
             let text = match signal.edge {
                 Edge::Start => format!("{} fired{times} on {where_to}{severity}", signal.alertname),
                 Edge::End => {

@@ -58,11 +58,23 @@ pub fn compose(facts: &Facts, options: &DraftOptions) -> Draft {
         follows: incident.follows,
         related: incident.related.clone(),
         finalised: incident.finalised.clone(),
-        since: options.since_revision.map(|revision| Since {
-            revision,
-            revisions: facts.revisions.iter().filter(|r| r.revision > revision).cloned().collect(),
-        }),
+        since: since(facts, options),
         external_url: options.external_url.clone(),
+    }
+}
+
+/// What changed since the revision that the reader knows; else what came after the draft was final.
+fn since(facts: &Facts, options: &DraftOptions) -> Option<Since> {
+    let later = |revision: u64| Since {
+        revision,
+        revisions: facts.revisions.iter().filter(|r| r.revision > revision).cloned().collect(),
+    };
+    match (options.since_revision, &facts.incident.finalised) {
+        (Some(revision), _) => Some(later(revision)),
+        (None, Some(finalised)) => {
+            Some(later(finalised.revision)).filter(|since| !since.revisions.is_empty())
+        }
+        (None, None) => None,
     }
 }
 
@@ -101,6 +113,7 @@ fn detection(facts: &Facts) -> Detection {
         first_sign: first.filter(|first| episode.is_some_and(|episode| episode != *first)),
         onset_is_detection: onset.entry.is_some()
             && onset.entry == detected.entry
+            && onset.at == detected.at
             && onset.provenance != Some(Provenance::Entered),
     }
 }

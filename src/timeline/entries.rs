@@ -2,7 +2,9 @@
 
 use super::{caveats, episodes, gaps, words};
 use crate::domain::change::{Change, ChangeKind};
-use crate::domain::incident::{LifecycleEvent, LifecycleKind, Note, NoteKind, NoteVersion, Opening};
+use crate::domain::incident::{
+    LifecycleEvent, LifecycleKind, Note, NoteKind, NoteVersion, Opening,
+};
 use crate::domain::milestone::{self, Milestone};
 use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase, Provenance};
 use crate::domain::{Facts, Link, Name, Span, Timestamp};
@@ -212,7 +214,8 @@ fn note_row(note: &Note, lateness: &Lateness) -> Row {
 
 /// How a note stood before one correction: what differs from the version after it.
 fn correction(version: &NoteVersion, next: Option<&NoteVersion>, note: &Note) -> String {
-    let (text, at, kind) = next.map_or((&note.text, note.at, note.kind), |v| (&v.text, v.at, v.kind));
+    let (text, at, kind) =
+        next.map_or((&note.text, note.at, note.kind), |v| (&v.text, v.at, v.kind));
     let mut former = Vec::new();
     if version.text != *text {
         former.push(format!("\"{}\"", version.text));
@@ -232,14 +235,18 @@ fn lifecycle_row(facts: &Facts, index: usize, event: &LifecycleEvent) -> Option<
     let (phase, text) = match &event.kind {
         LifecycleKind::Opened => opened(&facts.incident.opening)?,
         LifecycleKind::Acknowledged => (Phase::Investigation, "Acknowledged".to_owned()),
-        LifecycleKind::Mitigated => (Phase::Mitigation, "Mitigated: the impact has stopped".to_owned()),
+        LifecycleKind::Mitigated => {
+            (Phase::Mitigation, "Mitigated: the impact has stopped".to_owned())
+        }
         LifecycleKind::Resolved if by_person => (Phase::Resolution, "Resolved".to_owned()),
         LifecycleKind::Resolved
             if facts.incident.report.milestones.contains_key(&Milestone::Resolution) =>
         {
             (Phase::Recovery, "All alerts have ended".to_owned())
         }
-        LifecycleKind::Resolved => (Phase::Resolution, "Resolved: all alerts have ended".to_owned()),
+        LifecycleKind::Resolved => {
+            (Phase::Resolution, "Resolved: all alerts have ended".to_owned())
+        }
         LifecycleKind::Reopened(reason) => (Phase::Symptom, format!("Reopened: {reason}")),
         LifecycleKind::MergedInto(id) => {
             (Phase::Decision, format!("Merged into incident {id}, which goes on with the story"))
@@ -273,10 +280,7 @@ fn opened(opening: &Opening) -> Option<(Phase, String)> {
         Opening::Alert { .. } => None,
         Opening::Heartbeat { name, last_word_at, at, .. } if at > last_word_at => Some((
             Phase::Detection,
-            format!(
-                "Heartbeat {name} missed: silent for {}",
-                words::duration(*at - *last_word_at)
-            ),
+            format!("Heartbeat {name} missed: silent for {}", words::duration(*at - *last_word_at)),
         )),
         Opening::Heartbeat { name, .. } => {
             Some((Phase::Detection, format!("Heartbeat {name} said that it ended")))
@@ -304,12 +308,14 @@ fn entered_row(facts: &Facts, milestone: Milestone) -> Option<Row> {
     };
     let distance = derived.filter(|derived| *derived != at).map(|derived| {
         let side = if at < derived { "before" } else { "after" };
-        format!(", {} {side} the time derived from the records", words::duration((at - derived).abs()))
+        format!(
+            ", {} {side} the time derived from the records",
+            words::duration((at - derived).abs())
+        )
     });
     let name = words::capital(milestone.as_str());
     let text = format!("{name} set by a person{}", distance.unwrap_or_default());
-    let mut row =
-        Row::new(EntryId::milestone(milestone), EntryKind::Lifecycle, phase, at, text);
+    let mut row = Row::new(EntryId::milestone(milestone), EntryKind::Lifecycle, phase, at, text);
     // When it was set is not kept; it is known at this revision.
     row.entry.received_at = facts.incident.as_of;
     row.entry.provenance = Provenance::Entered;

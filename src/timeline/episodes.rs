@@ -8,9 +8,7 @@ use crate::domain::alert::EndKind;
 use crate::domain::incident::Opening;
 use crate::domain::milestone::{self, Milestone};
 use crate::domain::timeline::{Edge, EntryId, EntryKind, Phase, Provenance, Signal};
-use crate::domain::{
-    Episode, EpisodeId, Facts, Link, Membership, Name, Severity, Span, Timestamp,
-};
+use crate::domain::{Episode, EpisodeId, Facts, Link, Membership, Name, Severity, Span, Timestamp};
 
 /// Alertmanager tells of an end up to a group interval (5m by default) later, so ends count as
 /// late only beyond this.
@@ -265,6 +263,10 @@ fn peak(facts: &Facts) -> Option<Row> {
         }
     }
     let (at, episode, services) = top.filter(|_| most >= PEAK_ALERTS_MIN)?;
+    // One storm that is all there is tells its number itself.
+    if services <= 1 && most == facts.members.len() {
+        return None;
+    }
     let mut text = format!("Peak: {} firing at once", words::count(most, "alert"));
     if services > 1 {
         text = format!("{text}, on {services} services");

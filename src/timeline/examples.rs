@@ -38,7 +38,8 @@ impl Firing<'_> {
     pub(crate) fn says(self, summary: &str, value: &str) -> Self {
         let old: Vec<(String, String)> =
             self.0.annotations.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-        let new = [("summary".to_owned(), summary.to_owned()), ("value".to_owned(), value.to_owned())];
+        let new =
+            [("summary".to_owned(), summary.to_owned()), ("value".to_owned(), value.to_owned())];
         self.0.annotations = Labels::from_pairs(old.into_iter().chain(new));
         self
     }
@@ -51,8 +52,7 @@ impl Firing<'_> {
 
     pub(crate) fn labelled(self, name: &str, value: &str) -> Self {
         self.0.labels = Labels::from_pairs(self.0.labels.iter().chain([(name, value)]));
-        self.0.key =
-            AlertKey::new(self.0.key.namespace.clone(), self.0.labels.fingerprint());
+        self.0.key = AlertKey::new(self.0.key.namespace.clone(), self.0.labels.fingerprint());
         self
     }
 
@@ -77,8 +77,12 @@ impl Firing<'_> {
 
     pub(crate) fn ended_how(self, text: &str, how: EndKind) -> Self {
         let end = at(self.1, text);
-        self.0.end =
-            Some(EpisodeEnd { at: end, heard_at: end + Span::from_seconds(30), refused: None, how });
+        self.0.end = Some(EpisodeEnd {
+            at: end,
+            heard_at: end + Span::from_seconds(30),
+            refused: None,
+            how,
+        });
         self
     }
 
@@ -201,7 +205,13 @@ impl Story {
         self
     }
 
-    pub(crate) fn note(&mut self, when: &str, kind: NoteKind, text: &str, author: &str) -> &mut Self {
+    pub(crate) fn note(
+        &mut self,
+        when: &str,
+        kind: NoteKind,
+        text: &str,
+        author: &str,
+    ) -> &mut Self {
         let when = at(self.day, when);
         let number = self.facts.incident.notes.len() as u64 + 1;
         self.facts.incident.notes.push(Note {
@@ -220,7 +230,12 @@ impl Story {
         self
     }
 
-    pub(crate) fn event(&mut self, when: &str, kind: LifecycleKind, actor: Option<&str>) -> &mut Self {
+    pub(crate) fn event(
+        &mut self,
+        when: &str,
+        kind: LifecycleKind,
+        actor: Option<&str>,
+    ) -> &mut Self {
         let when = at(self.day, when);
         self.facts.incident.lifecycle.push(LifecycleEvent {
             kind,
@@ -241,7 +256,12 @@ impl Story {
         self
     }
 
-    pub(crate) fn action(&mut self, text: &str, kind: ActionKind, horizon: Option<Horizon>) -> &mut Self {
+    pub(crate) fn action(
+        &mut self,
+        text: &str,
+        kind: ActionKind,
+        horizon: Option<Horizon>,
+    ) -> &mut Self {
         let number = self.facts.incident.actions.len() as u64 + 1;
         self.facts.incident.actions.push(Action {
             id: ActionId(number),
@@ -277,7 +297,13 @@ impl Story {
         self
     }
 
-    pub(crate) fn caveat(&mut self, when: &str, until: Option<&str>, kind: CaveatKind, text: &str) -> &mut Self {
+    pub(crate) fn caveat(
+        &mut self,
+        when: &str,
+        until: Option<&str>,
+        kind: CaveatKind,
+        text: &str,
+    ) -> &mut Self {
         let when = at(self.day, when);
         self.facts.incident.caveats.push(Caveat {
             kind,
@@ -322,9 +348,8 @@ impl Story {
         let detected_at = paging.map(|p| p.at);
         let lead_up = self.lead_up;
         for episode in &mut facts.members {
-            let is_early = detected_at.is_some_and(|at| {
-                episode.starts_at() < at && at - episode.starts_at() <= lead_up
-            });
+            let is_early = detected_at
+                .is_some_and(|at| episode.starts_at() < at && at - episode.starts_at() <= lead_up);
             if let Membership::Member { lead_up, .. } = &mut episode.membership {
                 *lead_up = is_early;
             }
@@ -429,31 +454,58 @@ pub(crate) fn food_delivery() -> Facts {
         .labelled("instance", "db-1")
         .ended("13:45");
     let db = "database team";
-    s.change("13:30", "13:30:20", ChangeKind::Config, "database", "Synchronisation settings corrected", db)
-        .acknowledged("11:25", "on-call")
-        .note("11:25", NoteKind::Investigation, "Team begins to look into the registration errors", "on-call")
-        .note("11:50", NoteKind::Diagnosis, "Database logs show that settings are not what the code expects", "on-call")
-        .note("12:30", NoteKind::Escalation, "Database team asked to help", "on-call")
-        .note("13:00", NoteKind::Diagnosis, "Database synchronisation settings found to be wrong", db)
-        .note("13:30", NoteKind::Mitigation, "Database synchronisation fixed", db)
-        .note("14:00", NoteKind::Recovery, "Database performance is back to normal", db)
-        .note("14:30", NoteKind::Resolution, "Service confirmed fully restored", "on-call")
-        .report(|r| {
-            r.timezone = Some("Africa/Lagos".into());
-            r.impact = Some("Front end and back end of the site could not be linked; user registration failed".into());
-            r.root_cause = Some("Wrong database synchronisation settings, not caught for want of testing".into());
-            r.resolution = Some("Synchronisation settings corrected".into());
-            r.milestones = BTreeMap::from([(
-                crate::domain::milestone::Milestone::Resolution,
-                at("2024-01-30", "14:30"),
-            )]);
-        })
-        .action("Tighten change management for database configuration", IMPROVEMENT, None)
-        .action("Improve real-time monitoring of database performance", IMPROVEMENT, None)
-        .action("Review recent database configuration changes", TASK, Some(Horizon::Immediate))
-        .action("Test database changes before they are deployed", TASK, Some(Horizon::ShortTerm))
-        .action("Plan for unexpected database load", TASK, Some(Horizon::LongTerm))
-        .candidate(CandidateKind::Service, "database", "database", 0.6, &["registration calls it", "its alert came 100m after the onset"]);
+    s.change(
+        "13:30",
+        "13:30:20",
+        ChangeKind::Config,
+        "database",
+        "Synchronisation settings corrected",
+        db,
+    )
+    .acknowledged("11:25", "on-call")
+    .note(
+        "11:25",
+        NoteKind::Investigation,
+        "Team begins to look into the registration errors",
+        "on-call",
+    )
+    .note(
+        "11:50",
+        NoteKind::Diagnosis,
+        "Database logs show that settings are not what the code expects",
+        "on-call",
+    )
+    .note("12:30", NoteKind::Escalation, "Database team asked to help", "on-call")
+    .note("13:00", NoteKind::Diagnosis, "Database synchronisation settings found to be wrong", db)
+    .note("13:30", NoteKind::Mitigation, "Database synchronisation fixed", db)
+    .note("14:00", NoteKind::Recovery, "Database performance is back to normal", db)
+    .note("14:30", NoteKind::Resolution, "Service confirmed fully restored", "on-call")
+    .report(|r| {
+        r.timezone = Some("Africa/Lagos".into());
+        r.impact = Some(
+            "Front end and back end of the site could not be linked; user registration failed"
+                .into(),
+        );
+        r.root_cause =
+            Some("Wrong database synchronisation settings, not caught for want of testing".into());
+        r.resolution = Some("Synchronisation settings corrected".into());
+        r.milestones = BTreeMap::from([(
+            crate::domain::milestone::Milestone::Resolution,
+            at("2024-01-30", "14:30"),
+        )]);
+    })
+    .action("Tighten change management for database configuration", IMPROVEMENT, None)
+    .action("Improve real-time monitoring of database performance", IMPROVEMENT, None)
+    .action("Review recent database configuration changes", TASK, Some(Horizon::Immediate))
+    .action("Test database changes before they are deployed", TASK, Some(Horizon::ShortTerm))
+    .action("Plan for unexpected database load", TASK, Some(Horizon::LongTerm))
+    .candidate(
+        CandidateKind::Service,
+        "database",
+        "database",
+        0.6,
+        &["registration calls it", "its alert came 100m after the onset"],
+    );
     s.resolved("14:45")
 }
 
@@ -474,31 +526,83 @@ pub(crate) fn accounts() -> Facts {
         .ended("18:20");
     let team = "incident team";
     let engineers = "database engineering";
-    s.change("14:52", "16:45", ChangeKind::Config, "accounts-db", "Cache settings changed without approval", "unknown")
-        .change("18:00", "18:00:20", ChangeKind::Rollback, "accounts-db", "Cache settings rolled back", engineers)
-        .acknowledged("15:10", team)
-        .note("15:10", NoteKind::Investigation, "Incident team assembled; database performance examined", team)
-        .note("15:15", NoteKind::Communication, "Customer support sees complaints about account access rise", "customer support")
-        .note("15:30", NoteKind::WrongLead, "DDoS suspected; counter-measures brought no improvement", team)
-        .note("16:00", NoteKind::Investigation, "Network ruled out; database configuration examined", team)
-        .note("16:45", NoteKind::Diagnosis, "A change of the cache settings without approval has driven memory use up", team)
-        .note("17:30", NoteKind::Escalation, "Database engineering asked for an urgent rollback", team)
-        .note("18:00", NoteKind::Mitigation, "Rollback begun; error rate and latency fall", engineers)
-        .note("19:00", NoteKind::Resolution, "Service confirmed restored; review scheduled", team)
-        .report(|r| {
-            r.timezone = Some("America/New_York".into());
-            r.impact_users_percent = Some(75.0);
-            r.impact = Some("75% of users could not reach their accounts: time-outs and errors at login".into());
-            r.root_cause = Some("An unapproved change of the database cache settings used up the memory".into());
-            r.resolution = Some("Settings rolled back".into());
-            r.milestones = BTreeMap::from([(
-                crate::domain::milestone::Milestone::Onset,
-                at("2024-03-04", "15:00"),
-            )]);
-        })
-        .action("Require review and approval for every production change", IMPROVEMENT, None)
-        .action("Alert on unusual database memory use", TASK, None)
-        .candidate(CandidateKind::Change, "c1", "Cache settings changed without approval (config on accounts-db)", 0.9, &["same service as the first alert", "8m before the onset", "rolled back at the end, and recovery followed"]);
+    s.change(
+        "14:52",
+        "16:45",
+        ChangeKind::Config,
+        "accounts-db",
+        "Cache settings changed without approval",
+        "unknown",
+    )
+    .change(
+        "18:00",
+        "18:00:20",
+        ChangeKind::Rollback,
+        "accounts-db",
+        "Cache settings rolled back",
+        engineers,
+    )
+    .acknowledged("15:10", team)
+    .note(
+        "15:10",
+        NoteKind::Investigation,
+        "Incident team assembled; database performance examined",
+        team,
+    )
+    .note(
+        "15:15",
+        NoteKind::Communication,
+        "Customer support sees complaints about account access rise",
+        "customer support",
+    )
+    .note(
+        "15:30",
+        NoteKind::WrongLead,
+        "DDoS suspected; counter-measures brought no improvement",
+        team,
+    )
+    .note(
+        "16:00",
+        NoteKind::Investigation,
+        "Network ruled out; database configuration examined",
+        team,
+    )
+    .note(
+        "16:45",
+        NoteKind::Diagnosis,
+        "A change of the cache settings without approval has driven memory use up",
+        team,
+    )
+    .note("17:30", NoteKind::Escalation, "Database engineering asked for an urgent rollback", team)
+    .note("18:00", NoteKind::Mitigation, "Rollback begun; error rate and latency fall", engineers)
+    .note("19:00", NoteKind::Resolution, "Service confirmed restored; review scheduled", team)
+    .report(|r| {
+        r.timezone = Some("America/New_York".into());
+        r.impact_users_percent = Some(75.0);
+        r.impact = Some(
+            "75% of users could not reach their accounts: time-outs and errors at login".into(),
+        );
+        r.root_cause =
+            Some("An unapproved change of the database cache settings used up the memory".into());
+        r.resolution = Some("Settings rolled back".into());
+        r.milestones = BTreeMap::from([(
+            crate::domain::milestone::Milestone::Onset,
+            at("2024-03-04", "15:00"),
+        )]);
+    })
+    .action("Require review and approval for every production change", IMPROVEMENT, None)
+    .action("Alert on unusual database memory use", TASK, None)
+    .candidate(
+        CandidateKind::Change,
+        "c1",
+        "Cache settings changed without approval (config on accounts-db)",
+        0.9,
+        &[
+            "same service as the first alert",
+            "8m before the onset",
+            "rolled back at the end, and recovery followed",
+        ],
+    );
     s.resolved("19:15")
 }
 
@@ -506,11 +610,51 @@ pub(crate) fn accounts() -> Facts {
 pub(crate) fn ecommerce() -> Facts {
     let mut s = Story::new("2024-06-08", "HighErrorRate on shop-web");
     for (name, service, severity, start, end, summary, value) in [
-        ("HighErrorRate", "shop-web", Severity::Critical, "14:30", "16:45", "Requests that fail, in percent", "64"),
-        ("SlowResponses", "shop-web", Severity::Warning, "14:30", "16:45", "p95 response time in seconds", "8.5"),
-        ("DatabaseReadWriteLatency", "shop-db", Severity::Critical, "15:15", "16:30", "Read and write latency in milliseconds", "2400"),
-        ("ReplicationLag", "shop-db", Severity::Critical, "15:30", "16:25", "Secondary is behind, in seconds", "640"),
-        ("DatabaseOverloaded", "shop-db", Severity::Critical, "15:50", "16:28", "Load of the primary in percent", "99"),
+        (
+            "HighErrorRate",
+            "shop-web",
+            Severity::Critical,
+            "14:30",
+            "16:45",
+            "Requests that fail, in percent",
+            "64",
+        ),
+        (
+            "SlowResponses",
+            "shop-web",
+            Severity::Warning,
+            "14:30",
+            "16:45",
+            "p95 response time in seconds",
+            "8.5",
+        ),
+        (
+            "DatabaseReadWriteLatency",
+            "shop-db",
+            Severity::Critical,
+            "15:15",
+            "16:30",
+            "Read and write latency in milliseconds",
+            "2400",
+        ),
+        (
+            "ReplicationLag",
+            "shop-db",
+            Severity::Critical,
+            "15:30",
+            "16:25",
+            "Secondary is behind, in seconds",
+            "640",
+        ),
+        (
+            "DatabaseOverloaded",
+            "shop-db",
+            Severity::Critical,
+            "15:50",
+            "16:28",
+            "Load of the primary in percent",
+            "99",
+        ),
     ] {
         s.alert(name, service, severity, start).says(summary, value).from("grafana").ended(end);
     }
@@ -580,7 +724,10 @@ pub(crate) fn storm() -> Facts {
         let start = format!("02:{:02}:{:02}", 14 + pod / 2, (pod % 2) * 30);
         let end = format!("02:{:02}:{:02}", 50 + pod / 4, pod);
         s.alert("HighErrorRate", "checkout", Severity::Critical, &start)
-            .says(&format!("Error rate of checkout-7d9f-{pod} above 5%"), &format!("{}.5", 11 + pod))
+            .says(
+                &format!("Error rate of checkout-7d9f-{pod} above 5%"),
+                &format!("{}.5", 11 + pod),
+            )
             .labelled("pod", &format!("checkout-7d9f-{pod}"))
             .annotated("runbook_url", "https://runbooks.example.test/errors")
             .ended(&end);
@@ -612,10 +759,23 @@ pub(crate) fn unresolved() -> Facts {
         .annotated("summary", "Postgres down on db-1")
         .annotated("description", "No answer for 2 minutes.\n  VALUE = 0\n  LABELS = map[a:b]");
     s.alert("HighLatency", "orders", Severity::Warning, "02:14:40")
-        .annotated("description", "p99 latency of orders is high\n  VALUE = 4.25\n  LABELS = map[a:b]")
+        .annotated(
+            "description",
+            "p99 latency of orders is high\n  VALUE = 4.25\n  LABELS = map[a:b]",
+        )
         .ended_how("02:40", EndKind::Abandoned("MissingSeries".into()));
-    s.caveat("02:15", None, CaveatKind::Truncated, "alertmanager left 7 alerts out of a delivery (max_alerts)")
-        .caveat("02:30", Some("02:41"), CaveatKind::Deaf, "scribed was down for 11m and may have missed something");
+    s.caveat(
+        "02:15",
+        None,
+        CaveatKind::Truncated,
+        "alertmanager left 7 alerts out of a delivery (max_alerts)",
+    )
+    .caveat(
+        "02:30",
+        Some("02:41"),
+        CaveatKind::Deaf,
+        "scribed was down for 11m and may have missed something",
+    );
     s.running("03:00")
 }
 
@@ -631,7 +791,8 @@ pub(crate) fn skewed() -> Facts {
         .says("Queue of worker", "1200")
         .heard("12:31")
         .ended_how("12:20", EndKind::Unknown);
-    s.alert("LeaseOnly", "api", Severity::Warning, "12:10").ended_how("12:25", EndKind::LeaseExpired);
+    s.alert("LeaseOnly", "api", Severity::Warning, "12:10")
+        .ended_how("12:25", EndKind::LeaseExpired);
     s.change("11:30", "12:50", ChangeKind::Deploy, "api", "Release 4.2", "ci");
     s.note("12:15", NoteKind::Investigation, "Looks like the release", "dana");
     let note = s.facts.incident.notes.last_mut().unwrap();
@@ -653,7 +814,9 @@ pub(crate) fn hostile() -> Facts {
         .ended("10:30");
     s.alert("Second", "db", Severity::Warning, "10:05")
         .says("line\r\n\r\n## Timeline\r\n- 10:00 fake entry", "1")
-        .generated_by("http://prometheus.example.test:9090/graph?g0.expr=up)[x](http://evil&g0.tab=1")
+        .generated_by(
+            "http://prometheus.example.test:9090/graph?g0.expr=up)[x](http://evil&g0.tab=1",
+        )
         .ended("10:30");
     s.change("09:50", "09:50", ChangeKind::Deploy, "db", MIX, MIX)
         .note("10:10", NoteKind::WrongLead, MIX, MIX)
@@ -673,10 +836,18 @@ pub(crate) fn hostile() -> Facts {
 /// Over the night in which New York turns its clocks forward.
 pub(crate) fn daylight_saving() -> Facts {
     let mut s = Story::new("2024-03-10", "JobLate on billing");
-    s.alert("JobLate", "billing", Severity::Critical, "06:30").says("Invoices late, in minutes", "25").ended("08:10");
+    s.alert("JobLate", "billing", Severity::Critical, "06:30")
+        .says("Invoices late, in minutes", "25")
+        .ended("08:10");
     s.note("06:50", NoteKind::Investigation, "Scheduler looked at", "dana")
-        .note("07:05", NoteKind::Diagnosis, "The job waits for 02:30, which does not exist tonight", "dana")
+        .note(
+            "07:05",
+            NoteKind::Diagnosis,
+            "The job waits for 02:30, which does not exist tonight",
+            "dana",
+        )
         .acknowledged("06:40", "dana");
+    s.report(|r| r.timezone = Some("America/New_York".into()));
     s.resolved("08:20")
 }
 

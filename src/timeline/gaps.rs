@@ -33,7 +33,8 @@ pub(super) fn is_gap(entry: &Entry) -> bool {
 
 fn gap(facts: &Facts, before: &Entry, after: &Entry, number: u64) -> Option<Row> {
     let (from, to) = (before.occurred_at, after.occurred_at);
-    let firing = facts.members.iter().filter(|e| e.starts_at() <= from && lasts_until(e, to)).count();
+    let firing =
+        facts.members.iter().filter(|e| e.starts_at() <= from && lasts_until(e, to)).count();
     if firing == 0 {
         return None;
     }

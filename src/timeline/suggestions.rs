@@ -37,7 +37,8 @@ fn suggestion(kind: SuggestionKind, text: String, entries: Vec<EntryId>) -> Sugg
 }
 
 fn detect_earlier(facts: &Facts) -> Option<Suggestion> {
-    let measure = measures(&facts.incident).into_iter().find(|m| m.measure == Measure::TimeToDetect)?;
+    let measure =
+        measures(&facts.incident).into_iter().find(|m| m.measure == Measure::TimeToDetect)?;
     let length = measure.length.filter(|l| *l >= SLOW_DETECTION)?;
     if measure.state != MilestoneState::Recorded {
         return None;
@@ -62,7 +63,7 @@ fn alert_on_cause(facts: &Facts) -> Option<Suggestion> {
     let service = change.report.service.as_ref()?;
     let first = facts.members.first()?;
     let own = facts.members.iter().find(|e| e.service.as_ref() == Some(service));
-    let told = format!("{service} was changed before the trouble (a candidate, not a finding)");
+    let told = "it was changed before the trouble (a candidate, not a finding)";
     match own {
         None => Some(suggestion(
             SuggestionKind::AlertOnCause,
@@ -75,8 +76,8 @@ fn alert_on_cause(facts: &Facts) -> Option<Suggestion> {
                 suggestion(
                     SuggestionKind::AlertOnCause,
                     format!(
-                        "Alert on {service} sooner: {told}, and its own first alert, {}, came {} \
-                         after the first symptom.",
+                        "Alert on {service} sooner: {told}, and its first alert, {}, came {} after \
+                         the first symptom.",
                         own.alertname(),
                         words::duration(delay)
                     ),
@@ -136,8 +137,7 @@ fn runbooks(facts: &Facts) -> Option<Suggestion> {
         return None;
     }
     let verb = if names.len() == 1 { "carries" } else { "carry" };
-    let text =
-        format!("Link runbooks: {} {verb} none.", words::short_list(&names, NAMES_MAX));
+    let text = format!("Link runbooks: {} {verb} none.", words::short_list(&names, NAMES_MAX));
     Some(suggestion(SuggestionKind::Runbook, text, entries))
 }
 

@@ -129,7 +129,8 @@ pub fn abandoned(reason: &str) -> String {
 /// The first line of a text that says anything, white space folded, cut at a length.
 #[must_use]
 pub fn one_line(text: &str, chars_max: usize) -> String {
-    let is_break = |c| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let is_break =
+        |c| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let line = text
         .split(is_break)
         .find(|line| line.chars().any(char::is_alphanumeric))
@@ -160,7 +161,11 @@ pub fn peak(episode: &Episode) -> Option<f64> {
 pub fn number(value: f64) -> String {
     let text = format!("{value:.3}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" || (text == "0" && value != 0.0) { format!("{value:e}") } else { text.to_owned() }
+    if text == "-0" || (text == "0" && value != 0.0) {
+        format!("{value:e}")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// How an alert stands, in words for a table.
@@ -244,7 +249,8 @@ fn dumped(episode: &Episode) -> Option<String> {
     ["description", "summary", "message"].into_iter().find_map(|name| {
         let text = episode.annotations.value(name)?;
         let (_, rest) = text.split_once("VALUE =").or_else(|| text.split_once("VALUE="))?;
-        tidy_value(rest.split_whitespace().next()?)
+        // A rule's yes or no says nothing.
+        tidy_value(rest.split_whitespace().next()?).filter(|value| value != "0" && value != "1")
     })
 }
 
@@ -262,7 +268,9 @@ fn measured(values: &[(Box<str>, f64)]) -> Option<String> {
             let named: Vec<String> = several
                 .iter()
                 .take(VALUES_MAX)
-                .map(|(name, value)| format!("{} = {}", one_line(name, VALUE_CHARS_MAX), number(*value)))
+                .map(|(name, value)| {
+                    format!("{} = {}", one_line(name, VALUE_CHARS_MAX), number(*value))
+                })
                 .collect();
             Some(named.join(", "))
         }
