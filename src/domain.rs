@@ -20,6 +20,7 @@ pub mod source;
 pub mod time;
 pub mod timeline;
 pub mod topology;
+pub mod zone;
 
 pub use alert::{
     AlertKey, Ending, Episode, EpisodeEnd, EpisodeStart, EpisodeStatus, Kind, Link, Membership,
@@ -36,3 +37,4 @@ pub use rules::Rules;
 pub use source::SourceType;
 pub use time::{Claim, Span, Timestamp};
 pub use topology::Topology;
+pub use zone::Zone;

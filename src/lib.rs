@@ -9,6 +9,8 @@ pub mod engine;
 pub mod http;
 pub mod ingest;
 pub mod metrics;
+pub mod render;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
+pub mod timeline;
