@@ -20,4 +20,4 @@ pub mod words;
 
 pub use collapse::collapse;
 pub use compose::{DraftOptions, compose};
-pub use entries::entries;
+pub use entries::{delay, entries};

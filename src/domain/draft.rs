@@ -65,6 +65,8 @@ pub struct Draft {
     pub changes: Vec<Change>,
     /// What the writer must doubt.
     pub caveats: Vec<Caveat>,
+    /// True when most of it was learnt long after it happened, so that delays say nothing.
+    pub is_afterthought: bool,
     /// What only people know.
     pub todo: Vec<Question>,
     /// What may have caused it; evidence, not a finding.

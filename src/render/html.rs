@@ -9,6 +9,9 @@ use super::report::{Block, Inline, Line, Table};
 use super::svg;
 use crate::domain::draft::Draft;
 
+/// A column whose cells are all at most this long is kept from breaking lines, in characters.
+const TIGHT_CHARS_MAX: usize = 40;
+
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1c2024;--soft:#5b6570;--paper:#fff;--line:#d8dde3;\
 --mark:#fff3cd;--link:#0b5cad}\
@@ -87,7 +90,18 @@ fn list(out: &mut String, open: &str, close: &str, items: impl Iterator<Item = S
 }
 
 fn print_table(out: &mut String, table: &Table) {
-    let class = |column: usize| if column == table.wide { "" } else { " class=\"tight\"" };
+    // Short columns stay on one line; a long word from outside must not stretch the page.
+    let is_short = |column: usize| {
+        column != table.wide
+            && table
+                .rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .all(|line| line.iter().map(shown_chars).sum::<usize>() <= TIGHT_CHARS_MAX)
+    };
+    let class = |column: usize| if is_short(column) { " class=\"tight\"" } else { "" };
+    let classes: Vec<&str> = (0..table.head.len()).map(class).collect();
+    let class = |column: usize| classes.get(column).copied().unwrap_or_default();
     out.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
     for (column, name) in table.head.iter().enumerate() {
         let class = class(column);
@@ -102,6 +116,14 @@ fn print_table(out: &mut String, table: &Table) {
         out.push_str("</tr>\n");
     }
     out.push_str("</tbody>\n</table></div>\n");
+}
+
+/// About how wide a part of a line is.
+fn shown_chars(part: &Inline) -> usize {
+    match part {
+        Inline::Text(words) | Inline::Strong(words) | Inline::Todo(words) => words.chars().count(),
+        Inline::Link { text, .. } | Inline::Home { text, .. } => text.chars().count(),
+    }
 }
 
 fn inline(line: &Line) -> String {

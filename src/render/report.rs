@@ -11,6 +11,7 @@ use super::time::Clocks;
 use crate::domain::draft::{Draft, Section};
 use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase, Provenance};
 use crate::domain::{Episode, EpisodeId, IncidentState};
+use crate::timeline;
 
 /// A part of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,9 +205,9 @@ impl<'a> Layout<'a> {
 
     fn entry_row(&self, index: usize, entry: &Entry) -> Vec<Line> {
         let mut what = if entry.pinned {
-            vec![strong(entry.text.clone())]
+            vec![strong(self.words(entry))]
         } else {
-            vec![text(entry.text.clone())]
+            vec![text(self.words(entry))]
         };
         if !entry.corrections.is_empty() {
             what.push(text(format!(" [formerly {}]", entry.corrections.join("; "))));
@@ -226,7 +227,7 @@ impl<'a> Layout<'a> {
         let text = format!(
             "Clocks go {} by {}: {} ({}) until here, {} ({}) from here on",
             if forward { "forward" } else { "back" },
-            crate::timeline::words::duration(crate::domain::Span::from_seconds(by.abs())),
+            timeline::words::duration(crate::domain::Span::from_seconds(by.abs())),
             shift.before.abbreviation,
             shift.before,
             shift.after.abbreviation,
@@ -237,6 +238,16 @@ impl<'a> Layout<'a> {
 
     fn folded_row(&self, entry: &Entry) -> Line {
         vec![text(format!("{} {}", self.clocks.short(entry.occurred_at), entry.text))]
+    }
+
+    /// What an entry says, with the delay of a note that was written later.
+    pub(super) fn words(&self, entry: &Entry) -> String {
+        let is_note = entry.kind == EntryKind::Note && !self.draft.is_afterthought;
+        let delay = timeline::delay(entry.occurred_at, entry.received_at).filter(|_| is_note);
+        match delay {
+            Some(delay) => format!("{} (written {delay} later)", entry.text),
+            None => entry.text.clone(),
+        }
     }
 
     /// When an entry happened: a moment, or a stretch.

@@ -273,7 +273,7 @@ fn entry_text<'a>(layout: &Layout<'a>, id: &EntryId) -> Option<&'a str> {
 /// A note with its time and author.
 fn note_line(layout: &Layout<'_>, entry: &Entry) -> Line {
     let by = entry.actor.as_ref().map_or_else(String::new, |actor| format!(" ({actor})"));
-    vec![text(format!("{}: {}{by}", layout.when(entry), entry.text))]
+    vec![text(format!("{}: {}{by}", layout.when(entry), layout.words(entry)))]
 }
 
 /// Why, how it was found, what was done, what ended it.

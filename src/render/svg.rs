@@ -12,7 +12,7 @@ use crate::timeline::words;
 
 const WIDTH: i64 = 960;
 const LABELS: i64 = 190;
-const RIGHT: i64 = 16;
+const RIGHT: i64 = 26;
 const TOP: i64 = 40;
 const BAR: i64 = 9;
 const BAR_STEP: i64 = 12;

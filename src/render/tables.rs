@@ -223,7 +223,7 @@ pub(super) fn open_questions(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
                 Some(until) => layout.clocks.range(caveat.at, until),
                 None => layout.clocks.short(caveat.at),
             };
-            let text_only = caveat.kind == CaveatKind::Late && caveat.at == draft.as_of;
+            let text_only = caveat.kind == CaveatKind::Late && draft.is_afterthought;
             let when = if text_only { String::new() } else { format!("{when}: ") };
             vec![text(format!("{when}{}", caveat.text))]
         };

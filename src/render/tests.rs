@@ -52,6 +52,7 @@ struct Expect {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "five outages with everything that is expected of them")]
 fn the_five_outages_show_every_time_and_length_that_is_expected() {
     let check = |name: &str, facts: &Facts, expect: &Expect| {
         for format in [Format::Markdown, Format::Text, Format::Html] {

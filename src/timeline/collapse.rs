@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::words;
-use crate::domain::timeline::{Edge, Entry, EntryKind, Phase, Signal};
+use crate::domain::timeline::{Edge, Entry, EntryKind, Phase, Provenance, Signal};
 use crate::domain::{AlertKey, EpisodeId, Name, Span, Timestamp};
 
 /// Entries of a storm follow each other within this.
@@ -185,20 +185,23 @@ fn summary(rows: Vec<Entry>, sort: Sort) -> Option<Entry> {
         Edge::Start => first.id.clone(),
         Edge::End => last.id.clone(),
     };
+    let ended_at = Some(last.occurred_at).filter(|end| *end > first.occurred_at);
+    let provenance = if rows.iter().all(|row| row.provenance == first.provenance) {
+        first.provenance
+    } else {
+        Provenance::Inferred
+    };
+    let head = first.clone();
     Some(Entry {
         id,
-        ended_at: Some(last.occurred_at).filter(|end| *end > first.occurred_at),
+        ended_at,
         text,
         count: count as u64,
-        provenance: if rows.iter().all(|row| row.provenance == first.provenance) {
-            first.provenance
-        } else {
-            crate::domain::timeline::Provenance::Inferred
-        },
+        provenance,
         signal: None,
         corrections: Vec::new(),
-        rows: rows.clone(),
-        ..first.clone()
+        rows,
+        ..head
     })
 }
 

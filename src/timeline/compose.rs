@@ -1,5 +1,6 @@
 //! The draft of an incident, composed from its facts.
 
+use super::entries::Lateness;
 use super::{caveats, collapse, entries, episodes, impact, suggestions};
 use crate::domain::draft::{Detection, Draft, Question, Section, Since, Summary};
 use crate::domain::milestone::{self, Measure, Milestone, MilestoneState};
@@ -53,6 +54,7 @@ pub fn compose(facts: &Facts, options: &DraftOptions) -> Draft {
         context: facts.context.clone(),
         changes: facts.changes.clone(),
         caveats,
+        is_afterthought: Lateness::judge(facts).is_afterthought(),
         todo: questions(facts),
         candidate_causes: incident.candidates.clone(),
         follows: incident.follows,

@@ -27,7 +27,7 @@ pub fn entries(facts: &Facts) -> Vec<Entry> {
             .notes
             .iter()
             .filter(|note| note.withdrawn.is_none() && !note.hidden)
-            .map(|note| note_row(note, &lateness)),
+            .map(note_row),
     );
     rows.extend(
         facts
@@ -124,13 +124,19 @@ impl Lateness {
     }
 
     /// ` (learnt 1h 53m later)`, or nothing when it came in time.
-    pub(super) fn mark(&self, verb: &str, at: Timestamp, received_at: Timestamp) -> String {
-        let delay = received_at - at;
-        if delay <= LATE || self.is_afterthought() {
+    pub(super) fn mark(&self, at: Timestamp, received_at: Timestamp) -> String {
+        if self.is_afterthought() {
             return String::new();
         }
-        format!(" ({verb} {} later)", words::duration(delay))
+        delay(at, received_at).map_or_else(String::new, |delay| format!(" (learnt {delay} later)"))
     }
+}
+
+/// How much later something was learnt, when that is worth a word: `1h 53m`.
+#[must_use]
+pub fn delay(at: Timestamp, received_at: Timestamp) -> Option<String> {
+    let delay = received_at - at;
+    (delay > LATE).then(|| words::duration(delay))
 }
 
 fn change_row(change: &Change, onset: Option<Timestamp>, lateness: &Lateness) -> Row {
@@ -145,7 +151,7 @@ fn change_row(change: &Change, onset: Option<Timestamp>, lateness: &Lateness) ->
         ChangeKind::Other => "Change",
     };
     let place = report.service.as_ref().map_or_else(String::new, |s| format!(" on {s}"));
-    let late = lateness.mark("learnt", report.at, change.received_at);
+    let late = lateness.mark(report.at, change.received_at);
     // A change after the onset may be an answer to it or not; its phase says when, not why.
     let phase = match onset {
         Some(onset) if report.at >= onset => Phase::Mitigation,
@@ -188,14 +194,14 @@ const fn phase_of(kind: NoteKind) -> Phase {
     }
 }
 
-fn note_row(note: &Note, lateness: &Lateness) -> Row {
-    let late = lateness.mark("written", note.at, note.received_at);
+/// A note keeps the person's words as they are; a delay shows in its two clocks.
+fn note_row(note: &Note) -> Row {
     let mut row = Row::new(
         EntryId::note(note.id),
         EntryKind::Note,
         phase_of(note.kind),
         note.at,
-        format!("{}{late}", note.text),
+        note.text.clone(),
     );
     row.number = note.id.0;
     row.entry.received_at = note.received_at;

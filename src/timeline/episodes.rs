@@ -105,7 +105,7 @@ impl Cast<'_> {
         if let Some(sent) = &episode.start_refused {
             text = format!("{text} (start sent as \"{sent}\", which cannot be; shown as received)");
         }
-        text.push_str(&self.lateness.mark("learnt", at, episode.received_at));
+        text.push_str(&self.lateness.mark(at, episode.received_at));
         let mut row = Row::new(
             EntryId::episode_start(episode.id),
             EntryKind::Alert,
@@ -182,7 +182,7 @@ impl Cast<'_> {
             text = format!("{text} (end sent as \"{sent}\", which cannot be)");
         }
         if end.how == EndKind::Reported && end.heard_at - end.at > LATE_END {
-            text.push_str(&self.lateness.mark("learnt", end.at, end.heard_at));
+            text.push_str(&self.lateness.mark(end.at, end.heard_at));
         }
         let mut row = Row::new(EntryId::episode_end(episode.id), kind, phase, end.at, text);
         row.entry.received_at = end.heard_at;

@@ -15,7 +15,7 @@ use crate::domain::{
     Membership, Name, NoteId, Severity, Span, Standing, Timestamp,
 };
 
-/// A moment: `2024-06-22T15:05:00Z`, or a time of the story's day: `15:05`, `15:05:20`.
+/// An incident, being described.
 pub(crate) struct Story {
     day: &'static str,
     facts: Facts,
@@ -25,6 +25,7 @@ pub(crate) struct Story {
 /// An alert, being described.
 pub(crate) struct Firing<'a>(&'a mut Episode, &'static str);
 
+/// A moment: `2024-06-22T15:05:00Z`, or a time of the story's day: `15:05`, `15:05:20`.
 pub(crate) fn at(day: &str, text: &str) -> Timestamp {
     let text = match text.len() {
         5 => format!("{day}T{text}:00Z"),
@@ -510,6 +511,7 @@ pub(crate) fn food_delivery() -> Facts {
 }
 
 /// Scenario `accounts-outage`, in America/New_York (UTC-5 then).
+#[expect(clippy::too_many_lines, reason = "one fact a line")]
 pub(crate) fn accounts() -> Facts {
     let mut s = Story::new("2024-03-04", "DatabaseQueryLatencyHigh on accounts-db");
     s.alert("DatabaseQueryLatencyHigh", "accounts-db", Severity::Critical, "15:05")

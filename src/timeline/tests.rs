@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{DraftOptions, collapse, compose, entries, examples};
+use super::{DraftOptions, collapse, compose, entries, examples, words};
 use crate::domain::Facts;
 use crate::domain::draft::{Draft, Section};
 use crate::domain::facts::Revision;
@@ -257,4 +257,85 @@ fn a_person_s_milestone_is_an_entry_with_its_distance_from_the_derived_one() {
     let all = entries(&examples::accounts());
     let onset = find(&all, "Onset set by a person, 5m before the time derived from the records");
     assert_eq!(onset.provenance, Provenance::Entered);
+}
+
+#[test]
+fn a_symptom_is_told_in_the_sender_s_words_without_its_dumps() {
+    let check = |labels: &[(&str, &str)], annotations: &[(&str, &str)], expect: &str| {
+        let mut episode = examples::bookstore().members.swap_remove(0);
+        let mut all = vec![("alertname", "HighErrorRate")];
+        all.extend(labels);
+        episode.labels = crate::domain::Labels::from_pairs(all);
+        episode.annotations = crate::domain::Labels::from_pairs(annotations.iter().copied());
+        episode.service = Some(crate::domain::Name::from("checkout"));
+        assert_eq!(words::symptom(&episode), expect);
+    };
+    check(
+        &[],
+        &[("summary", "Errors in percent"), ("value", "7.50")],
+        "Errors in percent: 7.5 on checkout (HighErrorRate, critical)",
+    );
+    check(
+        &[],
+        &[("summary", "checkout fails at 7.5%"), ("value", "7.5")],
+        "checkout fails at 7.5% (HighErrorRate, critical)",
+    );
+    check(
+        &[],
+        &[
+            ("summary", "Host out of memory (instance n1:9100)"),
+            ("description", "x\n  VALUE = 3.14159\n  LABELS = map[a:b]"),
+        ],
+        "Host out of memory: 3.142 on checkout (HighErrorRate, critical)",
+    );
+    check(
+        &[],
+        &[("description", "Too many errors VALUE = 9 LABELS = map[]")],
+        "Too many errors: 9 on checkout (HighErrorRate, critical)",
+    );
+    check(&[], &[], "High error rate (checkout, HighErrorRate, critical)");
+    check(&[], &[("summary", "```\nreal words")], "real words (checkout, HighErrorRate, critical)");
+    check(
+        &[("alertname", "DatasourceNoData"), ("rulename", "High CPU")],
+        &[("summary", "CPU high on ")],
+        "No data for rule High CPU (checkout, DatasourceNoData, critical)",
+    );
+}
+
+#[test]
+fn measured_values_leave_out_a_rule_s_yes_or_no() {
+    let check = |values: &[(&str, f64)], expect: &str| {
+        let mut episode = examples::bookstore().members.swap_remove(0);
+        episode.annotations = crate::domain::Labels::from_pairs([("summary", "CPU")]);
+        episode.values = values.iter().map(|(name, value)| ((*name).into(), *value)).collect();
+        let text = words::symptom(&episode);
+        assert!(text.starts_with(expect), "{text}");
+    };
+    check(&[("B", 93.4), ("C", 1.0)], "CPU: 93.4 on");
+    check(&[("A", 5.0), ("B", 93.4)], "CPU: A = 5, B = 93.4 on");
+    check(&[("C", 0.0)], "CPU: 0 on");
+    check(&[("B", f64::NAN)], "CPU (");
+}
+
+#[test]
+fn lengths_are_written_as_people_write_them() {
+    for (seconds, expect) in [
+        (0, "0s"),
+        (45, "45s"),
+        (300, "5m"),
+        (6_300, "1h 45m"),
+        (14_400, "4h"),
+        (39 * 60 + 13, "39m 13s"),
+        (502_200, "5d 19h 30m"),
+        (-300, "-5m"),
+    ] {
+        assert_eq!(words::duration(crate::domain::Span::from_seconds(seconds)), expect);
+    }
+}
+
+#[test]
+fn a_note_keeps_its_words_however_late_it_was_written() {
+    let facts = examples::skewed();
+    let entry = entries(&facts).into_iter().find(|e| e.kind == EntryKind::Note).unwrap();
+    assert_eq!(entry.text, facts.incident.notes[0].text);
 }
