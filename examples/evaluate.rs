@@ -11,8 +11,8 @@ use scribed::correlate::{Effects, Machine, Recalled};
 use scribed::domain::incident::CandidateKind;
 use scribed::domain::record::{Operation, OperationAction};
 use scribed::domain::{
-    Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Record, RecordBody, Rules,
-    Seq, SourceType, Timestamp,
+    Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Record, RecordBody, Seq,
+    SourceType, Timestamp,
 };
 use scribed::ingest::{self, Envelope};
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ fn main() {
     }
     events.sort_by_key(|(at, _)| *at);
     let first = events[0].0;
-    events.insert(0, (first, RecordBody::Rules(Box::new(Rules::default()))));
+    events.insert(0, (first, RecordBody::Rules(Box::default())));
     if !arguments.iter().any(|a| a == "--no-topology") {
         let topology = ingest::read_topology(read("topology.json").as_bytes()).unwrap();
         events.insert(0, (first, RecordBody::Topology(topology)));

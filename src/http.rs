@@ -7,12 +7,16 @@
 
 pub mod alertmanager;
 pub mod answer;
+pub mod api;
 pub mod auth;
 pub mod body;
 pub mod health;
 pub mod ingest;
+pub mod live;
 pub mod observe;
+pub mod openapi;
 pub mod ops;
+pub mod pages;
 pub mod rate;
 pub mod receipt;
 pub mod routes;

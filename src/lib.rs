@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod correlate;
 pub mod domain;
+pub mod drafts;
 pub mod engine;
 pub mod http;
 pub mod ingest;

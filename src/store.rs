@@ -279,6 +279,19 @@ impl Store {
         )
     }
 
+    /// Incidents that were written with a cursor after this place, the last written `limit` of
+    /// them, with that cursor; the first written first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn incidents_changed_after(
+        &self,
+        seq: Seq,
+        limit: usize,
+    ) -> Result<Vec<(Seq, IncidentId)>, StoreError> {
+        self.inner.read(|connection| incidents::changed_after(connection, seq, limit))
+    }
+
     /// One episode.
     ///
     /// # Errors

@@ -144,7 +144,8 @@ pub(super) fn log_filter(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     // `tracing` takes a lone unknown word for the name of a module, and would then be silent.
     let is_sound = |part: &str| part.contains(['=', '[']) || LEVELS.contains(&part.trim());
-    let reads = tracing_subscriber::EnvFilter::try_new(text).is_ok();
+    // EnvFilter panics on some text beyond ASCII, which no filter needs.
+    let reads = text.is_ascii() && tracing_subscriber::EnvFilter::try_new(text).is_ok();
     if reads && text.split(',').all(is_sound) {
         return Ok(text.to_owned());
     }

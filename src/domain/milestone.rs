@@ -317,7 +317,9 @@ fn resolution(incident: &Incident) -> Option<Derived> {
     if event.actor.is_some() {
         return lifecycle(incident, &LifecycleKind::Resolved, false);
     }
-    recovery(incident).or_else(|| lifecycle(incident, &LifecycleKind::Resolved, false))
+    recovery(incident)
+        .map(|(at, _, entry)| (at, Provenance::Inferred, entry))
+        .or_else(|| lifecycle(incident, &LifecycleKind::Resolved, false))
 }
 
 /// The first or last event of a kind, as a derived time. A person's doing is entered, the

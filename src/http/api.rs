@@ -75,7 +75,6 @@ route_table! {
 }
 
 /// The routes of the API.
-#[must_use]
 pub fn routes() -> axum::Router<std::sync::Arc<super::Shared>> {
     table().merge(live::routes())
 }

@@ -50,7 +50,6 @@ route_table! {
 ///
 /// # Panics
 /// Never: the templates are part of the program, and a test renders each.
-#[must_use]
 pub fn routes() -> axum::Router<Arc<Shared>> {
     table().layer(Extension(Pages::default()))
 }
@@ -97,6 +96,7 @@ impl Pages {
             | Problem::TooLarge { .. }
             | Problem::UnsupportedMedia(_)
             | Problem::Unavailable { .. }
+            | Problem::Misconfigured(_)
             | Problem::Internal(_) => return Err(problem),
         };
         let values = json!({ "title": title, "detail": detail, "back": back });

@@ -12,7 +12,7 @@ use http::Uri;
 
 use super::answer::Problem;
 use super::observe::{Observer, observe};
-use super::{Shared, alertmanager, ingest, ops, status, topology};
+use super::{Shared, alertmanager, api, ingest, ops, pages, status, topology};
 
 /// The router of the whole server.
 pub fn router(shared: &Arc<Shared>) -> Router {
@@ -21,7 +21,9 @@ pub fn router(shared: &Arc<Shared>) -> Router {
         .merge(alertmanager::routes())
         .merge(topology::routes())
         .merge(status::routes())
-        .merge(ops::routes());
+        .merge(ops::routes())
+        .merge(api::routes())
+        .merge(pages::routes());
     observed(rooms, Observer::new(shared.metrics.clone(), shared.clock.clone()))
         .with_state(Arc::clone(shared))
 }

@@ -99,7 +99,10 @@ pub(super) fn store(
             commit.cursor
         )));
     }
-    commit.incidents.iter().try_for_each(|row| incidents::upsert(connection, row))?;
+    commit
+        .incidents
+        .iter()
+        .try_for_each(|row| incidents::upsert(connection, row, commit.cursor))?;
     commit.episodes.iter().try_for_each(|row| episodes::upsert(connection, row))?;
     commit.changes.iter().try_for_each(|row| changes::upsert(connection, row))?;
     commit.revisions.iter().try_for_each(|row| incidents::insert_revision(connection, row))?;

@@ -10,7 +10,7 @@ use super::{StoreError, changes, episodes};
 use crate::domain::facts::Revision;
 use crate::domain::incident::{LifecycleKind, Opening};
 use crate::domain::milestone::{Milestone, value_of};
-use crate::domain::{Facts, Incident, IncidentId, IncidentState, Timestamp};
+use crate::domain::{Facts, Incident, IncidentId, IncidentState, Seq, Timestamp};
 
 /// An incident's columns, made ready by the caller.
 #[derive(Debug)]
@@ -79,30 +79,58 @@ fn ended_at(incident: &Incident) -> Option<Timestamp> {
     value_of(incident, Milestone::Resolution).at.or_else(merged_at)
 }
 
-/// Writes the newest state of an incident.
-pub(super) fn upsert(connection: &Connection, row: &IncidentColumns) -> Result<(), StoreError> {
+/// Writes the newest state of an incident, as it is when everything up to `cursor` is worked in.
+pub(super) fn upsert(
+    connection: &Connection,
+    row: &IncidentColumns,
+    cursor: Seq,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT INTO incidents (id, state, merged_into, severity, started_at, ended_at,
-                                    services, search, json)
+                                    services, search, cursor, json)
              VALUES (:id, :state, :merged_into, :severity, :started_at, :ended_at,
-                     :services, :search, :json)
+                     :services, :search, :cursor, :json)
              ON CONFLICT (id) DO UPDATE SET
                  state = excluded.state, merged_into = excluded.merged_into,
                  severity = excluded.severity, started_at = excluded.started_at,
                  ended_at = excluded.ended_at, services = excluded.services,
-                 search = excluded.search, json = excluded.json",
+                 search = excluded.search, cursor = excluded.cursor, json = excluded.json",
         )
         .and_then(|mut upsert| {
             upsert.execute(named! {
                 id: row.id, state: row.state, merged_into: row.merged_into,
                 severity: row.severity, started_at: At(row.started_at),
                 ended_at: row.ended_at.map(At), services: row.services, search: row.search,
-                json: row.json,
+                cursor: int(cursor.0), json: row.json,
             })
         })
         .trying("storing an incident")?;
     Ok(())
+}
+
+/// Incidents written with a cursor after a place: the last written `limit` of them, first written
+/// first.
+pub(super) fn changed_after(
+    connection: &Connection,
+    seq: Seq,
+    limit: usize,
+) -> Result<Vec<(Seq, IncidentId)>, StoreError> {
+    connection
+        .prepare_cached(
+            "SELECT cursor, id FROM (SELECT cursor, id FROM incidents WHERE cursor > :seq
+                                     ORDER BY cursor DESC, id DESC LIMIT :limit)
+             ORDER BY cursor, id",
+        )
+        .and_then(|mut select| {
+            select
+                .query_map(named! { seq: int(seq.0), limit: int(limit as u64) }, |row| {
+                    let (cursor, id): (i64, i64) = (row.get("cursor")?, row.get("id")?);
+                    Ok((Seq(from_int(cursor)), IncidentId(from_int(id))))
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })
+        .trying("finding what changed")
 }
 
 /// A revision's columns, made ready by the caller.

@@ -47,7 +47,7 @@ pub(super) async fn report(
     body: Body,
 ) -> Answer {
     let write = Write::begin(Arc::clone(&shared), principal, &headers)?;
-    let received = body::receive(&shared, &headers, body, body::API_BYTES_MAX).await?;
+    let mut received = body::receive(&shared, &headers, body, body::API_BYTES_MAX).await?;
     let bytes = received.decoded(body::API_BYTES_MAX)?;
     let report = match ingest::read_change(&bytes, write.received_at()) {
         Ok(report) => report,

@@ -93,7 +93,7 @@ async fn perform(
 ) -> Result<IncidentId, Problem> {
     let id = incident_id(id).map_err(|_| no_incident(id))?;
     let write = Write::begin(Arc::clone(shared), principal, headers)?;
-    let received = body::receive(shared, headers, body, body::API_BYTES_MAX).await?;
+    let mut received = body::receive(shared, headers, body, body::API_BYTES_MAX).await?;
     let form = decoded(&received.decoded(body::API_BYTES_MAX)?);
     match write.perform(read(id, form)?).await? {
         Settled::Done { incident, .. } => Ok(incident.unwrap_or(id)),

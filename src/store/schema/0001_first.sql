@@ -91,9 +91,11 @@ CREATE TABLE incidents (
     ended_at INTEGER,
     services TEXT NOT NULL,
     search TEXT NOT NULL,
+    cursor INTEGER NOT NULL,
     json TEXT NOT NULL
 ) STRICT;
 CREATE INDEX incidents_by_state ON incidents (state, id);
+CREATE INDEX incidents_by_cursor ON incidents (cursor);
 
 CREATE TABLE revisions (
     incident INTEGER NOT NULL,
