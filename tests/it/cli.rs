@@ -83,8 +83,7 @@ fn check_config_tells_every_error_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let check = |name: &str, text: &str| {
         fs::write(folder.path().join(name), text).unwrap();
-        let output =
-            server::program(folder.path()).args(["check-config", name]).output().unwrap();
+        let output = server::program(folder.path()).args(["check-config", name]).output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.code(), String::from_utf8(text).unwrap())
     };
@@ -106,10 +105,8 @@ fn check_config_tells_every_error_with_its_place() {
 fn a_server_with_a_bad_configuration_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("bad.yml"), "no_such_key: 1\n").unwrap();
-    let output = server::program(folder.path())
-        .args(["serve", "--config.file=bad.yml"])
-        .output()
-        .unwrap();
+    let output =
+        server::program(folder.path()).args(["serve", "--config.file=bad.yml"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no_such_key"));
 }

@@ -22,7 +22,12 @@ fn play_recorded(server: &Server, folder: &str) {
         let received = meta["recv_unix"].as_f64().unwrap();
         #[expect(clippy::cast_possible_truncation, reason = "milliseconds of this century fit")]
         let received = jiff::Timestamp::from_millisecond((received * 1000.0).round() as i64);
-        send_bytes(server, "alertmanager", &fs::read(&body).unwrap(), &received.unwrap().to_string());
+        send_bytes(
+            server,
+            "alertmanager",
+            &fs::read(&body).unwrap(),
+            &received.unwrap().to_string(),
+        );
     }
     server.settle();
 }
@@ -320,10 +325,8 @@ fn an_explicit_end_by_the_api_ends_at_its_time() {
     let server = Server::start();
     send_api(&server, "01-firing.json", "10:00:00");
     send_api(&server, "03-resolved-and-firing.json", "10:07:32");
-    let expected = [
-        ("10:00:00.000", Some("10:07:31.512"), "resolved"),
-        ("10:03:00.000", None, "firing"),
-    ];
+    let expected =
+        [("10:00:00.000", Some("10:07:31.512"), "resolved"), ("10:03:00.000", None, "firing")];
     // The lease had run out at 10:04; an explicit end beats a timeout.
     expect_episodes(&server, "PostgresDown", MADE, &expected);
 }
@@ -367,9 +370,7 @@ fn a_heartbeat_is_no_incident_until_it_stays_away() {
 #[test]
 fn an_alert_of_a_changed_rule_is_another_alert() {
     let server = Server::start();
-    let labels = |severity: &str| {
-        json!({"alertname": "Errors", "severity": severity, "service": "web", "cluster": "eu-1"})
-    };
+    let labels = |severity: &str| json!({"alertname": "Errors", "severity": severity, "service": "web", "cluster": "eu-1"});
     send(&server, &fixtures::firing(&labels("warning"), &on_the_day("10:00:00")), "10:00:30");
     server.settle();
     assert_eq!(server.list("/api/v1/incidents").len(), 0, "one warning floats");

@@ -158,7 +158,9 @@ fn what_people_report_wins_and_null_takes_it_back() {
     assert_eq!(draft["milestones"]["onset"]["provenance"], "entered");
     assert_eq!(draft["measures"]["time_to_detect"]["seconds"], 600);
     let markdown = server.get(&at(1, "/draft")).text();
-    for text in ["The shop was down", "Nobody could buy", "A wrong setting", "80.5", "(WAT, UTC+01:00)"] {
+    for text in
+        ["The shop was down", "Nobody could buy", "A wrong setting", "80.5", "(WAT, UTC+01:00)"]
+    {
         assert!(markdown.contains(text), "{text} in\n{markdown}");
     }
     let incident = patch(json!({"title": null, "root_cause": null, "started_at": null}));
@@ -200,9 +202,8 @@ fn a_note_takes_its_place_by_the_time_it_speaks_of() {
 #[test]
 fn the_kind_of_a_note_is_suggested_and_marked_as_inferred() {
     let server = with_incidents(1);
-    let note = |text: &str| {
-        server.post(&at(1, "/notes"), &json!({"text": text})).expect(201).json()
-    };
+    let note =
+        |text: &str| server.post(&at(1, "/notes"), &json!({"text": text})).expect(201).json();
     let escalation = note("Escalated to the database team");
     assert_eq!(escalation["phase"], "escalation");
     assert_eq!(escalation["provenance"], "inferred");

@@ -1,6 +1,5 @@
 //! A blocking HTTP/1.1 client of one request per connection: enough for tests, no dependency.
 
-use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -53,13 +52,13 @@ impl Request {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         let is_set = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         if !is_set("Host") {
-            let _ = write!(head, "Host: {address}\r\n");
+            head += &format!("Host: {address}\r\n");
         }
         if !self.body.is_empty() || matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") {
-            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+            head += &format!("Content-Length: {}\r\n", self.body.len());
         }
         for (name, value) in &self.headers {
-            let _ = write!(head, "{name}: {value}\r\n");
+            head += &format!("{name}: {value}\r\n");
         }
         head.push_str("Connection: close\r\n\r\n");
         let mut wire = head.into_bytes();
@@ -149,9 +148,8 @@ impl Client {
     /// As [`Client::try_send`], for servers that must be there.
     #[track_caller]
     pub(crate) fn send(&self, request: &Request) -> Answer {
-        self.try_send(request).unwrap_or_else(|e| {
-            panic!("{} {} was not answered: {e}", request.method, request.path)
-        })
+        self.try_send(request)
+            .unwrap_or_else(|e| panic!("{} {} was not answered: {e}", request.method, request.path))
     }
 
     /// GET.
@@ -187,7 +185,7 @@ impl Client {
         loop {
             let mut page = format!("{path}{separator}limit=500");
             if let Some(cursor) = &cursor {
-                let _ = write!(page, "&cursor={cursor}");
+                page += &format!("&cursor={cursor}");
             }
             let answer = self.get_json(&page);
             items.extend(answer["items"].as_array().expect("a list has items").iter().cloned());

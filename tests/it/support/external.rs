@@ -13,8 +13,12 @@ pub(crate) fn programs<const N: usize>(names: [&str; N]) -> Option<[PathBuf; N]>
     let found = names.map(|name| {
         std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
     });
-    let missing: Vec<&str> =
-        names.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(name, _)| *name).collect();
+    let missing: Vec<&str> = names
+        .iter()
+        .zip(&found)
+        .filter(|(_, path)| path.is_none())
+        .map(|(name, _)| *name)
+        .collect();
     if missing.is_empty() {
         return Some(found.map(|path| path.expect("none is missing")));
     }

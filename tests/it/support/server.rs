@@ -50,7 +50,8 @@ impl Setup {
     pub(crate) fn start(self) -> Server {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         if let Some(yaml) = &self.config {
-            fs::write(folder.path().join("scribed.yml"), yaml).expect("the configuration is written");
+            fs::write(folder.path().join("scribed.yml"), yaml)
+                .expect("the configuration is written");
         }
         let (child, client) = launch(&self, folder.path());
         Server { setup: self, folder, child: Some(child), client }
@@ -108,7 +109,8 @@ impl Server {
     /// Waits until it has ended by itself.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let child = self.child.as_mut().expect("the server runs");
-        let status = wait::until("the server to end", || child.try_wait().expect("it can be waited for"));
+        let status =
+            wait::until("the server to end", || child.try_wait().expect("it can be waited for"));
         self.child = None;
         status
     }
@@ -180,8 +182,9 @@ fn launch(setup: &Setup, folder: &Path) -> (Child, Client) {
         });
         match ended {
             None => return (child, client),
-            Some(_) if read_log(folder).to_lowercase().contains("address already in use")
-                || read_log(folder).to_lowercase().contains("address in use") => {}
+            Some(_)
+                if read_log(folder).to_lowercase().contains("address already in use")
+                    || read_log(folder).to_lowercase().contains("address in use") => {}
             Some(status) => panic!("the server ended with {status}:\n{}", read_log(folder)),
         }
     }
@@ -208,5 +211,7 @@ fn spawn(setup: &Setup, folder: &Path, address: SocketAddr) -> io::Result<Child>
 
 /// What the servers of a folder wrote so far.
 fn read_log(folder: &Path) -> String {
-    fs::read(folder.join("log")).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
+    fs::read(folder.join("log"))
+        .map(|b| String::from_utf8_lossy(&b).into_owned())
+        .unwrap_or_default()
 }
