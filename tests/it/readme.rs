@@ -113,3 +113,32 @@ fn the_first_steps_of_the_readme_lead_to_a_draft() {
     let change: Value = serde_json::from_str(&run(step("/api/v1/changes"))).unwrap();
     assert!(change["id"].is_string(), "{change}");
 }
+
+#[test]
+fn the_excerpt_of_a_draft_is_from_a_real_draft() {
+    let readme = fs::read_to_string(fixtures::root().join("README.md")).unwrap();
+    let excerpt = readme
+        .split("<!-- draft-example:begin -->")
+        .nth(1)
+        .and_then(|rest| rest.split("<!-- draft-example:end -->").next())
+        .expect("the README has an excerpt");
+    let server = Server::start();
+    let scenario = fixtures::path("scenarios/bookstore-503.json");
+    let output = server::program(server.folder())
+        .args(["replay", scenario.to_str().unwrap(), "--url", &server.url()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    server.settle();
+    let draft = server.get("/api/v1/incidents/1/draft").expect(200).text();
+    let mut seen = 0;
+    for line in excerpt.lines().map(str::trim) {
+        // Fences belong to the README; an ellipsis says that lines are left out.
+        if line.is_empty() || line.starts_with("````") || line == "…" {
+            continue;
+        }
+        assert!(draft.lines().any(|told| told.trim() == line), "not in the draft: {line}\n{draft}");
+        seen += 1;
+    }
+    assert!(seen >= 10, "the excerpt has {seen} lines");
+}
