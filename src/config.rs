@@ -1,13 +1,36 @@
 //! Configuration: text in, a validated [`Config`] out.
 //!
 //! The YAML file is read by a parser that keeps positions; the `config` crate layers default <
-//! file < environment < flag. All problems are told at once. Secrets come from files and never
-//! print.
+//! file < environment < flag. All problems are told at once, each with its file, line and column,
+//! its variable or its flag. Secrets come from files and never print. The default is a commented
+//! file that is compiled in, so that documentation and defaults cannot drift apart.
+//!
+//! A value that is in a [`Config`] is valid; nobody checks it again. Called by the command line
+//! and, for reloads, by the application.
+
+mod document;
+mod layers;
+mod lists;
+mod load;
+mod problem;
+mod reload;
+mod scalar;
+mod schema;
+mod secret;
+mod values;
+mod web_file;
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::domain::{Name, Rules, SourceType, Span};
+
+pub use load::{Overrides, check_file, load};
+pub use problem::{ConfigErrors, Mark, Place, Problem};
+pub use reload::restart_only_differences;
+
+/// The commented default; the source of every default value.
+pub const DEFAULT_YAML: &str = include_str!("../config/scribed.default.yml");
 
 /// Everything that can be set, valid.
 #[derive(Clone, Debug)]
@@ -34,6 +57,18 @@ pub struct Config {
     pub replay_allow: bool,
 }
 
+impl Config {
+    /// What holds without any file, variable or flag.
+    ///
+    /// # Panics
+    /// Never: a test loads the compiled-in default.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "the text is compiled in, and a test loads it")]
+    pub fn default_config() -> Self {
+        load(&Overrides::default(), &[]).expect("the compiled-in default is valid")
+    }
+}
+
 /// The server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Web {
@@ -47,7 +82,8 @@ pub struct Web {
     pub max_connections: usize,
     /// How long things may take.
     pub timeouts: Timeouts,
-    /// TLS and basic authentication in the exporter-toolkit's form.
+    /// A file in the exporter-toolkit's form. One that asks for anything refuses the start, since
+    /// TLS and users with passwords are not built in.
     pub config_file: Option<PathBuf>,
 }
 
@@ -195,3 +231,6 @@ impl fmt::Debug for Secret {
         f.write_str("REDACTED")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,12 +13,14 @@ pub mod incident;
 pub mod labels;
 pub mod matcher;
 pub mod milestone;
+pub mod note_kind;
 pub mod record;
 pub mod rules;
 pub mod source;
 pub mod time;
 pub mod timeline;
 pub mod topology;
+pub mod zone;
 
 pub use alert::{
     AlertKey, Ending, Episode, EpisodeEnd, EpisodeStart, EpisodeStatus, Kind, Link, Membership,
@@ -35,3 +37,4 @@ pub use rules::Rules;
 pub use source::SourceType;
 pub use time::{Claim, Span, Timestamp};
 pub use topology::Topology;
+pub use zone::Zone;

@@ -1,3 +1,7 @@
-//! The `scribed` program.
+//! The `scribed` program: hands its arguments to the command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    scribed::cli::run(std::env::args_os())
+}

@@ -3,6 +3,8 @@
 //! Label values come from closed sets: source names of the configuration, routes, words of enums.
 //! Never an alert name, an instance, a fingerprint or an incident number.
 
+mod process;
+
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry,
@@ -41,6 +43,8 @@ macro_rules! metrics {
                 $(let $field = metrics!(@make $type, $name, concat!($($help),+), [$($($label),*)?], $($buckets)?)
                     .expect("a metric's name is valid");
                 registry.register(Box::new($field.clone())).expect("a metric's name is unique");)*
+                let process = process::ProcessMetrics::new().expect("a metric's name is valid");
+                registry.register(Box::new(process)).expect("a metric's name is unique");
                 Self { registry, $($field,)* }
             }
         }
@@ -141,7 +145,8 @@ mod tests {
         let text = Metrics::new().encode().unwrap();
         for line in text.lines().filter(|l| l.starts_with("# HELP")) {
             let mut words = line.split(' ').skip(2);
-            assert!(words.next().unwrap().starts_with("scribed_"), "{line}");
+            let name = words.next().unwrap();
+            assert!(name.starts_with("scribed_") || name.starts_with("process_"), "{line}");
             assert!(words.next().is_some(), "{line}");
         }
     }

@@ -2,325 +2,112 @@
 //!
 //! One writer thread owns the only writing connection and commits whatever waits in one
 //! transaction (group commit); a small pool of read-only connections serves everyone else. Nobody
-//! is told "yes" before the commit. Callers: `http` (append, reads), `engine` (ledger, commit).
+//! is told "yes" before the commit. Callers: `http` (append, reads), `engine` (ledger, commit),
+//! `drafts` (facts), `app` (open, retention, close).
+//!
+//! Where to look:
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `types`, `error` | what goes in and comes out |
+//! | `schema` | folder, file, migrations |
+//! | `inner`, `queue`, `job`, `writer` | the way of a write |
+//! | `ledger`, `ledger_form`, `intern`, `door` | appending, and reading back |
+//! | `deliveries`, `incidents`, `episodes`, `changes`, `engine` | one file for each group of tables |
+//! | `readers`, `paging` | the way of a read |
+//! | `retention` | dropping what is too old |
+//!
+//! Reads block, so call them from a thread that may block (`spawn_blocking`).
 
-use crate::domain::facts::Revision;
-use crate::domain::record::Outcome;
-use crate::domain::{
-    AlertKey, Change, ChangeId, Episode, EpisodeId, Facts, Incident, IncidentId, Matcher, Name,
-    Record, RecordBody, Seq, Severity, Timestamp, Topology,
+mod changes;
+mod deliveries;
+mod door;
+mod engine;
+mod episodes;
+mod error;
+mod files;
+mod generations;
+mod incidents;
+mod inflight;
+mod inner;
+mod intern;
+mod job;
+mod ledger;
+mod ledger_form;
+mod paging;
+mod queue;
+mod readers;
+mod retention;
+mod rows;
+mod schema;
+mod types;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{oneshot, watch};
+
+pub use error::StoreError;
+pub use inflight::InFlight;
+pub use types::{
+    Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
+    HeartbeatRow, IncidentFilter, Page, PageRequest, Quarantine, QuarantineRow, RawDelivery,
+    RefusedAlert, SignOfLife, Snapshot, SourceRow, StoreCounts, StoreOptions,
 };
 
-/// Handle to the store; cheap to clone.
+use self::inner::{Inner, writer_is_gone};
+use self::job::{Job, Reply};
+use self::ledger::PreparedAppend;
+use self::queue::Bounds;
+use crate::clock::Clock;
+use crate::domain::record::{Outcome, Skip};
+use crate::domain::{
+    AlertKey, Change, ChangeId, Episode, EpisodeId, Facts, Incident, IncidentId, Name, Record, Seq,
+    Timestamp, Topology,
+};
+use crate::metrics::Metrics;
+
+/// Every value of the label `operation`; each starts at 0, so that an alert on the rate works from
+/// the first failure.
+const OPERATIONS: [&str; 6] = ["open", "append", "commit", "read", "checkpoint", "retention"];
+/// What a job without a body takes while it waits.
+const SMALL_JOB_BYTES: usize = 128;
+
+/// Handle to the store; cheap to clone. The writer ends with the last one.
 #[derive(Clone, Debug)]
-pub struct Store {}
-
-/// Why the store could not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The queue is full, the disk refuses, or we are shutting down: try again later.
-    #[error("the store cannot take it now: {0}")]
-    Unavailable(String),
-    /// Anything else, which a retry will not mend.
-    #[error("{0}")]
-    Broken(String),
+pub struct Store {
+    inner: Arc<Inner>,
 }
 
-/// Where the store lives and how much it may queue.
-#[derive(Clone, Debug)]
-pub struct StoreOptions {
-    /// The folder; made if it is missing.
-    pub path: std::path::PathBuf,
-    /// How many appends may wait for the writer.
-    pub queue_capacity: usize,
-    /// How many bytes of bodies may wait for the writer.
-    pub queue_bytes: usize,
-}
-
-/// Something to append to the ledger.
-#[derive(Clone, Debug)]
-pub struct Append {
-    /// What it says.
-    pub body: RecordBody,
-    /// When it was received, or the original time that a replay states; `None` for the program's
-    /// own records, and for a tick the deadline (see [`Append::tick`]).
-    pub received_at: Option<Timestamp>,
-    /// The true receipt, kept beside a stated one.
-    pub true_received_at: Timestamp,
-    /// The raw body and what came of it at the door; `None` for what is no delivery.
-    pub raw: Option<RawDelivery>,
-}
-
-/// A body as it came in.
-#[derive(Clone, Debug)]
-pub struct RawDelivery {
-    /// The bytes.
-    pub bytes: bytes::Bytes,
-    /// The content type as sent.
-    pub content_type: String,
-    /// Who sent it: address and port.
-    pub remote: String,
-    /// Alerts of the body that could not be used, with the reason, for quarantine.
-    pub refused: Vec<RefusedAlert>,
-}
-
-/// One alert of a body that could not be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedAlert {
-    /// Its place in the body, from 0.
-    pub index: usize,
-    /// Why, for people.
-    pub problem: String,
-}
-
-/// What the door says of an appended delivery.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DoorCounts {
-    /// Firings not seen lately.
-    pub new: u64,
-    /// Known firings whose state changed.
-    pub updated: u64,
-    /// The same state again.
-    pub repeated: u64,
-}
-
-/// Where an append landed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// Its place in the ledger. The id of a delivery is `d` and this number.
-    pub seq: Seq,
-    /// Counts as known at the door.
-    pub counts: DoorCounts,
-}
-
-/// What the engine commits after one or more records.
-#[derive(Clone, Debug, Default)]
-pub struct EngineCommit {
-    /// Everything up to here is worked in.
-    pub cursor: Seq,
-    /// Rows to write, the newest state of each thing once.
-    pub episodes: Vec<Episode>,
-    /// See `episodes`.
-    pub incidents: Vec<Incident>,
-    /// See `episodes`.
-    pub changes: Vec<Change>,
-    /// Revisions that came to be.
-    pub revisions: Vec<(IncidentId, Revision)>,
-    /// What became of operations.
-    pub outcomes: Vec<(Seq, Outcome)>,
-    /// What was recalled from the store for each record, so that a restart before the next
-    /// snapshot recalls the same (serialised by the engine).
-    pub recalls: Vec<(Seq, Vec<u8>)>,
-    /// The machine's state at `cursor`, when it is time for one; recalls up to here are dropped.
-    pub snapshot: Option<Vec<u8>>,
-    /// Heartbeats as they stand: name, last word, deadline.
-    pub heartbeats: Option<Vec<HeartbeatRow>>,
-    /// The service graph, when it changed.
-    pub topology: Option<Topology>,
-}
-
-/// A heartbeat as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct HeartbeatRow {
-    /// Its name.
-    pub name: Name,
-    /// The alert that beats.
-    pub episode: EpisodeId,
-    /// Its last word, in record time.
-    pub last_word_at: Timestamp,
-    /// When it is missed; `None` until armed.
-    pub deadline: Option<Timestamp>,
-    /// True when it was missed and has not come back.
-    pub is_missed: bool,
-}
-
-/// Which incidents to list; everything `None` or empty lists all but merged ones.
-#[derive(Clone, Debug, Default)]
-pub struct IncidentFilter {
-    /// States to keep, as API words; empty keeps all but `merged`.
-    pub states: Vec<String>,
-    /// Severities to keep; empty keeps all.
-    pub severities: Vec<Severity>,
-    /// Only with this service.
-    pub service: Option<String>,
-    /// Only those still running at or after this moment.
-    pub since: Option<Timestamp>,
-    /// Only those begun at or before this moment.
-    pub until: Option<Timestamp>,
-    /// Text in title, services or alert names, any case.
-    pub text: Option<String>,
-    /// All must match the labels of one member at least.
-    pub matchers: Vec<Matcher>,
-}
-
-/// Which episodes to list; everything `None` or false lists all.
-#[derive(Clone, Debug, Default)]
-pub struct EpisodeFilter {
-    /// Only members of this incident.
-    pub incident: Option<IncidentId>,
-    /// Only this fingerprint.
-    pub fingerprint: Option<String>,
-    /// Only those in no incident.
-    pub floating: bool,
-    /// Only those that fire.
-    pub active: bool,
-    /// All must match the labels.
-    pub matchers: Vec<Matcher>,
-}
-
-/// One page of a list.
-#[derive(Clone, Debug)]
-pub struct Page<T> {
-    /// The rows.
-    pub items: Vec<T>,
-    /// Opaque; `None` on the last page.
-    pub next_cursor: Option<String>,
-}
-
-/// Where a page begins and how long it may be.
-#[derive(Clone, Debug, Default)]
-pub struct PageRequest {
-    /// At most this many rows.
-    pub limit: usize,
-    /// The `next_cursor` of the page before.
-    pub cursor: Option<String>,
-}
-
-/// A delivery as listed.
-#[derive(Clone, Debug)]
-pub struct DeliveryRow {
-    /// Its place in the ledger.
-    pub seq: Seq,
-    /// From whom.
-    pub source: Name,
-    /// Receipt, possibly stated.
-    pub received_at: Timestamp,
-    /// True receipt.
-    pub true_received_at: Timestamp,
-    /// How long the body was.
-    pub bytes: u64,
-    /// The content type as sent.
-    pub content_type: String,
-    /// Who sent it.
-    pub remote: String,
-    /// How many alerts were used.
-    pub alerts: u64,
-    /// How many were refused.
-    pub rejected: u64,
-    /// True when it was a sender's test of its settings.
-    pub is_test: bool,
-    /// Whether the raw body is still kept.
-    pub has_raw: bool,
-}
-
-/// A body, or one alert of a body, that could not be used.
-#[derive(Clone, Debug)]
-pub struct QuarantineRow {
-    /// Its number; the id is `q` and this.
-    pub number: u64,
-    /// From whom (the path's source).
-    pub source: Name,
-    /// When it came.
-    pub received_at: Timestamp,
-    /// Closed set for metrics: `not_json`, `wrong_shape`, `no_alert`, `alert`, ….
-    pub reason: String,
-    /// For people.
-    pub problem: String,
-    /// The delivery it was part of, when the rest was used.
-    pub delivery: Option<Seq>,
-    /// The alert's place in that body.
-    pub index: Option<u64>,
-    /// How long the body was.
-    pub bytes: u64,
-}
-
-/// Filters and pages use these, the engine restores from them.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// Everything up to here is in it.
-    pub seq: Seq,
-    /// As the engine wrote it.
-    pub bytes: Vec<u8>,
-}
-
-/// The last sign of life: what the clock said, and what the machine's now was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SignOfLife {
-    /// Wall clock.
-    pub wall: Timestamp,
-    /// The machine's now.
-    pub machine: Option<Timestamp>,
-}
-
-/// A body that could not be used at all.
-#[derive(Clone, Debug)]
-pub struct Quarantine {
-    /// From whom (the path's source).
-    pub source: Name,
-    /// When it came.
-    pub received_at: Timestamp,
-    /// Closed set, for metrics.
-    pub reason: &'static str,
-    /// For people.
-    pub problem: String,
-    /// The bytes.
-    pub bytes: bytes::Bytes,
-}
-
-/// What the list of changes may be narrowed to.
-#[derive(Clone, Debug, Default)]
-pub struct ChangeFilter {
-    /// Only of this service.
-    pub service: Option<String>,
-    /// Only at or after this moment.
-    pub since: Option<Timestamp>,
-    /// Only at or before this moment.
-    pub until: Option<Timestamp>,
-}
-
-/// What a source last did.
-#[derive(Clone, Debug)]
-pub struct SourceRow {
-    /// Its name.
-    pub name: Name,
-    /// When it last delivered (receipt, possibly stated).
-    pub last_delivery_at: Timestamp,
-    /// How many deliveries are on record.
-    pub deliveries: u64,
-}
-
-/// Keeps a request counted as in flight until it is dropped; see [`Store::receive`].
-#[derive(Debug)]
-pub struct InFlight {}
-
-#[expect(
-    clippy::todo,
-    unused_variables,
-    clippy::unused_async,
-    reason = "the signatures come first"
-)]
 impl Store {
     /// Opens or makes a store, brings its schema up to date, starts the writer thread.
     ///
     /// # Errors
     /// When the folder cannot be used, another process holds it, or the schema is newer than ours.
-    pub fn open(
-        options: StoreOptions,
-        clock: crate::clock::Clock,
-        metrics: crate::metrics::Metrics,
-    ) -> Result<Self, StoreError> {
-        todo!()
+    pub fn open(options: StoreOptions, clock: Clock, metrics: Metrics) -> Result<Self, StoreError> {
+        for operation in OPERATIONS {
+            metrics.store_errors.with_label_values(&[operation]).inc_by(0);
+        }
+        let errors = metrics.store_errors.with_label_values(&["open"]);
+        Inner::open(options, clock, metrics)
+            .inspect_err(|_| errors.inc())
+            .map(|inner| Self { inner: Arc::new(inner) })
     }
 
     /// Says that a request was received at `at` (true time) and may still append; ticks for
     /// deadlines after `at` wait until the guard is dropped.
     pub fn receive(&self, at: Timestamp) -> InFlight {
-        todo!()
+        self.inner.in_flight.receive(at)
     }
 
     /// Receipt of the oldest request that is still in flight.
+    #[must_use]
     pub fn oldest_in_flight(&self) -> Option<Timestamp> {
-        todo!()
+        self.inner.in_flight.oldest()
     }
 
     /// Appends a record; returns after the commit.
@@ -328,7 +115,11 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the queue is full, the disk refuses, or the store is closing.
     pub async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        todo!()
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let bytes = append.bytes();
+        let (reply, answer) = oneshot::channel();
+        self.inner.push(Job::Append(append, Reply::Task(reply)), bytes, Bounds::Hold)?;
+        answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
     }
 
     /// As [`Store::append`], for threads of our own. A tick whose deadline the ledger has already
@@ -337,7 +128,9 @@ impl Store {
     /// # Errors
     /// As [`Store::append`].
     pub fn append_blocking(&self, append: Append) -> Result<Appended, StoreError> {
-        todo!()
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let bytes = append.bytes();
+        self.inner.ask(bytes, Bounds::Hold, |reply| Job::Append(append, reply))
     }
 
     /// Keeps a body that could not be used, within bounds; returns its id.
@@ -345,7 +138,11 @@ impl Store {
     /// # Errors
     /// As [`Store::append`].
     pub async fn quarantine(&self, quarantine: Quarantine) -> Result<String, StoreError> {
-        todo!()
+        let bytes = SMALL_JOB_BYTES + quarantine.bytes.len() + quarantine.problem.len();
+        let (reply, answer) = oneshot::channel();
+        self.inner.push(Job::Quarantine(quarantine, Reply::Task(reply)), bytes, Bounds::Hold)?;
+        let number = answer.await.unwrap_or_else(|_| Err(writer_is_gone()))?;
+        Ok(format!("q{number}"))
     }
 
     /// Commits the engine's effects and its cursor in one transaction.
@@ -353,17 +150,21 @@ impl Store {
     /// # Errors
     /// When nothing of it was committed.
     pub fn commit(&self, commit: EngineCommit) -> Result<(), StoreError> {
-        todo!()
+        let commit = Box::new(engine::PreparedCommit::new(commit)?);
+        let bytes = SMALL_JOB_BYTES + commit.bytes();
+        self.inner.ask(bytes, Bounds::Pass, |reply| Job::Commit(commit, reply))
     }
 
     /// The head of the ledger, live.
-    pub fn head(&self) -> tokio::sync::watch::Receiver<Seq> {
-        todo!()
+    #[must_use]
+    pub fn head(&self) -> watch::Receiver<Seq> {
+        self.inner.shared.head_seq.subscribe()
     }
 
     /// The engine's cursor, live.
-    pub fn cursor(&self) -> tokio::sync::watch::Receiver<Seq> {
-        todo!()
+    #[must_use]
+    pub fn cursor(&self) -> watch::Receiver<Seq> {
+        self.inner.shared.cursor.subscribe()
     }
 
     /// Records after a place, oldest first.
@@ -371,12 +172,30 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn records_after(&self, seq: Seq, limit: usize) -> Result<Vec<Record>, StoreError> {
-        todo!()
+        self.inner.read(|connection| ledger::after(connection, &self.inner.texts, seq, limit))
     }
 
-    /// Record time of the head, and the wall time at which it was committed in this process.
+    /// All skip records of the ledger, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn skips(&self) -> Result<Vec<Skip>, StoreError> {
+        self.inner.read(ledger::skips)
+    }
+
+    /// Record time of the head.
+    #[must_use]
     pub fn last_record_time(&self) -> Option<Timestamp> {
-        todo!()
+        self.inner.shared.head.borrow().record_time
+    }
+
+    /// Record time of the oldest record that is kept, for a limit on the size that drops the
+    /// oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn oldest_record_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.read(ledger::oldest)
     }
 
     /// The newest snapshot.
@@ -384,7 +203,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
-        todo!()
+        self.inner.read(engine::snapshot)
     }
 
     /// What was recalled for records after a place.
@@ -392,7 +211,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn recalls_after(&self, seq: Seq) -> Result<Vec<(Seq, Vec<u8>)>, StoreError> {
-        todo!()
+        self.inner.read(|connection| engine::recalls_after(connection, seq))
     }
 
     /// The last sign of life of the process before this one.
@@ -400,7 +219,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn sign_of_life(&self) -> Result<Option<SignOfLife>, StoreError> {
-        todo!()
+        Ok(self.inner.sign_of_life)
     }
 
     /// Writes a sign of life, outside the ledger.
@@ -408,7 +227,7 @@ impl Store {
     /// # Errors
     /// When it was not written.
     pub fn note_sign_of_life(&self, sign: SignOfLife) -> Result<(), StoreError> {
-        todo!()
+        self.inner.ask(SMALL_JOB_BYTES, Bounds::Pass, |reply| Job::Sign(sign, reply))
     }
 
     /// What became of an operation; `None` while it is not worked in, or long after.
@@ -416,7 +235,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn outcome(&self, seq: Seq) -> Result<Option<Outcome>, StoreError> {
-        todo!()
+        self.inner.read(|connection| engine::outcome(connection, seq))
     }
 
     /// One incident.
@@ -424,7 +243,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
-        todo!()
+        self.inner.read(|connection| incidents::get(connection, id))
     }
 
     /// One incident with everything it refers to, read in one transaction.
@@ -432,7 +251,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn facts(&self, id: IncidentId) -> Result<Option<Facts>, StoreError> {
-        todo!()
+        self.inner.read(|connection| incidents::facts(connection, id))
     }
 
     /// Incidents, newest first.
@@ -444,7 +263,20 @@ impl Store {
         filter: &IncidentFilter,
         page: &PageRequest,
     ) -> Result<Page<Incident>, StoreError> {
-        todo!()
+        paging::fill(
+            page,
+            |place, limit| {
+                self.inner.read(|connection| incidents::list(connection, filter, place, limit))
+            },
+            |incident| {
+                if filter.matchers.is_empty() {
+                    return Ok(true);
+                }
+                self.inner.read(|connection| {
+                    episodes::any_member_matches(connection, incident.id, &filter.matchers)
+                })
+            },
+        )
     }
 
     /// One episode.
@@ -452,7 +284,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn episode(&self, id: EpisodeId) -> Result<Option<Episode>, StoreError> {
-        todo!()
+        self.inner.read(|connection| episodes::get(connection, id))
     }
 
     /// Episodes, newest first.
@@ -464,7 +296,13 @@ impl Store {
         filter: &EpisodeFilter,
         page: &PageRequest,
     ) -> Result<Page<Episode>, StoreError> {
-        todo!()
+        paging::fill(
+            page,
+            |place, limit| {
+                self.inner.read(|connection| episodes::list(connection, filter, place, limit))
+            },
+            |episode| Ok(filter.matchers.iter().all(|matcher| matcher.matches(&episode.labels))),
+        )
     }
 
     /// All members of an incident, by start and id.
@@ -472,7 +310,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn members(&self, id: IncidentId) -> Result<Vec<Episode>, StoreError> {
-        todo!()
+        self.inner.read(|connection| episodes::members(connection, id))
     }
 
     /// The newest episodes of an alert, newest start first.
@@ -484,7 +322,7 @@ impl Store {
         key: &AlertKey,
         limit: usize,
     ) -> Result<Vec<Episode>, StoreError> {
-        todo!()
+        self.inner.read(|connection| episodes::of_alert(connection, key, limit))
     }
 
     /// One change.
@@ -492,7 +330,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn change(&self, id: ChangeId) -> Result<Option<Change>, StoreError> {
-        todo!()
+        self.inner.read(|connection| changes::get(connection, id))
     }
 
     /// The change that a source told under a key of its own.
@@ -500,10 +338,10 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn change_by_key(&self, source: &Name, key: &str) -> Result<Option<Change>, StoreError> {
-        todo!()
+        self.inner.read(|connection| changes::by_key(connection, source, key))
     }
 
-    /// Changes, newest first.
+    /// Changes, newest first by the moment at which they happened.
     ///
     /// # Errors
     /// As [`Store::incidents`].
@@ -512,7 +350,7 @@ impl Store {
         filter: &ChangeFilter,
         page: &PageRequest,
     ) -> Result<Page<Change>, StoreError> {
-        todo!()
+        self.list(page, |connection, place, limit| changes::list(connection, filter, place, limit))
     }
 
     /// Deliveries, newest first.
@@ -520,7 +358,7 @@ impl Store {
     /// # Errors
     /// As [`Store::incidents`].
     pub fn deliveries(&self, page: &PageRequest) -> Result<Page<DeliveryRow>, StoreError> {
-        todo!()
+        self.list(page, deliveries::list)
     }
 
     /// The raw body of a delivery, while it is kept.
@@ -528,7 +366,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn raw(&self, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
-        todo!()
+        self.inner.read(|connection| deliveries::raw(connection, seq))
     }
 
     /// The quarantine, newest first.
@@ -536,7 +374,16 @@ impl Store {
     /// # Errors
     /// As [`Store::incidents`].
     pub fn quarantined(&self, page: &PageRequest) -> Result<Page<QuarantineRow>, StoreError> {
-        todo!()
+        self.list(page, deliveries::quarantined)
+    }
+
+    /// The body of a row of the quarantine; `None` for a refused alert, whose body is its
+    /// delivery's.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn quarantined_body(&self, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.read(|connection| deliveries::quarantined_body(connection, number))
     }
 
     /// The service graph as last set.
@@ -544,7 +391,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn topology(&self) -> Result<Option<Topology>, StoreError> {
-        todo!()
+        self.inner.read(engine::topology)
     }
 
     /// Heartbeats as they stand.
@@ -552,7 +399,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn heartbeats(&self) -> Result<Vec<HeartbeatRow>, StoreError> {
-        todo!()
+        self.inner.read(engine::heartbeats)
     }
 
     /// Sources with their last word.
@@ -560,7 +407,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn sources(&self) -> Result<Vec<SourceRow>, StoreError> {
-        todo!()
+        self.inner.read(deliveries::sources)
     }
 
     /// How many incidents are in each state, and how many firing episodes float.
@@ -568,17 +415,24 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn counts(&self) -> Result<StoreCounts, StoreError> {
-        todo!()
+        self.inner.read(|connection| {
+            Ok(StoreCounts {
+                incidents: incidents::count_by_state(connection)?,
+                floating: episodes::count_floating(connection)?,
+            })
+        })
     }
 
     /// Size of the store's files, in bytes.
+    #[must_use]
     pub fn size_bytes(&self) -> u64 {
-        todo!()
+        files::size(&self.inner.shared.path)
     }
 
     /// True when the last write succeeded and the writer lives.
+    #[must_use]
     pub fn is_writable(&self) -> bool {
-        todo!()
+        self.inner.shared.is_writable.load(Ordering::Acquire)
     }
 
     /// Drops raw bodies that are older than `raw_before` and ledger, incidents and episodes that
@@ -591,20 +445,41 @@ impl Store {
         raw_before: Option<Timestamp>,
         before: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
-        todo!()
+        let plan = self.inner.read(|connection| retention::plan(connection, raw_before, before))?;
+        if plan.is_empty() {
+            return Ok(false);
+        }
+        let has_more = plan.has_more;
+        let plan = Box::new(plan);
+        self.inner.ask(SMALL_JOB_BYTES, Bounds::Pass, |reply| Job::Retain(plan, reply))?;
+        Ok(has_more)
     }
 
-    /// Takes nothing more, commits what waits, checkpoints, and ends the writer.
+    /// Takes nothing more, commits what waits, checkpoints, and ends the writer. Blocks until that
+    /// is done. Reads still work afterwards.
     pub fn close(&self) {
-        todo!()
+        self.inner.close();
+    }
+
+    /// A list that SQL can filter alone.
+    fn list<T>(
+        &self,
+        page: &PageRequest,
+        rows: impl Fn(
+            &rusqlite::Connection,
+            paging::Place,
+            usize,
+        ) -> Result<Vec<(paging::Place, T)>, StoreError>,
+    ) -> Result<Page<T>, StoreError> {
+        paging::fill(
+            page,
+            |place, limit| self.inner.read(|connection| rows(connection, place, limit)),
+            |_| Ok(true),
+        )
     }
 }
 
-/// Counts for metrics and status.
-#[derive(Clone, Debug, Default)]
-pub struct StoreCounts {
-    /// State word to number.
-    pub incidents: Vec<(String, u64)>,
-    /// Firing episodes in no incident.
-    pub floating: u64,
+/// Locks, also after a panic elsewhere: what our locks guard is whole between any two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -308,11 +308,16 @@ fn recovery(incident: &Incident) -> Option<Derived> {
     })
 }
 
+/// A person's word, else the last end of a member: waiting for quiet is not part of an incident.
 fn resolution(incident: &Incident) -> Option<Derived> {
     if !matches!(incident.state, IncidentState::Resolved) {
         return None;
     }
-    lifecycle(incident, &LifecycleKind::Resolved, false)
+    let event = incident.last_event(|kind| *kind == LifecycleKind::Resolved)?;
+    if event.actor.is_some() {
+        return lifecycle(incident, &LifecycleKind::Resolved, false);
+    }
+    recovery(incident).or_else(|| lifecycle(incident, &LifecycleKind::Resolved, false))
 }
 
 /// The first or last event of a kind, as a derived time. A person's doing is entered, the

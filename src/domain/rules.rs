@@ -134,11 +134,44 @@ impl Default for Rules {
                 open_severities: vec![Severity::Critical],
                 join_score: 0.0,
             },
-            heartbeats: vec![HeartbeatRule {
-                name: Name::from("watchdog"),
-                matchers: vec![],
-                within: None,
-            }],
+            heartbeats: vec![HeartbeatRule::watchdog()],
+        }
+    }
+}
+
+impl HeartbeatRule {
+    /// The heartbeats of kube-prometheus, of common dead-man set-ups and of
+    /// awesome-prometheus-alerts, by name because their severities differ.
+    fn watchdog() -> Self {
+        #[expect(clippy::expect_used, reason = "the text is a constant, and a test reads it")]
+        let matcher = Matcher::parse(
+            r#"alertname=~"Watchdog|DeadMansSwitch|PrometheusAlertmanagerE2eDeadManSwitch""#,
+        )
+        .expect("the default heartbeat is a matcher");
+        Self { name: Name::from("watchdog"), matchers: vec![matcher], within: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::labels::Labels;
+    use super::*;
+
+    #[test]
+    fn the_usual_heartbeats_are_known_without_configuration() {
+        let rules = Rules::default();
+        let is_heartbeat = |name: &str| {
+            let labels = Labels::from_pairs([("alertname", name)]);
+            rules.heartbeats.iter().any(|rule| rule.matchers.iter().all(|m| m.matches(&labels)))
+        };
+        for (name, expect) in [
+            ("Watchdog", true),
+            ("DeadMansSwitch", true),
+            ("PrometheusAlertmanagerE2eDeadManSwitch", true),
+            ("WatchdogBarks", false),
+            ("", false),
+        ] {
+            assert_eq!(is_heartbeat(name), expect, "{name}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::alert::{Link, Severity};
+use super::alert::{AlertKey, Link, Severity};
 use super::ids::{ChangeId, EpisodeId, Name, NoteId};
 use super::milestone::Milestone;
 use super::time::Timestamp;
@@ -200,7 +200,7 @@ pub struct Entry {
     pub severity: Option<Severity>,
     /// How we know.
     pub provenance: Provenance,
-    /// How many rows it folds together; 1 for a plain one.
+    /// How many alerts, or firings of one alert, it folds together; 1 for a plain one.
     pub count: u64,
     /// Ways to the evidence.
     pub links: Vec<Link>,
@@ -210,6 +210,30 @@ pub struct Entry {
     pub rows: Vec<Entry>,
     /// The alert it speaks of, for alert entries.
     pub episode: Option<EpisodeId>,
+    /// What tells alert entries alike, so that they can be folded; `None` for others.
+    pub signal: Option<Signal>,
     /// How the text stood before corrections, oldest first, with when they were made.
     pub corrections: Vec<String>,
+}
+
+/// Which alert an entry is about, and which end of its firing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// The alert's identity.
+    pub key: AlertKey,
+    /// The alert's name.
+    pub alertname: String,
+    /// The pod, instance or node it fires on, with the label that says so.
+    pub place: Option<(&'static str, String)>,
+    /// Which end of the firing.
+    pub edge: Edge,
+}
+
+/// One of the two ends of a firing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Edge {
+    /// It began.
+    Start,
+    /// It ended.
+    End,
 }

@@ -1,0 +1,243 @@
+//! Wires everything, starts it in order, and stops it in the reverse order.
+//!
+//! The one place that spawns long-lived tasks and threads (beside the server's connections). A
+//! task that ends early ends the process with an error: a supervisor restarts what is broken,
+//! nothing here pretends to run. Called by `cli`.
+
+mod reload;
+mod topology_file;
+mod upkeep;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigErrors};
+use crate::engine::{Engine, EngineError, Known};
+use crate::http::health::Part;
+use crate::http::{self, ReloadRequest, Reloader, Shared};
+use crate::metrics::Metrics;
+use crate::shutdown::Stopper;
+use crate::store::{Store, StoreError, StoreOptions};
+
+/// Loads the configuration again, with the flags and variables of the start.
+pub type LoadConfig = Box<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
+
+/// Jobs that may wait for the writer.
+const STORE_QUEUE_JOBS: usize = 4_096;
+/// Bytes of bodies that may wait for the writer.
+const STORE_QUEUE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Why the program cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The store cannot be opened or used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine cannot start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {problem}; is another scribed running there?")]
+    Listen {
+        /// As configured.
+        address: String,
+        /// What the system says.
+        problem: std::io::Error,
+    },
+    /// The service graph of the configured file cannot be used.
+    #[error("{0}")]
+    Topology(String),
+    /// The system refuses a thread or a signal handler.
+    #[error("the system refuses {what}: {problem}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// What it says.
+        problem: std::io::Error,
+    },
+    /// A long-lived part ended although nobody told it to.
+    #[error("{0} ended unexpectedly; the log says why")]
+    Ended(&'static str),
+}
+
+/// A running scribed.
+pub struct Running {
+    /// Where it listens.
+    pub addresses: Vec<SocketAddr>,
+    shared: Arc<Shared>,
+    load: LoadConfig,
+    reload_requests: mpsc::Receiver<ReloadRequest>,
+    server: JoinHandle<()>,
+    server_stopper: Stopper,
+    upkeep: JoinHandle<()>,
+    engine_ended: oneshot::Receiver<()>,
+    engine_stopper: Stopper,
+}
+
+/// Starts everything: store, engine at the head of the ledger, sockets, server.
+///
+/// # Errors
+/// When a part cannot start; whatever had started is dropped again.
+pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Running, AppError> {
+    let metrics = Metrics::new();
+    metrics
+        .build_info
+        .with_label_values(&[env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_RUST_VERSION")])
+        .set(1);
+    let known = Known {
+        rules: config.rules.clone(),
+        topology: config.topology_file.as_deref().map(topology_file::read).transpose()?,
+    };
+    let listeners = listen(&config).await?;
+    let addresses = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+    let options = StoreOptions {
+        path: config.storage.path.clone(),
+        queue_capacity: STORE_QUEUE_JOBS,
+        queue_bytes: STORE_QUEUE_BYTES,
+    };
+    let (store, engine) = {
+        let (clock, metrics) = (clock.clone(), metrics.clone());
+        let prepared = tokio::task::spawn_blocking(move || {
+            let store = Store::open(options, clock.clone(), metrics.clone())?;
+            let engine = Engine::prepare(store.clone(), clock, metrics, &known)?;
+            Ok::<_, AppError>((store, engine))
+        });
+        prepared.await.map_err(|_| AppError::Ended("the start of the engine"))??
+    };
+    let (server_stopper, server_stop) = Stopper::new();
+    let (engine_stopper, engine_stop) = Stopper::new();
+    let (reloader, reload_requests) = Reloader::channel();
+    let shared = Arc::new(Shared::new(
+        store,
+        metrics,
+        clock,
+        Arc::new(config),
+        reloader,
+        server_stop.clone(),
+    ));
+    let (ended, engine_ended) = oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::Builder::new()
+        .name("scribed-engine".to_owned())
+        .spawn(move || {
+            engine.run(engine_stop, &runtime);
+            // Dropped unsent when the engine panics, which the other side hears as well.
+            ended.send(()).ok();
+        })
+        .map_err(|problem| AppError::System { what: "a thread for the engine", problem })?;
+    shared.health.ready(Part::Engine);
+    http::ingest::prime_metrics(&shared);
+    reload::note_success(&shared);
+    let server =
+        tokio::spawn(http::server::serve(Arc::clone(&shared), listeners, server_stop.clone()));
+    let upkeep = tokio::spawn(upkeep::run(Arc::clone(&shared), server_stop));
+    Ok(Running {
+        addresses,
+        shared,
+        load,
+        reload_requests,
+        server,
+        server_stopper,
+        upkeep,
+        engine_ended,
+        engine_stopper,
+    })
+}
+
+async fn listen(config: &Config) -> Result<Vec<TcpListener>, AppError> {
+    let mut listeners = Vec::new();
+    for address in &config.web.listen_addresses {
+        let listener = http::server::bind(address)
+            .await
+            .map_err(|problem| AppError::Listen { address: address.clone(), problem })?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// Starts and serves until SIGTERM or SIGINT; a second one ends the process at once.
+///
+/// # Errors
+/// When it cannot start, or a part ends unexpectedly.
+pub async fn serve(config: Config, load: LoadConfig, clock: Clock) -> Result<(), AppError> {
+    let on = |kind, what| signal(kind).map_err(|problem| AppError::System { what, problem });
+    let mut terminate = on(SignalKind::terminate(), "a handler for SIGTERM")?;
+    let mut interrupt = on(SignalKind::interrupt(), "a handler for SIGINT")?;
+    let mut hangup = on(SignalKind::hangup(), "a handler for SIGHUP")?;
+    let mut running = start(config, load, clock).await?;
+    for address in &running.addresses {
+        info!(address = %address, "Listening");
+    }
+    let ended = loop {
+        tokio::select! {
+            _ = terminate.recv() => break Ok(()),
+            _ = interrupt.recv() => break Ok(()),
+            _ = hangup.recv() => {
+                // The log tells how it went.
+                drop(running.reload().await);
+            }
+            Some(request) = running.reload_requests.recv() => {
+                let result = running.reload().await;
+                // Whoever asked may have gone; the log tells how it went.
+                drop(request.send(result));
+            }
+            _ = &mut running.server => break Err(AppError::Ended("the server")),
+            _ = &mut running.engine_ended => break Err(AppError::Ended("the engine")),
+        }
+    };
+    info!("Stopping");
+    let stopping = running.stop();
+    tokio::select! {
+        stopped = stopping => ended.and(stopped),
+        _ = terminate.recv() => hurried(),
+        _ = interrupt.recv() => hurried(),
+    }
+}
+
+fn hurried() -> Result<(), AppError> {
+    warn!("Told to stop a second time; leaving at once. The next start finishes what was begun");
+    std::process::exit(1)
+}
+
+impl Running {
+    /// Answers wishes to reload for as long as nothing else drives this, as in `demo`.
+    pub async fn attend(&mut self) {
+        while let Some(request) = self.reload_requests.recv().await {
+            let result = self.reload().await;
+            drop(request.send(result));
+        }
+    }
+
+    async fn reload(&self) -> Result<(), String> {
+        reload::reload(&self.shared, &self.load).await
+    }
+
+    /// Stops in order: no new connections, streams ended, requests drained, the engine's batch
+    /// finished, the writer's work committed and checkpointed.
+    ///
+    /// # Errors
+    /// When a part did not end well.
+    pub async fn stop(self) -> Result<(), AppError> {
+        self.server_stopper.stop();
+        if !self.server.is_finished() {
+            self.server.await.map_err(|_| AppError::Ended("the server"))?;
+        }
+        self.upkeep.abort();
+        self.engine_stopper.stop();
+        // An error means that the engine's thread is gone, which is what we wait for.
+        drop(self.engine_ended.await);
+        let store = self.shared.store.clone();
+        tokio::task::spawn_blocking(move || store.close())
+            .await
+            .map_err(|_| AppError::Ended("the writer"))?;
+        info!("Stopped");
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! Loading the configuration again: all of it or nothing.
+
+use std::sync::Arc;
+
+use tracing::{error, info, warn};
+
+use super::{LoadConfig, topology_file};
+use crate::config::restart_only_differences;
+use crate::domain::RecordBody;
+use crate::http::Shared;
+use crate::store::Append;
+
+/// Puts a newly loaded configuration in force; what it says to the machine goes into the ledger.
+///
+/// # Errors
+/// The text of what is wrong; the former configuration stays in force.
+pub(super) async fn reload(shared: &Arc<Shared>, load: &LoadConfig) -> Result<(), String> {
+    match try_reload(shared, load).await {
+        Ok(()) => {
+            note_success(shared);
+            info!("The configuration was reloaded");
+            Ok(())
+        }
+        Err(problem) => {
+            shared.metrics.config_last_reload_successful.set(0);
+            error!(error = %problem, "The configuration was not reloaded; the former one stays in force");
+            Err(problem)
+        }
+    }
+}
+
+/// Says in the metrics that the configuration in force was loaded just now.
+pub(super) fn note_success(shared: &Shared) {
+    shared.metrics.config_last_reload_successful.set(1);
+    shared.metrics.config_last_reload_success_timestamp.set(shared.clock.now().seconds_f64());
+}
+
+async fn try_reload(shared: &Arc<Shared>, load: &LoadConfig) -> Result<(), String> {
+    let new = load().map_err(|errors| errors.to_string())?;
+    let old = shared.config();
+    let topology = new
+        .topology_file
+        .as_deref()
+        .map(topology_file::read)
+        .transpose()
+        .map_err(|error| error.to_string())?;
+    for key in restart_only_differences(&old, &new) {
+        warn!(config.key = %key, "This setting changes only with a restart");
+    }
+    if new.rules != old.rules {
+        append(shared, RecordBody::Rules(Box::new(new.rules.clone()))).await?;
+    }
+    if let Some(topology) = topology {
+        let known = shared
+            .read(|store| store.topology())
+            .await
+            .map_err(|_| "the store could not be read".to_owned())?;
+        if known.as_ref() != Some(&topology) {
+            append(shared, RecordBody::Topology(topology)).await?;
+        }
+    }
+    shared.replace_config(Arc::new(new));
+    crate::http::ingest::prime_metrics(shared);
+    Ok(())
+}
+
+/// A record of the program's own, which has no time of its own.
+async fn append(shared: &Shared, body: RecordBody) -> Result<(), String> {
+    let append =
+        Append { body, received_at: None, true_received_at: shared.clock.now(), raw: None };
+    shared.store.append(append).await.map(drop).map_err(|error| error.to_string())
+}

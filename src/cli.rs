@@ -1,0 +1,151 @@
+//! The command line: arguments in, a command run, an exit code out.
+//!
+//! `main` hands over to [`run`] and does nothing else. `serve`, `check-config` and `demo` reach the
+//! program through `cli/serve.rs` alone; every other command is a client that knows only the HTTP
+//! contract and never the store or the engine. Results go to standard output, diagnostics to
+//! standard error; the exit code is 0 when it is done, 1 when it failed, and 2 for wrong usage or
+//! bad configuration.
+
+mod arguments;
+mod change;
+mod check_config;
+mod client;
+mod completions;
+mod console;
+mod demo;
+mod draft;
+mod explain;
+mod failure;
+#[cfg(test)]
+mod fake;
+mod incident;
+mod man;
+mod note;
+mod player;
+mod progress;
+mod replay;
+mod scenario;
+mod serve;
+mod text;
+mod url;
+mod wire;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use console::Console;
+use failure::Failure;
+
+/// Alerts in, a postmortem draft out, while the incident still runs.
+#[derive(Debug, Parser)]
+#[command(name = "scribed", version, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive alerts and serve drafts.
+    #[command(after_help = "Every flag can also be set in the environment (--storage.path as \
+        SCRIBED_STORAGE_PATH) and in the file; a flag wins over the environment, and that over \
+        the file.\n\nExamples:\n  scribed serve\n  \
+        scribed serve --config.file=scribed.yml --log.format=json")]
+    Serve(serve::ServeArguments),
+    /// Say of configuration files whether the server would start with them.
+    #[command(after_help = "Example:\n  scribed check-config /etc/scribed/scribed.yml")]
+    CheckConfig(check_config::CheckArguments),
+    /// Serve on a throw-away store after replaying the built-in outages.
+    #[command(after_help = "Example:\n  scribed demo")]
+    Demo(demo::DemoArguments),
+    /// Play scenario files, merged by time, into a running server.
+    #[command(after_help = "The server has to allow it: `scribed serve --replay.allow`, or a \
+        token with the scope replay.\n\nExamples:\n  scribed replay outage.json\n  \
+        scribed replay --speed=60 monday.json tuesday.json")]
+    Replay(replay::ReplayArguments),
+    /// List and show incidents, and do what people do to them.
+    #[command(after_help = "Examples:\n  scribed incident list --state=open\n  \
+        scribed incident show 12\n  scribed incident ack 12 --by=ada")]
+    Incident(incident::IncidentArguments),
+    /// Fetch the postmortem draft of an incident.
+    #[command(after_help = "Examples:\n  scribed draft 12 > outage.md\n  \
+        scribed draft 12 --format=html --tz=Africa/Lagos --output=outage.html")]
+    Draft(draft::DraftArguments),
+    /// Attach a note to an incident.
+    #[command(after_help = "Example:\n  \
+        scribed note 12 'Traffic is normal; looking at the database' --kind=investigation --author=ada")]
+    Note(note::NoteArguments),
+    /// Tell of a deploy, a rollback, a new setting.
+    #[command(after_help = "Examples:\n  scribed change 'shop 2.14.0' --service=shop-web\n  \
+        scribed change 'cache size halved' --service=shop-db --kind=config --author=ada")]
+    Change(change::ChangeArguments),
+    /// Say why an alert is in its incident, or in none.
+    #[command(after_help = "Examples:\n  scribed explain e17\n  \
+        scribed explain 9ba69599550c63f0@2026-03-04T02:14:00Z")]
+    Explain(explain::ExplainArguments),
+    /// Write a completion script for a shell.
+    #[command(after_help = "Example:\n  \
+        scribed completions bash > /usr/share/bash-completion/completions/scribed")]
+    Completions(completions::CompletionsArguments),
+    /// Write manual pages into a folder.
+    #[command(after_help = "Example:\n  scribed man /usr/local/share/man/man1")]
+    Man(man::ManArguments),
+}
+
+/// Runs the command that the arguments name (the first one is the program's name).
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too; clap knows which stream and code each has, and
+            // a stream that is closed leaves nobody to tell.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let (mut results, mut diagnostics) = (std::io::stdout(), std::io::stderr());
+    let mut console = Console::of_process(&mut results, &mut diagnostics);
+    match execute(&arguments.command, &mut console) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let code = failure.exit_code();
+            if code != 0 {
+                console.notice(&format!("error: {failure}"));
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn execute(command: &Command, console: &mut Console<'_>) -> Result<(), Failure> {
+    match command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::CheckConfig(arguments) => check_config::run(arguments, console),
+        Command::Demo(arguments) => {
+            // The demo's server runs beside its client, so it gets threads of its own.
+            let mut runtime = tokio::runtime::Builder::new_multi_thread();
+            runtime.enable_all().build()?.block_on(demo::run(arguments, console))
+        }
+        Command::Replay(arguments) => wait(replay::run(arguments, console)),
+        Command::Incident(arguments) => wait(incident::run(arguments, console)),
+        Command::Draft(arguments) => wait(draft::run(arguments, console)),
+        Command::Note(arguments) => wait(note::run(arguments, console)),
+        Command::Change(arguments) => wait(change::run(arguments, console)),
+        Command::Explain(arguments) => wait(explain::run(arguments, console)),
+        Command::Completions(arguments) => {
+            completions::run(arguments, Arguments::command(), console)
+        }
+        Command::Man(arguments) => man::run(arguments, Arguments::command(), console),
+    }
+}
+
+/// Runs a client command; one thread is enough for one request at a time.
+fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+#[cfg(test)]
+mod tests;

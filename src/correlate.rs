@@ -1,0 +1,39 @@
+//! From records to incidents: the state machine.
+//!
+//! Fully deterministic. It does no I/O, asks no clock and knows no store: time comes with the
+//! records, and what it has forgotten is handed back to it when it asks. The engine drives it:
+//!
+//! 1. `wants(&record)` says what must be recalled from the store before the record can be
+//!    handled; `recall` hands it in. Repeat until nothing is wanted.
+//! 2. `handle(&record)` advances time to the record, firing every deadline that falls due on the
+//!    way in order, and then works the record in. It cannot fail.
+//! 3. `take_effects()` drains what changed, to be committed together with the cursor.
+//! 4. `next_deadline()` says when time alone will change something; the engine then appends a
+//!    tick to the ledger.
+//! 5. `forget()`, after a commit, drops from memory what nothing can touch soon. Whether and when
+//!    it is called never changes a decision: only what lies inside stated windows is considered.
+//!
+//! Rooms inside: `episodes` (what a word says about a firing), `reading` (what labels tell),
+//! `evidence` and `grouping` (which incident it belongs to), `lifecycle` (how incidents end and
+//! return), `heartbeats`, `operations` (what people do), `causes` (what may have caused it).
+
+mod causes;
+mod deadlines;
+mod effects;
+mod episodes;
+mod evidence;
+mod graph;
+mod grouping;
+mod heartbeats;
+mod lifecycle;
+mod machine;
+mod memory;
+mod operations;
+mod reading;
+mod recall;
+#[cfg(test)]
+mod tests;
+
+pub use effects::Effects;
+pub use machine::{Machine, RULES_VERSION, UnreadableSnapshot};
+pub use recall::{Recalled, Wants};

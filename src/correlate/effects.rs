@@ -1,0 +1,64 @@
+//! What the machine changed, to be committed with the cursor.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::facts::Revision;
+use crate::domain::record::Outcome;
+use crate::domain::{
+    Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Seq, Timestamp, Topology,
+};
+
+/// Drained by the engine after one or more records: the newest state of each thing once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Effects {
+    /// Episodes that changed.
+    pub episodes: Vec<Episode>,
+    /// Incidents that changed.
+    pub incidents: Vec<Incident>,
+    /// Changes that were told, or told anew.
+    pub changes: Vec<Change>,
+    /// Revisions that came to be, in order.
+    pub revisions: Vec<(IncidentId, Revision)>,
+    /// What became of operations.
+    pub outcomes: Vec<(Seq, Outcome)>,
+    /// All heartbeats, when one of them changed.
+    pub heartbeats: Option<Vec<Beat>>,
+    /// The service graph, when it changed.
+    pub topology: Option<Topology>,
+}
+
+/// A heartbeat as it stands, for status and metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// Its name.
+    pub name: Name,
+    /// The alert that beats.
+    pub episode: EpisodeId,
+    /// Its last word, in record time.
+    pub last_word_at: Timestamp,
+    /// When it is missed; `None` until armed.
+    pub deadline: Option<Timestamp>,
+    /// True when it was missed and has not come back.
+    pub is_missed: bool,
+}
+
+/// What changed since the last drain.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dirt {
+    pub(super) episodes: BTreeSet<EpisodeId>,
+    pub(super) incidents: BTreeSet<IncidentId>,
+    pub(super) changes: BTreeSet<ChangeId>,
+    pub(super) revisions: Vec<(IncidentId, Revision)>,
+    pub(super) outcomes: Vec<(Seq, Outcome)>,
+    pub(super) heartbeats: bool,
+    pub(super) topology: bool,
+    /// What the running step changed about each incident, in words; becomes one revision each.
+    pub(super) step: BTreeMap<IncidentId, Vec<String>>,
+}
+
+impl Dirt {
+    /// Says that the running step changes the facts of an incident.
+    pub(super) fn say(&mut self, incident: IncidentId, words: impl Into<String>) {
+        self.step.entry(incident).or_default().push(words.into());
+    }
+}

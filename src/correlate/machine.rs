@@ -1,0 +1,305 @@
+//! The machine itself: time, records, steps.
+
+use super::deadlines::Deadline;
+use super::effects::{Beat, Dirt, Effects};
+use super::memory::Memory;
+use super::recall::Wants;
+use crate::domain::facts::Revision;
+use crate::domain::incident::{Caveat, CaveatKind};
+use crate::domain::record::{DeafStretch, Delivery, Skip};
+use crate::domain::{IncidentId, Record, RecordBody, Span, Timestamp};
+
+/// Names the rules by which records become incidents. A release that decides otherwise counts it
+/// up; a snapshot of older rules is taken over as it stands and never derived anew.
+pub const RULES_VERSION: u32 = 1;
+
+/// The state machine. See the room's documentation for how to drive it.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub(super) memory: Memory,
+    pub(super) dirt: Dirt,
+    /// What was asked of the store for the record at hand, whether it knew it or not.
+    pub(super) asked: Wants,
+}
+
+/// A snapshot that this release cannot read.
+#[derive(Debug, thiserror::Error)]
+#[error("the snapshot of the engine cannot be read: {0}")]
+pub struct UnreadableSnapshot(String);
+
+impl Machine {
+    /// A machine that has heard nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { memory: Memory::new(), dirt: Dirt::default(), asked: Wants::default() }
+    }
+
+    /// Its whole state between two records.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, which would be a fault of ours.
+    pub fn snapshot(&self) -> Result<Vec<u8>, UnreadableSnapshot> {
+        let memory = self.memory.to_json().map_err(|e| UnreadableSnapshot(e.to_string()))?;
+        let mut bytes = format!("{RULES_VERSION}\n").into_bytes();
+        bytes.extend(memory);
+        Ok(bytes)
+    }
+
+    /// The machine as it was when the snapshot was taken.
+    ///
+    /// # Errors
+    /// When the bytes are not a snapshot of this or an older release.
+    pub fn restore(bytes: &[u8]) -> Result<Self, UnreadableSnapshot> {
+        let broken = |problem: &str| UnreadableSnapshot(problem.to_owned());
+        let end = bytes.iter().position(|b| *b == b'\n').ok_or_else(|| broken("it is cut"))?;
+        let version: u32 = std::str::from_utf8(&bytes[..end])
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| broken("it has no version"))?;
+        if version > RULES_VERSION {
+            return Err(UnreadableSnapshot(format!(
+                "it was written by newer rules ({version}, this release knows {RULES_VERSION})"
+            )));
+        }
+        let memory = Memory::from_json(&bytes[end + 1..])
+            .map_err(|error| UnreadableSnapshot(error.to_string()))?;
+        Ok(Self { memory, dirt: Dirt::default(), asked: Wants::default() })
+    }
+
+    /// Record time of the last record, and the machine's only clock.
+    #[must_use]
+    pub fn time(&self) -> Option<Timestamp> {
+        self.memory.time
+    }
+
+    /// When time alone will change something next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.memory.deadlines.next()
+    }
+
+    /// The effective grouping configuration as the ledger has it.
+    #[must_use]
+    pub fn rules(&self) -> &crate::domain::Rules {
+        &self.memory.rules
+    }
+
+    /// Works one record in.
+    pub fn handle(&mut self, record: &Record) {
+        if let Some(time) = record.time {
+            self.advance(time);
+        }
+        match &record.body {
+            RecordBody::Delivery(delivery) => {
+                self.hear(delivery, record.received_at.unwrap_or(self.now()));
+            }
+            RecordBody::Operation(operation) => {
+                let received_at = record.received_at.unwrap_or(self.now());
+                let outcome = self.operate(operation, received_at);
+                self.dirt.outcomes.push((record.seq, outcome));
+            }
+            RecordBody::Topology(topology) => {
+                self.memory.set_topology(topology.clone());
+                self.dirt.topology = true;
+            }
+            RecordBody::Rules(rules) => self.memory.rules = (**rules).clone(),
+            RecordBody::Start(start) => {
+                if let Some(deaf) = start.deaf {
+                    self.wake(deaf);
+                }
+            }
+            RecordBody::Skip(skip) => self.tell_skip(skip),
+            RecordBody::Stop | RecordBody::Tick => {}
+        }
+        self.end_step();
+        self.asked = Wants::default();
+    }
+
+    /// Passes a record over that cannot be digested: time still advances.
+    pub fn pass_over(&mut self, record: &Record) {
+        if let Some(time) = record.time {
+            self.advance(time);
+        }
+        if matches!(record.body, RecordBody::Operation(_)) {
+            self.dirt.outcomes.push((
+                record.seq,
+                crate::domain::record::Outcome::Conflict(
+                    "this could not be worked in and was skipped; the log says why".to_owned(),
+                ),
+            ));
+        }
+        self.asked = Wants::default();
+    }
+
+    /// What changed since the last call, the newest state of each thing once.
+    pub fn take_effects(&mut self) -> Effects {
+        let dirt = std::mem::take(&mut self.dirt);
+        let memory = &self.memory;
+        Effects {
+            episodes: dirt
+                .episodes
+                .iter()
+                .filter_map(|id| memory.episodes.get(id))
+                .cloned()
+                .collect(),
+            incidents: dirt
+                .incidents
+                .iter()
+                .filter_map(|id| memory.incidents.get(id))
+                .cloned()
+                .collect(),
+            changes: dirt.changes.iter().filter_map(|id| memory.changes.get(id)).cloned().collect(),
+            revisions: dirt.revisions,
+            outcomes: dirt.outcomes,
+            heartbeats: dirt.heartbeats.then(|| self.beats()),
+            topology: dirt.topology.then(|| memory.topology.clone()),
+        }
+    }
+
+    /// "Now" in record time. Only asked while a record or a deadline is at hand, which both have a
+    /// time; the program's own records at the head of an empty store touch nothing that asks.
+    pub(super) fn now(&self) -> Timestamp {
+        self.memory.time.unwrap_or(Timestamp::EPOCH)
+    }
+
+    /// Advances time, firing every deadline that falls due on the way, each as a step of its own.
+    fn advance(&mut self, to: Timestamp) {
+        while let Some((at, deadline)) = self.memory.deadlines.pop(to) {
+            // A deadline that was put off or set in the past still fires at a moment that has
+            // come: time never goes back.
+            let at = self.memory.time.map_or(at, |now| now.max(at));
+            self.memory.time = Some(at);
+            self.fire(deadline);
+            self.end_step();
+        }
+        self.memory.time = Some(self.memory.time.map_or(to, |now| now.max(to)));
+    }
+
+    fn fire(&mut self, deadline: Deadline) {
+        match deadline {
+            Deadline::Lease(id) => self.end_by_lease(id),
+            Deadline::Stale(id) => self.end_unknown(id),
+            Deadline::Heartbeat(id) => self.miss_heartbeat(id),
+            Deadline::Quiet(id) => self.resolve_quiet(id),
+        }
+    }
+
+    /// Closes a step: derived facts are brought up to date, and every incident that it touched
+    /// gets one revision.
+    fn end_step(&mut self) {
+        let touched: Vec<IncidentId> = self.dirt.step.keys().copied().collect();
+        for id in touched {
+            self.refresh(id);
+        }
+        let now = self.now();
+        for (id, changes) in std::mem::take(&mut self.dirt.step) {
+            let Some(incident) = self.memory.incidents.get_mut(&id) else { continue };
+            incident.revision += 1;
+            incident.as_of = now;
+            self.dirt.incidents.insert(id);
+            let revision = Revision { revision: incident.revision, at: now, changes };
+            self.dirt.revisions.push((id, revision));
+        }
+    }
+
+    fn hear(&mut self, delivery: &Delivery, received_at: Timestamp) {
+        let mut touched: Vec<IncidentId> = Vec::new();
+        for word in delivery.words.iter().filter(|word| !word.is_test) {
+            if let Some(incident) = self.observe(word, delivery, received_at) {
+                touched.push(incident);
+            }
+        }
+        for change in &delivery.changes {
+            self.learn_change(change, received_at);
+        }
+        if delivery.truncated > 0 {
+            touched.sort_unstable();
+            touched.dedup();
+            for id in touched {
+                self.tell_truncation(id, delivery, received_at);
+            }
+        }
+    }
+
+    fn tell_truncation(&mut self, id: IncidentId, delivery: &Delivery, received_at: Timestamp) {
+        let (count, source) = (delivery.truncated, &delivery.source);
+        let alerts = if count == 1 { "1 alert".to_owned() } else { format!("{count} alerts") };
+        let text = format!("{source} left {alerts} out of a message (truncatedAlerts)");
+        self.add_caveat(id, CaveatKind::Truncated, received_at, None, text);
+    }
+
+    fn wake(&mut self, deaf: DeafStretch) {
+        if !deaf.is_notable() {
+            return;
+        }
+        self.memory.deadlines.put_off(deaf);
+        let length = Span::from_seconds(deaf.length().seconds());
+        let text =
+            format!("scribed was not running for {length}; what was sent then may be missing");
+        for id in self.running_incidents() {
+            self.add_caveat(id, CaveatKind::Deaf, deaf.from, Some(deaf.until), text.clone());
+        }
+    }
+
+    /// Tells every running incident. The number of the record stays in the log: ledger numbers
+    /// never stand in a draft.
+    fn tell_skip(&mut self, _skip: &Skip) {
+        let now = self.now();
+        for id in self.running_incidents() {
+            let text = "One received message could not be worked in and was passed over";
+            self.add_caveat(id, CaveatKind::Skipped, now, None, text.to_owned());
+        }
+    }
+
+    pub(super) fn running_incidents(&self) -> Vec<IncidentId> {
+        self.memory
+            .incidents
+            .values()
+            .filter(|incident| incident.state.is_running())
+            .map(|incident| incident.id)
+            .collect()
+    }
+
+    /// Adds a doubt, once: the same words at the same time are the same doubt.
+    pub(super) fn add_caveat(
+        &mut self,
+        id: IncidentId,
+        kind: CaveatKind,
+        at: Timestamp,
+        until: Option<Timestamp>,
+        text: String,
+    ) {
+        let recorded_at = self.now();
+        let Some(incident) = self.memory.incidents.get_mut(&id) else { return };
+        let is_known = incident.caveats.iter().any(|known| {
+            known.kind == kind
+                && known.text == text
+                && (kind == CaveatKind::Truncated || known.at == at)
+        });
+        if is_known {
+            return;
+        }
+        self.dirt.say(id, format!("Caveat: {text}"));
+        incident.caveats.push(Caveat { kind, at, until, recorded_at, text });
+    }
+
+    fn beats(&self) -> Vec<Beat> {
+        self.memory
+            .heartbeats
+            .iter()
+            .map(|(episode, heartbeat)| Beat {
+                name: heartbeat.name.clone(),
+                episode: *episode,
+                last_word_at: heartbeat.last_word_at,
+                deadline: self.memory.deadlines.get(Deadline::Heartbeat(*episode)),
+                is_missed: heartbeat.missed_by.is_some(),
+            })
+            .collect()
+    }
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self::new()
+    }
+}

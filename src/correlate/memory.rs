@@ -1,0 +1,268 @@
+//! What the machine remembers, and how that survives a restart.
+//!
+//! Bounded by what is open or recent: the rest is in the store and comes back by `recall`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::deadlines::{Deadline, Deadlines};
+use super::graph::Graph;
+use super::heartbeats::Heartbeat;
+use crate::domain::{
+    AlertKey, Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Rules, Span,
+    Timestamp, Topology,
+};
+
+/// Everything the machine remembers. The maps are ordered, so that no decision can depend on the
+/// accidents of hashing; the one hash map is only ever asked by key.
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
+    pub(super) rules: Rules,
+    /// Record time: the machine's only clock.
+    pub(super) time: Option<Timestamp>,
+    pub(super) counters: Counters,
+    pub(super) episodes: BTreeMap<EpisodeId, Episode>,
+    pub(super) incidents: BTreeMap<IncidentId, Incident>,
+    pub(super) changes: BTreeMap<ChangeId, Change>,
+    pub(super) topology: Topology,
+    pub(super) deadlines: Deadlines,
+    pub(super) heartbeats: BTreeMap<EpisodeId, Heartbeat>,
+    pub(super) histories: BTreeMap<AlertKey, History>,
+    // What follows is derived from the above.
+    pub(super) graph: Graph,
+    by_alert: HashMap<AlertKey, Vec<EpisodeId>>,
+    by_incident: BTreeMap<IncidentId, BTreeSet<EpisodeId>>,
+    floating: BTreeSet<EpisodeId>,
+    by_change_key: HashMap<(Name, String), ChangeId>,
+}
+
+/// The last number given to each kind of thing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counters {
+    pub(super) incident: u64,
+    pub(super) episode: u64,
+    pub(super) change: u64,
+    pub(super) note: u64,
+    pub(super) action: u64,
+}
+
+/// How an alert behaved before: enough to tell a flapper from an outage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct History {
+    /// When its episodes began, oldest first, within the flapping window.
+    pub(super) starts: VecDeque<Timestamp>,
+    /// Record time of its newest word.
+    pub(super) touched_at: Option<Timestamp>,
+}
+
+/// The serialised form. A list beside each map: JSON has only text as keys.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    rules: Rules,
+    time: Option<Timestamp>,
+    counters: Counters,
+    episodes: Vec<Episode>,
+    incidents: Vec<Incident>,
+    changes: Vec<Change>,
+    topology: Topology,
+    deadlines: Vec<(Deadline, Timestamp, Span)>,
+    heartbeats: Vec<(EpisodeId, Heartbeat)>,
+    histories: Vec<(AlertKey, History)>,
+}
+
+impl Memory {
+    /// Nothing yet.
+    pub(super) fn new() -> Self {
+        Self {
+            rules: Rules::default(),
+            time: None,
+            counters: Counters::default(),
+            episodes: BTreeMap::new(),
+            incidents: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            topology: Topology::default(),
+            deadlines: Deadlines::default(),
+            heartbeats: BTreeMap::new(),
+            histories: BTreeMap::new(),
+            graph: Graph::default(),
+            by_alert: HashMap::new(),
+            by_incident: BTreeMap::new(),
+            floating: BTreeSet::new(),
+            by_change_key: HashMap::new(),
+        }
+    }
+
+    /// For a snapshot.
+    pub(super) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&Stored {
+            rules: self.rules.clone(),
+            time: self.time,
+            counters: self.counters,
+            episodes: self.episodes.values().cloned().collect(),
+            incidents: self.incidents.values().cloned().collect(),
+            changes: self.changes.values().cloned().collect(),
+            topology: self.topology.clone(),
+            deadlines: self.deadlines.to_list(),
+            heartbeats: self.heartbeats.iter().map(|(k, v)| (*k, v.clone())).collect(),
+            histories: self.histories.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+        })
+    }
+
+    /// From a snapshot.
+    pub(super) fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        let stored: Stored = serde_json::from_slice(bytes)?;
+        let mut memory = Self {
+            rules: stored.rules,
+            time: stored.time,
+            counters: stored.counters,
+            deadlines: Deadlines::from_list(stored.deadlines),
+            heartbeats: stored.heartbeats.into_iter().collect(),
+            histories: stored.histories.into_iter().collect(),
+            ..Self::new()
+        };
+        memory.set_topology(stored.topology);
+        stored.episodes.into_iter().for_each(|episode| memory.put_episode(episode));
+        stored.incidents.into_iter().for_each(|incident| {
+            memory.incidents.insert(incident.id, incident);
+        });
+        stored.changes.into_iter().for_each(|change| memory.put_change(change));
+        Ok(memory)
+    }
+
+    pub(super) fn set_topology(&mut self, topology: Topology) {
+        self.graph = Graph::new(&topology);
+        self.topology = topology;
+    }
+
+    /// Adds an episode, new or recalled, with its indexes.
+    pub(super) fn put_episode(&mut self, episode: Episode) {
+        let ids = self.by_alert.entry(episode.key.clone()).or_default();
+        if !ids.contains(&episode.id) {
+            ids.push(episode.id);
+        }
+        match episode.incident() {
+            Some(incident) => {
+                self.by_incident.entry(incident).or_default().insert(episode.id);
+            }
+            None => {
+                self.floating.insert(episode.id);
+            }
+        }
+        self.episodes.insert(episode.id, episode);
+    }
+
+    /// Re-files an episode after its membership changed from `before`.
+    pub(super) fn refile(&mut self, id: EpisodeId, before: Option<IncidentId>) {
+        match before {
+            Some(incident) => {
+                if let Some(members) = self.by_incident.get_mut(&incident) {
+                    members.remove(&id);
+                }
+            }
+            None => {
+                self.floating.remove(&id);
+            }
+        }
+        match self.episodes.get(&id).and_then(Episode::incident) {
+            Some(incident) => {
+                self.by_incident.entry(incident).or_default().insert(id);
+            }
+            None => {
+                self.floating.insert(id);
+            }
+        }
+    }
+
+    pub(super) fn put_change(&mut self, change: Change) {
+        if let Some(key) = &change.report.key {
+            self.by_change_key.insert((change.report.source.clone(), key.clone()), change.id);
+        }
+        self.changes.insert(change.id, change);
+    }
+
+    /// The episodes of an alert that are in memory, in order of their starts.
+    pub(super) fn episodes_of_alert(&self, key: &AlertKey) -> Vec<EpisodeId> {
+        let mut ids = self.by_alert.get(key).cloned().unwrap_or_default();
+        ids.sort_by_key(|id| (self.episodes.get(id).map(Episode::starts_at), *id));
+        ids
+    }
+
+    /// True when some episode of the alert is in memory.
+    pub(super) fn knows_alert(&self, key: &AlertKey) -> bool {
+        self.by_alert.contains_key(key)
+    }
+
+    /// The members of an incident, in order of id.
+    pub(super) fn members(&self, id: IncidentId) -> impl Iterator<Item = &Episode> {
+        self.by_incident
+            .get(&id)
+            .into_iter()
+            .flatten()
+            .filter_map(|episode| self.episodes.get(episode))
+    }
+
+    /// The ids of the members of an incident.
+    pub(super) fn member_ids(&self, id: IncidentId) -> Vec<EpisodeId> {
+        self.by_incident.get(&id).into_iter().flatten().copied().collect()
+    }
+
+    /// Episodes in no incident, in order of id.
+    pub(super) fn floating(&self) -> impl Iterator<Item = &Episode> {
+        self.floating.iter().filter_map(|id| self.episodes.get(id))
+    }
+
+    /// The change that a source told under this key.
+    pub(super) fn change_by_key(&self, source: &Name, key: &str) -> Option<ChangeId> {
+        self.by_change_key.get(&(source.clone(), key.to_owned())).copied()
+    }
+
+    /// Drops an episode with its indexes and deadlines.
+    pub(super) fn drop_episode(&mut self, id: EpisodeId) {
+        let Some(episode) = self.episodes.remove(&id) else { return };
+        if let Some(ids) = self.by_alert.get_mut(&episode.key) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_alert.remove(&episode.key);
+            }
+        }
+        if let Some(incident) = episode.incident()
+            && let Some(members) = self.by_incident.get_mut(&incident)
+        {
+            members.remove(&id);
+            if members.is_empty() {
+                self.by_incident.remove(&incident);
+            }
+        }
+        self.floating.remove(&id);
+        self.deadlines.clear(Deadline::Lease(id));
+        self.deadlines.clear(Deadline::Stale(id));
+    }
+
+    /// Drops a change with its index.
+    pub(super) fn drop_change(&mut self, id: ChangeId) {
+        if let Some(change) = self.changes.remove(&id)
+            && let Some(key) = change.report.key
+        {
+            self.by_change_key.remove(&(change.report.source, key));
+        }
+    }
+
+    /// The next number of an episode.
+    pub(super) fn next_episode(&mut self) -> EpisodeId {
+        self.counters.episode += 1;
+        EpisodeId(self.counters.episode)
+    }
+
+    /// The next number of an incident.
+    pub(super) fn next_incident(&mut self) -> IncidentId {
+        self.counters.incident += 1;
+        IncidentId(self.counters.incident)
+    }
+
+    /// The next number of a change.
+    pub(super) fn next_change(&mut self) -> ChangeId {
+        self.counters.change += 1;
+        ChangeId(self.counters.change)
+    }
+}

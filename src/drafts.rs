@@ -1,0 +1,202 @@
+//! Drafts and timelines on demand: loads an incident's facts and hands them to the pure rooms.
+//!
+//! Keeps nothing: a draft is a pure function of the facts, the zone and the template, so the same
+//! revision always gives the same bytes and the same tag. Blocks while it reads; callers (`http`)
+//! run it on a thread that may. Never decides what a draft says or how it looks.
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::timeline::Entry;
+use crate::domain::zone::Zone;
+use crate::domain::{Facts, Incident, IncidentId};
+use crate::render::{self, Format};
+use crate::store::{Store, StoreError};
+use crate::timeline::{self, DraftOptions};
+
+/// What a draft is wanted like.
+#[derive(Clone, Debug)]
+pub struct DraftRequest {
+    /// In which form.
+    pub format: Format,
+    /// In which zone; the incident's own when absent.
+    pub zone: Option<Zone>,
+    /// The configured zone, for incidents that have none: an IANA name.
+    pub default_zone: String,
+    /// Says what changed since then.
+    pub since_revision: Option<u64>,
+    /// Makes links to scribed itself absolute.
+    pub external_url: Option<String>,
+}
+
+/// A draft as it goes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderedDraft {
+    /// The bytes.
+    pub text: String,
+    /// SHA-256 of the bytes, in hexadecimal: equal tags are equal drafts.
+    pub tag: String,
+}
+
+/// Why there is no draft.
+#[derive(Debug, thiserror::Error)]
+pub enum DraftError {
+    /// The facts cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Asked for what changed since a revision that does not exist yet.
+    #[error("`since_revision` is {asked}, but the incident stands at revision {current}")]
+    FutureRevision {
+        /// As asked for.
+        asked: u64,
+        /// As it stands.
+        current: u64,
+    },
+}
+
+/// Renders the draft of an incident; `None` when there is no such incident.
+///
+/// # Errors
+/// When the store cannot be read or the request cannot be met.
+pub fn render_draft(
+    store: &Store,
+    id: IncidentId,
+    request: &DraftRequest,
+) -> Result<Option<RenderedDraft>, DraftError> {
+    let Some(facts) = store.facts(id)? else { return Ok(None) };
+    rendered(&facts, request).map(Some)
+}
+
+/// Renders the draft of facts that are already at hand.
+fn rendered(facts: &Facts, request: &DraftRequest) -> Result<RenderedDraft, DraftError> {
+    let current = facts.incident.revision;
+    if let Some(asked) = request.since_revision.filter(|asked| *asked > current) {
+        return Err(DraftError::FutureRevision { asked, current });
+    }
+    let default = || zone_of(&facts.incident, &request.default_zone);
+    let zone = request.zone.clone().unwrap_or_else(default);
+    let options = DraftOptions {
+        zone,
+        since_revision: request.since_revision,
+        external_url: request.external_url.clone(),
+    };
+    let text = render::draft(&timeline::compose(facts, &options), request.format);
+    let tag = tag_of(&text);
+    Ok(RenderedDraft { text, tag })
+}
+
+/// The timeline of facts: every entry on its own, or storms and flaps folded with their rows kept.
+#[must_use]
+pub fn entries(facts: &Facts, is_folded: bool) -> Vec<Entry> {
+    let entries = timeline::entries(facts);
+    if is_folded { timeline::collapse(entries) } else { entries }
+}
+
+/// SHA-256 of a text, in hexadecimal: equal tags are equal texts.
+#[must_use]
+pub fn tag_of(text: &str) -> String {
+    hexadecimal(&Sha256::digest(text.as_bytes()))
+}
+
+/// The zone of an incident: its own, else the configured one. Both were known when they were set;
+/// a release with other zone data may not know them any more, which is no reason to refuse.
+#[must_use]
+pub fn zone_of(incident: &Incident, default_zone: &str) -> Zone {
+    let names = incident.report.timezone.as_deref().into_iter().chain([default_zone]);
+    names.filter_map(|name| Zone::parse(name).ok()).next().unwrap_or_default()
+}
+
+/// The word of a format, in `format` and in the metrics.
+#[must_use]
+pub const fn format_word(format: Format) -> &'static str {
+    match format {
+        Format::Markdown => "markdown",
+        Format::Html => "html",
+        Format::Json => "json",
+        Format::Text => "text",
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    bytes
+        .iter()
+        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::incident::{IncidentState, Opening, Report, Tally};
+    use crate::domain::{EpisodeId, Timestamp};
+
+    fn facts(timezone: Option<&str>) -> Facts {
+        let incident = Incident {
+            id: IncidentId(1),
+            revision: 3,
+            as_of: Timestamp::EPOCH,
+            opening: Opening::Alert { episode: EpisodeId(1), at: Timestamp::EPOCH },
+            state: IncidentState::Open,
+            title: "Web down".to_owned(),
+            lifecycle: Vec::new(),
+            tally: Tally::default(),
+            report: Report { timezone: timezone.map(str::to_owned), ..Report::default() },
+            notes: Vec::new(),
+            actions: Vec::new(),
+            caveats: Vec::new(),
+            follows: None,
+            related: Vec::new(),
+            changes: Vec::new(),
+            candidates: Vec::new(),
+            finalised: None,
+        };
+        Facts {
+            incident,
+            members: Vec::new(),
+            context: Vec::new(),
+            changes: Vec::new(),
+            revisions: Vec::new(),
+        }
+    }
+
+    fn request(since_revision: Option<u64>) -> DraftRequest {
+        DraftRequest {
+            format: Format::Text,
+            zone: None,
+            default_zone: "UTC".to_owned(),
+            since_revision,
+            external_url: None,
+        }
+    }
+
+    #[test]
+    fn equal_facts_give_equal_bytes_and_tags() {
+        let one = rendered(&facts(None), &request(None)).unwrap();
+        assert_eq!(one, rendered(&facts(None), &request(None)).unwrap());
+        assert_eq!(one.tag.len(), 64);
+    }
+
+    #[test]
+    fn nothing_can_be_asked_since_a_revision_to_come() {
+        assert!(rendered(&facts(None), &request(Some(3))).is_ok());
+        let error = rendered(&facts(None), &request(Some(4))).unwrap_err().to_string();
+        assert_eq!(error, "`since_revision` is 4, but the incident stands at revision 3");
+    }
+
+    #[test]
+    fn the_zone_is_the_incidents_own_then_the_configured_one() {
+        let check = |own: Option<&str>, default: &str, expect: &str| {
+            assert_eq!(zone_of(&facts(own).incident, default).name(), expect, "{own:?} {default}");
+        };
+        check(Some("Africa/Lagos"), "UTC", "Africa/Lagos");
+        check(None, "Africa/Lagos", "Africa/Lagos");
+        check(Some("Gone/Zone"), "Africa/Lagos", "Africa/Lagos");
+        check(None, "Gone/Zone", "UTC");
+    }
+
+    #[test]
+    fn a_hash_is_written_in_lower_case_hexadecimal() {
+        assert_eq!(hexadecimal(&[0x00, 0x0f, 0xa5, 0xff]), "000fa5ff");
+    }
+}

@@ -1,0 +1,386 @@
+//! The engine: reads the ledger, feeds the machine, commits what changed together with its cursor.
+//!
+//! It lives on a thread of its own and meets the HTTP side only in the store. It can fail, lag or
+//! be mended without the door closing: a record that it cannot digest twice is passed over by a
+//! record of the ledger. Called by `app`.
+
+mod pulse;
+mod restore;
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use crate::clock::Clock;
+use crate::correlate::{Machine, Recalled, UnreadableSnapshot, Wants};
+use crate::domain::record::Skip;
+use crate::domain::{Record, RecordBody, Rules, Seq, Span, Topology};
+use crate::metrics::Metrics;
+use crate::shutdown::StopSignal;
+use crate::store::{Append, EngineCommit, HeartbeatRow, Store, StoreError};
+use pulse::Pulse;
+
+/// Records handled before a commit: enough to share its cost, few enough that nobody waits long.
+const BATCH_RECORDS: usize = 256;
+/// A snapshot is taken when at least this many records came since the last one.
+const SNAPSHOT_EVERY_RECORDS: u64 = 5_000;
+/// Episodes of one alert that are recalled, newest first.
+const EPISODES_RECALLED: usize = 64;
+/// How often a sign of life is written, at least.
+const SIGN_OF_LIFE_EVERY: Span = Span::from_seconds(5);
+/// How long to wait before a failed commit or read is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+/// How long to wait for a request in flight before a tick is tried again.
+const IN_FLIGHT_POLL: Span = Span::from_millis(10);
+
+/// Why the engine cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store cannot be read or written.
+    #[error("the engine cannot use the store: {0}")]
+    Store(#[from] StoreError),
+    /// The snapshot is damaged or newer, and the ledger does not reach back to its beginning.
+    #[error("{0}; restore the store from a backup, or run the release that wrote it")]
+    Snapshot(#[from] UnreadableSnapshot),
+}
+
+/// The engine, ready to run.
+#[derive(Debug)]
+pub struct Engine {
+    store: Store,
+    clock: Clock,
+    metrics: Metrics,
+    machine: Machine,
+    /// Everything up to here is handled and committed.
+    cursor: Seq,
+    snapshot_at: Seq,
+    /// Records that must not be digested again.
+    skipped: BTreeSet<Seq>,
+    pulse: Pulse,
+}
+
+/// What the configuration asks the machine to know; becomes part of the ledger when it differs.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The effective grouping configuration.
+    pub rules: Rules,
+    /// The service graph of the configured file, if there is one.
+    pub topology: Option<Topology>,
+}
+
+impl Engine {
+    /// Brings the machine to the head of the ledger, and writes that we are back and what the
+    /// configuration says. Must be done before anything new is let in.
+    ///
+    /// # Errors
+    /// When the store cannot be used or its snapshot cannot be read.
+    pub fn prepare(
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        known: &Known,
+    ) -> Result<Self, EngineError> {
+        let (machine, cursor, snapshot_at) = restore::machine(&store)?;
+        let skipped = store.skips()?.into_iter().map(|skip| skip.seq).collect();
+        let pulse = Pulse::new(&clock, machine.time());
+        let mut engine =
+            Self { store, clock, metrics, machine, cursor, snapshot_at, skipped, pulse };
+        engine.catch_up()?;
+        engine.announce_start()?;
+        engine.announce_known(known)?;
+        engine.catch_up()?;
+        Ok(engine)
+    }
+
+    /// Writes into the ledger what the configuration says, where it differs from what is known.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub fn announce_known(&mut self, known: &Known) -> Result<(), EngineError> {
+        if *self.machine.rules() != known.rules || self.cursor == Seq(0) {
+            self.append_own(RecordBody::Rules(Box::new(known.rules.clone())))?;
+        }
+        if let Some(topology) = &known.topology
+            && self.store.topology()?.as_ref() != Some(topology)
+        {
+            self.append_own(RecordBody::Topology(topology.clone()))?;
+        }
+        Ok(())
+    }
+
+    /// Runs until told to stop; then takes a snapshot and says that we stop in good order.
+    pub fn run(mut self, stop: StopSignal, runtime: &tokio::runtime::Handle) {
+        info!(engine.cursor = self.cursor.0, "The engine runs");
+        while !stop.is_stopped() {
+            match self.catch_up() {
+                Ok(()) => {}
+                Err(error) => {
+                    warn!(error = %error, "The engine could not use the store; it tries again");
+                    std::thread::sleep(RETRY_AFTER);
+                    continue;
+                }
+            }
+            self.tick_if_due();
+            self.show_life();
+            self.wait(&stop, runtime);
+        }
+        self.stop();
+    }
+
+    /// Handles everything up to the head of the ledger.
+    fn catch_up(&mut self) -> Result<(), EngineError> {
+        loop {
+            let records = self.store.records_after(self.cursor, BATCH_RECORDS)?;
+            if records.is_empty() {
+                self.metrics.engine_lag.set(0.0);
+                return Ok(());
+            }
+            if self.digest(&records)? {
+                continue;
+            }
+            // One of them failed: alone, each is tried once more, and the one that fails again
+            // is passed over.
+            for record in &records {
+                if !self.digest(std::slice::from_ref(record))? {
+                    self.pass_over(record)?;
+                }
+            }
+        }
+    }
+
+    /// Handles some records and commits what they changed. Returns false, with the machine as it
+    /// was before, when one of them cannot be digested.
+    fn digest(&mut self, records: &[Record]) -> Result<bool, EngineError> {
+        let mut commit = EngineCommit::default();
+        for record in records {
+            if let Some(recalled) = self.recall_for(record)? {
+                commit.recalls.push((record.seq, recalled));
+            }
+            if self.skipped.contains(&record.seq) {
+                self.machine.pass_over(record);
+            } else if catch_unwind(AssertUnwindSafe(|| self.machine.handle(record))).is_err() {
+                error!(record.seq = record.seq.0, "A record could not be worked in");
+                (self.machine, ..) = restore::machine(&self.store)?;
+                return Ok(false);
+            }
+            commit.cursor = record.seq;
+        }
+        self.observe_lag(records);
+        self.commit(commit)?;
+        if let Some(time) = self.machine.time().filter(|_| records.iter().any(has_own_time)) {
+            self.pulse.beat(&self.clock, time);
+        }
+        Ok(true)
+    }
+
+    /// Asks the store for what the machine has forgotten and needs for this record. Returns what
+    /// was found, serialised, to be kept until the next snapshot.
+    fn recall_for(&mut self, record: &Record) -> Result<Option<Vec<u8>>, EngineError> {
+        let mut found = Recalled::default();
+        loop {
+            let wants = self.machine.wants(record);
+            if wants.is_empty() {
+                break;
+            }
+            let recalled = self.look_up(&wants)?;
+            found.incidents.extend(recalled.incidents.iter().cloned());
+            found.episodes.extend(recalled.episodes.iter().cloned());
+            found.changes.extend(recalled.changes.iter().cloned());
+            self.machine.recall(wants, recalled);
+        }
+        if found.is_empty() {
+            return Ok(None);
+        }
+        serde_json::to_vec(&found)
+            .map(Some)
+            .map_err(|error| StoreError::Broken(error.to_string()).into())
+    }
+
+    fn look_up(&self, wants: &Wants) -> Result<Recalled, EngineError> {
+        let mut recalled = Recalled::default();
+        for id in &wants.incidents {
+            if let Some(facts) = self.store.facts(*id)? {
+                recalled.incidents.push(facts.incident);
+                recalled.episodes.extend(facts.members);
+                recalled.changes.extend(facts.changes);
+            }
+        }
+        for key in &wants.alerts {
+            recalled.episodes.extend(self.store.episodes_of_alert(key, EPISODES_RECALLED)?);
+        }
+        for id in &wants.episodes {
+            recalled.episodes.extend(self.store.episode(*id)?);
+        }
+        for (source, key) in &wants.change_keys {
+            recalled.changes.extend(self.store.change_by_key(source, key)?);
+        }
+        Ok(recalled)
+    }
+
+    /// Commits what the machine changed. A commit that fails is tried again as it is: a record is
+    /// never handled twice.
+    fn commit(&mut self, mut commit: EngineCommit) -> Result<(), EngineError> {
+        let effects = self.machine.take_effects();
+        commit.episodes = effects.episodes;
+        commit.incidents = effects.incidents;
+        commit.changes = effects.changes;
+        commit.revisions = effects.revisions;
+        commit.outcomes = effects.outcomes;
+        commit.topology = effects.topology;
+        commit.heartbeats = effects.heartbeats.map(|beats| {
+            beats
+                .into_iter()
+                .map(|beat| HeartbeatRow {
+                    name: beat.name,
+                    episode: beat.episode,
+                    last_word_at: beat.last_word_at,
+                    deadline: beat.deadline,
+                    is_missed: beat.is_missed,
+                })
+                .collect()
+        });
+        if commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS {
+            commit.snapshot = Some(self.machine.snapshot()?);
+        }
+        while let Err(error) = self.store.commit(commit.clone()) {
+            if matches!(error, StoreError::Broken(_)) {
+                return Err(error.into());
+            }
+            warn!(error = %error, "The engine's work was not committed; it tries again");
+            std::thread::sleep(RETRY_AFTER);
+        }
+        self.cursor = commit.cursor;
+        if commit.snapshot.is_some() {
+            self.snapshot_at = commit.cursor;
+        }
+        // Only now is everything that may be forgotten safe in the store.
+        self.machine.forget();
+        Ok(())
+    }
+
+    fn pass_over(&mut self, record: &Record) -> Result<(), EngineError> {
+        error!(
+            record.seq = record.seq.0,
+            "A record could not be worked in twice and is passed over; please report it with this log"
+        );
+        self.metrics.engine_skipped.inc();
+        let problem = "the machine failed on it twice".to_owned();
+        self.append_own(RecordBody::Skip(Skip { seq: record.seq, problem }))?;
+        self.skipped.insert(record.seq);
+        self.digest(std::slice::from_ref(record))?;
+        Ok(())
+    }
+
+    /// Appends a record of the program's own, which has no time of its own.
+    fn append_own(&self, body: RecordBody) -> Result<(), EngineError> {
+        let append =
+            Append { body, received_at: None, true_received_at: self.clock.now(), raw: None };
+        self.store.append_blocking(append)?;
+        Ok(())
+    }
+
+    fn announce_start(&mut self) -> Result<(), EngineError> {
+        let start =
+            self.pulse.start_after(&self.clock, self.store.sign_of_life()?, self.machine.time());
+        self.append_own(RecordBody::Start(start))?;
+        Ok(())
+    }
+
+    /// Writes a tick when a deadline has come and nothing received before it is still in flight.
+    fn tick_if_due(&mut self) {
+        let Some(deadline) = self.machine.next_deadline() else { return };
+        let Some(now) = self.pulse.now(&self.clock) else { return };
+        if now < deadline {
+            return;
+        }
+        let due_on_the_wall = self.clock.now() - (now - deadline);
+        if self.store.oldest_in_flight().is_some_and(|oldest| oldest <= due_on_the_wall) {
+            return;
+        }
+        let append = Append {
+            body: RecordBody::Tick,
+            received_at: Some(deadline),
+            true_received_at: self.clock.now(),
+            raw: None,
+        };
+        if let Err(error) = self.store.append_blocking(append) {
+            warn!(error = %error, "A tick was not written; it is tried again");
+            std::thread::sleep(RETRY_AFTER);
+        }
+    }
+
+    fn show_life(&mut self) {
+        if !self.pulse.is_sign_due(&self.clock, SIGN_OF_LIFE_EVERY) {
+            return;
+        }
+        let sign = self.pulse.sign(&self.clock);
+        match self.store.note_sign_of_life(sign) {
+            Ok(()) => self.pulse.signed(&self.clock),
+            Err(error) => warn!(error = %error, "A sign of life was not written"),
+        }
+    }
+
+    /// Sleeps until there is something to do: a new record, a deadline, a sign of life, the stop.
+    fn wait(&self, stop: &StopSignal, runtime: &tokio::runtime::Handle) {
+        let mut head = self.store.head();
+        if *head.borrow_and_update() != self.cursor {
+            return;
+        }
+        let mut longest = SIGN_OF_LIFE_EVERY;
+        if let (Some(deadline), Some(now)) =
+            (self.machine.next_deadline(), self.pulse.now(&self.clock))
+        {
+            // A deadline that is due but held up by a request in flight is polled.
+            longest = longest.min((deadline - now).max(IN_FLIGHT_POLL));
+        }
+        let mut stop = stop.clone();
+        runtime.block_on(async {
+            tokio::select! {
+                _ = head.changed() => {}
+                () = tokio::time::sleep(longest.to_std()) => {}
+                () = stop.stopped() => {}
+            }
+        });
+    }
+
+    fn observe_lag(&self, records: &[Record]) {
+        let oldest = records.iter().find_map(|record| record.time);
+        if let (Some(oldest), Some(now)) = (oldest, self.pulse.now(&self.clock)) {
+            self.metrics.engine_lag.set((now - oldest).seconds_f64().max(0.0));
+        }
+    }
+
+    fn stop(mut self) {
+        if let Err(error) = self.append_own(RecordBody::Stop).and_then(|()| self.catch_up()) {
+            warn!(error = %error, "The engine could not finish the ledger; the next start will");
+            return;
+        }
+        let snapshot = match self.machine.snapshot() {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                warn!(error = %error, "No snapshot was taken; the next start replays the ledger");
+                return;
+            }
+        };
+        let commit = EngineCommit {
+            cursor: self.cursor,
+            snapshot: Some(snapshot),
+            ..EngineCommit::default()
+        };
+        if let Err(error) = self.store.commit(commit) {
+            warn!(error = %error, "No snapshot was committed; the next start replays the ledger");
+        }
+        let sign = self.pulse.sign(&self.clock);
+        if let Err(error) = self.store.note_sign_of_life(sign) {
+            warn!(error = %error, "The last sign of life was not written");
+        }
+        info!(engine.cursor = self.cursor.0, "The engine stopped");
+    }
+}
+
+/// The program's own records repeat the time before them; only others say that time has come.
+fn has_own_time(record: &Record) -> bool {
+    record.received_at.is_some() || matches!(record.body, RecordBody::Tick)
+}

@@ -1,0 +1,182 @@
+//! The server: the only room that knows HTTP.
+//!
+//! One connection is one task under a permit (`server`); one request passes `observe` (its id, its
+//! metrics, the answer's form), the router (`routes`), an extractor of `auth` that says who may,
+//! and a handler. Handlers meet the engine only in the store. Nothing here decides what an alert
+//! means, formats a draft or asks the system for the time. Caller: `app`.
+
+pub mod alertmanager;
+pub mod answer;
+pub mod auth;
+pub mod body;
+pub mod health;
+pub mod ingest;
+pub mod observe;
+pub mod ops;
+pub mod rate;
+pub mod receipt;
+pub mod routes;
+pub mod server;
+pub mod status;
+pub mod topology;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::{Seq, Timestamp};
+use crate::metrics::Metrics;
+use crate::shutdown::StopSignal;
+use crate::store::{Store, StoreError};
+
+use answer::Problem;
+use auth::session::Sessions;
+use health::Health;
+
+/// What every handler may use. Made once by `app`, shared by all connections.
+#[derive(Debug)]
+pub struct Shared {
+    /// The store.
+    pub store: Store,
+    /// All metrics.
+    pub metrics: Metrics,
+    /// The clock.
+    pub clock: Clock,
+    /// What is ready and what is not.
+    pub health: Health,
+    /// Asks `app` to load the configuration again.
+    pub reloader: Reloader,
+    /// Says when live streams have to end.
+    pub stop: StopSignal,
+    /// When the process started.
+    pub started_at: Timestamp,
+    /// Who has logged in.
+    pub sessions: Sessions,
+    /// How much memory the bodies that are being read take.
+    bodies: body::Budget,
+    /// How fast each source may deliver.
+    rates: rate::RateLimiter,
+    /// The configuration in force; see [`Shared::config`].
+    config: RwLock<Arc<Config>>,
+}
+
+impl Shared {
+    /// Puts together what handlers use.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        metrics: Metrics,
+        clock: Clock,
+        config: Arc<Config>,
+        reloader: Reloader,
+        stop: StopSignal,
+    ) -> Self {
+        let started_at = clock.now();
+        let sessions = Sessions::new(clock.clone());
+        Self {
+            store,
+            metrics,
+            clock,
+            health: Health::new(),
+            reloader,
+            stop,
+            started_at,
+            sessions,
+            bodies: body::Budget::default(),
+            rates: rate::RateLimiter::default(),
+            config: RwLock::new(config),
+        }
+    }
+
+    /// The configuration in force. A request that asks twice may see two.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        // A poisoned lock still holds a whole `Arc`: nothing can be half written.
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another configuration in force, after a reload.
+    pub fn replace_config(&self, config: Arc<Config>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// Why we are not ready; `None` when we are.
+    #[must_use]
+    pub fn missing(&self) -> Option<String> {
+        let stopping = self.stop.is_stopped().then(|| "we are stopping".to_owned());
+        let store = (!self.store.is_writable()).then(|| "the store cannot be written".to_owned());
+        let reasons: Vec<String> =
+            [stopping, store, self.health.missing()].into_iter().flatten().collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
+    /// Reads from the store on a thread that may block.
+    ///
+    /// # Errors
+    /// What the reading says, and `Internal` when it panicked.
+    pub async fn read<T, E, F>(&self, reading: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+        F: FnOnce(&Store) -> Result<T, E> + Send + 'static,
+    {
+        let store = self.store.clone();
+        match tokio::task::spawn_blocking(move || reading(&store)).await {
+            Ok(result) => result.map_err(Into::into),
+            Err(error) => Err(Problem::Internal(format!("a reading thread failed: {error}"))),
+        }
+    }
+
+    /// Waits until the engine has worked in the record, at most as long as the configuration
+    /// allows. False when it has not by then: the caller answers 202.
+    pub async fn settled(&self, seq: Seq) -> bool {
+        let mut cursor = self.store.cursor();
+        let patience = self.config().web.timeouts.settle.to_std();
+        let worked_in = cursor.wait_for(|cursor| *cursor >= seq);
+        matches!(tokio::time::timeout(patience, worked_in).await, Ok(Ok(_)))
+    }
+}
+
+/// One wish to load the configuration again; whoever loads it answers.
+pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+
+/// Asks `app` to load the configuration again. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Reloader {
+    requests: mpsc::Sender<ReloadRequest>,
+}
+
+impl Reloader {
+    /// A reloader, and where its requests arrive. One may wait; more are told to come again.
+    #[must_use]
+    pub fn channel() -> (Self, mpsc::Receiver<ReloadRequest>) {
+        let (requests, receiver) = mpsc::channel(1);
+        (Self { requests }, receiver)
+    }
+
+    /// Loads the configuration again and says how it went.
+    ///
+    /// # Errors
+    /// The text of what is wrong with the configuration; the old one stays in force.
+    pub async fn reload(&self) -> Result<(), String> {
+        let (answer, answered) = oneshot::channel();
+        self.requests
+            .try_send(answer)
+            .map_err(|_| "a reload is under way or we are stopping; try again".to_owned())?;
+        answered.await.unwrap_or_else(|_| Err("we are stopping".to_owned()))
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::unavailable(error.to_string()),
+            StoreError::Broken(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

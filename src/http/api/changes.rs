@@ -1,0 +1,91 @@
+//! Changes in our own form: told and listed.
+//!
+//! A change is told like an alert is delivered: a body that nothing can be made of is kept in
+//! quarantine, unknown fields are ignored. It is worked in like an operation, because its id is
+//! counted by the machine. Caller: the table of routes.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::super::answer::{self, Answer, Problem};
+use super::super::auth::{Reader, Reporter};
+use super::super::{Shared, body};
+use super::operations::{Asked, Settled, Write};
+use super::query::{self, Params};
+use super::{Pairs, listed};
+use crate::domain::record::OperationAction;
+use crate::domain::{ChangeId, Name, Timestamp};
+use crate::store::Quarantine;
+use crate::{ingest, render};
+
+/// The source that changes in our own form come from.
+const SOURCE: &str = "api";
+/// Where changes are read.
+const PATH: &str = "/api/v1/changes";
+
+/// GET `/api/v1/changes`.
+pub(super) async fn list(
+    Reader(_): Reader,
+    State(shared): State<Arc<Shared>>,
+    axum::extract::Query(pairs): Pairs,
+) -> Answer {
+    let params = Params::new(pairs);
+    let (filter, page) = (query::changes(&params)?, params.page()?);
+    let page = shared.read(move |store| store.changes(&filter, &page)).await?;
+    listed(page, render::json::change)
+}
+
+/// POST and PUT `/api/v1/changes`.
+pub(super) async fn report(
+    Reporter(principal): Reporter,
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let write = Write::begin(Arc::clone(&shared), principal, &headers)?;
+    let received = body::receive(&shared, &headers, body, body::API_BYTES_MAX).await?;
+    let bytes = received.decoded(body::API_BYTES_MAX)?;
+    let report = match ingest::read_change(&bytes, write.received_at()) {
+        Ok(report) => report,
+        Err(unusable) => {
+            let reason = unusable.reason.as_str();
+            set_aside(&shared, write.received_at(), reason, &unusable.problem, bytes).await?;
+            return Err(Problem::Unusable(unusable.problem));
+        }
+    };
+    let action = OperationAction::ReportChange(report);
+    match write.perform(Asked { action, actor: None, at: None }).await? {
+        Settled::Later => answer::accepted(PATH),
+        Settled::Done { made, .. } => made_answer(&shared, made.unwrap_or_default()).await,
+    }
+}
+
+/// 201 with the change as it stands.
+async fn made_answer(shared: &Shared, made: String) -> Answer {
+    let id: Option<ChangeId> = made.parse().ok();
+    let change = match id {
+        Some(id) => shared.read(move |store| store.change(id)).await?,
+        None => None,
+    };
+    let value = change.as_ref().map_or_else(|| json!({ "id": made }), render::json::change);
+    answer::json(StatusCode::CREATED, &value)
+}
+
+/// Keeps a body that nothing can be made of, for whoever looks for it.
+async fn set_aside(
+    shared: &Shared,
+    received_at: Timestamp,
+    reason: &'static str,
+    problem: &str,
+    bytes: bytes::Bytes,
+) -> Result<(), Problem> {
+    shared.metrics.quarantined.with_label_values(&[reason]).inc();
+    let problem = problem.to_owned();
+    let source = Name::from(SOURCE);
+    shared.store.quarantine(Quarantine { source, received_at, reason, problem, bytes }).await?;
+    Ok(())
+}

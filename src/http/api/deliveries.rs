@@ -1,0 +1,105 @@
+//! What came in at the door: deliveries, their raw bodies, and what could not be used.
+//!
+//! Raw bodies are strangers' bytes: only for who administers, never shown by a browser. Caller:
+//! the table of routes.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use serde_json::{Value, json};
+
+use super::super::Shared;
+use super::super::answer::{Answer, Problem};
+use super::super::auth::{Admin, Reader};
+use super::query::Params;
+use super::{Pairs, attachment, listed, quoted};
+use crate::domain::Seq;
+use crate::store::{DeliveryRow, QuarantineRow};
+
+/// GET `/api/v1/deliveries`.
+pub(super) async fn list(
+    Reader(_): Reader,
+    State(shared): State<Arc<Shared>>,
+    axum::extract::Query(pairs): Pairs,
+) -> Answer {
+    let page = Params::new(pairs).page()?;
+    let page = shared.read(move |store| store.deliveries(&page)).await?;
+    listed(page, delivery)
+}
+
+/// GET `/api/v1/deliveries/{id}/raw`.
+pub(super) async fn raw(
+    Admin(_): Admin,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Answer {
+    let missing = || {
+        Problem::NotFound(format!("there is no raw body of a delivery {}, or no more", quoted(&id)))
+    };
+    let seq = delivery_seq(&id).ok_or_else(missing)?;
+    let bytes = shared.read(move |store| store.raw(seq)).await?.ok_or_else(missing)?;
+    attachment(bytes, &format!("delivery-{}.bin", delivery_id(seq)))
+}
+
+/// GET `/api/v1/quarantine`.
+pub(super) async fn quarantined(
+    Reader(_): Reader,
+    State(shared): State<Arc<Shared>>,
+    axum::extract::Query(pairs): Pairs,
+) -> Answer {
+    let page = Params::new(pairs).page()?;
+    let page = shared.read(move |store| store.quarantined(&page)).await?;
+    listed(page, quarantine)
+}
+
+fn delivery_id(seq: Seq) -> String {
+    format!("d{seq}")
+}
+
+fn delivery_seq(id: &str) -> Option<Seq> {
+    let digits = id.strip_prefix('d')?;
+    let number: i64 = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
+    u64::try_from(number).ok().map(Seq)
+}
+
+fn delivery(row: &DeliveryRow) -> Value {
+    json!({
+        "id": delivery_id(row.seq),
+        "source": row.source,
+        "received_at": row.received_at.to_string(),
+        "true_received_at": row.true_received_at.to_string(),
+        "bytes": row.bytes,
+        "content_type": row.content_type,
+        "remote": row.remote,
+        "alerts": row.alerts,
+        "rejected": row.rejected,
+        "is_test": row.is_test,
+        "has_raw": row.has_raw,
+    })
+}
+
+fn quarantine(row: &QuarantineRow) -> Value {
+    json!({
+        "id": format!("q{}", row.number),
+        "source": row.source,
+        "received_at": row.received_at.to_string(),
+        "reason": row.reason,
+        "problem": row.problem,
+        "delivery": row.delivery.map(delivery_id),
+        "index": row.index,
+        "bytes": row.bytes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_deliveries_read_back() {
+        assert_eq!(delivery_seq(&delivery_id(Seq(17))), Some(Seq(17)));
+        for bad in ["17", "d", "d-1", "d+1", "q17", "d99999999999999999999"] {
+            assert_eq!(delivery_seq(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Incidents: listed, read, corrected, and moved through their life.
+//!
+//! Caller: the table of routes.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::super::Shared;
+use super::super::answer::{self, Answer, Problem};
+use super::super::auth::{Principal, Reader, Writer};
+use super::fields::{self, Fields};
+use super::operations::{Asked, Settled, Write};
+use super::query::{self, Params};
+use super::{
+    Pairs, conditional, header_value, incident_id, incident_path, joined_header, listed, located,
+    no_incident,
+};
+use crate::domain::record::OperationAction;
+use crate::domain::{EpisodeId, Incident, IncidentId};
+use crate::render;
+
+/// GET `/api/v1/incidents`.
+pub(super) async fn list(
+    Reader(_): Reader,
+    State(shared): State<Arc<Shared>>,
+    axum::extract::Query(pairs): Pairs,
+) -> Answer {
+    let params = Params::new(pairs);
+    let (filter, page) = (query::incidents(&params)?, params.page()?);
+    let page = shared.read(move |store| store.incidents(&filter, &page)).await?;
+    listed(page, render::json::incident)
+}
+
+/// GET `/api/v1/incidents/{id}`.
+pub(super) async fn get(
+    Reader(_): Reader,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let id = incident_id(&id)?;
+    let incident =
+        shared.read(move |store| store.incident(id)).await?.ok_or_else(|| no_incident(id))?;
+    let tag = conditional::tag(incident.revision);
+    if conditional::is_known(joined_header(&headers, IF_NONE_MATCH).as_deref(), &tag) {
+        let mut response = axum::response::Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().insert(ETAG, header_value(&tag)?);
+        return Ok(response);
+    }
+    answered(StatusCode::OK, &incident)
+}
+
+/// An incident as an answer, with its revision as tag.
+///
+/// # Errors
+/// When it cannot be written, which would be a fault of ours.
+pub(super) fn answered(status: StatusCode, incident: &Incident) -> Answer {
+    let mut response = answer::json(status, &render::json::incident(incident))?;
+    let sent = response.headers_mut();
+    sent.insert(ETAG, header_value(&conditional::tag(incident.revision))?);
+    sent.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(response)
+}
+
+/// PATCH `/api/v1/incidents/{id}`.
+pub(super) async fn patch(
+    Writer(principal): Writer,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let id = incident_id(&id)?;
+    let write = Write::begin(shared, principal, &headers)?;
+    let (patch, actor) = fields::patch(write.body(&headers, body).await?)?;
+    let action = OperationAction::Patch(id, Box::new(patch));
+    write.perform_on(id, Asked { action, actor, at: None }).await
+}
+
+/// POST `…/acknowledge`.
+pub(super) async fn acknowledge(
+    Writer(principal): Writer,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    move_on(shared, principal, &id, &headers, body, OperationAction::Acknowledge).await
+}
+
+/// POST `…/mitigate`.
+pub(super) async fn mitigate(
+    Writer(principal): Writer,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    move_on(shared, principal, &id, &headers, body, OperationAction::Mitigate).await
+}
+
+/// POST `…/resolve`.
+pub(super) async fn resolve(
+    Writer(principal): Writer,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    move_on(shared, principal, &id, &headers, body, OperationAction::Resolve).await
+}
+
+/// POST `…/reopen`.
+pub(super) async fn reopen(
+    Writer(principal): Writer,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    move_on(shared, principal, &id, &headers, body, OperationAction::Reopen).await
+}
+
+/// One step of an incident's life: `{"by"?, "at"?}`.
+async fn move_on(
+    shared: Arc<Shared>,
+    principal: Principal,
+    id: &str,
+    headers: &HeaderMap,
+    body: Body,
+    step: fn(IncidentId) -> OperationAction,
+) -> Answer {
+    let id = incident_id(id)?;
+    let write = Write::begin(shared, principal, headers)?;
+    let fields = Fields::read(write.body(headers, body).await?, &["by", "at"])?;
+    let asked = Asked { action: step(id), actor: fields.person("by")?, at: fields.at()? };
+    write.perform_on(id, asked).await
+}
+
+/// POST `…/merge`: answers with the incident that goes on.
+pub(super) async fn merge(
+    Writer(principal): Writer,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let incident = incident_id(&id)?;
+    let write = Write::begin(shared, principal, &headers)?;
+    let fields = Fields::read(write.body(&headers, body).await?, &["into", "by", "at"])?;
+    let into = incident_id(&fields.incident("into")?.to_string())?;
+    let action = OperationAction::Merge { incident, into };
+    let asked = Asked { action, actor: fields.person("by")?, at: fields.at()? };
+    write.perform_on(into, asked).await
+}
+
+/// POST `…/alerts`: these alerts belong to this incident.
+pub(super) async fn take_alerts(
+    Writer(principal): Writer,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let id = incident_id(&id)?;
+    let write = Write::begin(shared, principal, &headers)?;
+    let fields = Fields::read(write.body(&headers, body).await?, &["alerts", "by", "at"])?;
+    let action = OperationAction::Move(id, episodes(&fields)?);
+    let asked = Asked { action, actor: fields.person("by")?, at: fields.at()? };
+    write.perform_on(id, asked).await
+}
+
+/// POST `…/split`: these alerts are a story of their own; answers with the new incident.
+pub(super) async fn split(
+    Writer(principal): Writer,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let id = incident_id(&id)?;
+    let write = Write::begin(Arc::clone(&shared), principal, &headers)?;
+    let fields = Fields::read(write.body(&headers, body).await?, &["alerts", "by", "at"])?;
+    let action = OperationAction::Split(id, episodes(&fields)?);
+    let asked = Asked { action, actor: fields.person("by")?, at: fields.at()? };
+    match write.perform(asked).await? {
+        Settled::Later => answer::accepted(&incident_path(id)),
+        Settled::Done { incident, .. } => {
+            let made = incident.unwrap_or(id);
+            let incident = shared
+                .read(move |store| store.incident(made))
+                .await?
+                .ok_or_else(|| no_incident(made))?;
+            located(answered(StatusCode::CREATED, &incident)?, &incident_path(made))
+        }
+    }
+}
+
+/// The alerts that a body names. Ids are opaque to clients, so one that we never gave out names
+/// nothing.
+fn episodes(fields: &Fields) -> Result<Vec<EpisodeId>, Problem> {
+    let unknown =
+        |text: &str| Problem::NotFound(format!("there is no alert {}", super::quoted(text)));
+    fields.alerts()?.iter().map(|text| text.parse().map_err(|_| unknown(text))).collect()
+}

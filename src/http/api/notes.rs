@@ -1,0 +1,146 @@
+//! Notes: what people write for the timeline, corrected and withdrawn with their history kept.
+//!
+//! Caller: the table of routes.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::super::Shared;
+use super::super::answer::{self, Answer, Problem};
+use super::super::auth::{Reader, Writer};
+use super::operations::{Asked, Settled, Write};
+use super::query::Params;
+use super::{Pairs, fields, incident_id, incident_path, located, no_incident, quoted};
+use crate::domain::record::OperationAction;
+use crate::domain::timeline::EntryId;
+use crate::domain::{Facts, IncidentId, NoteId};
+use crate::{drafts, render};
+
+/// GET `…/notes/{note}`: its timeline entry.
+pub(super) async fn get(
+    Reader(_): Reader,
+    State(shared): State<Arc<Shared>>,
+    Path((id, note)): Path<(String, String)>,
+) -> Answer {
+    answered(&shared, StatusCode::OK, incident_id(&id)?, note_id(&note)?).await
+}
+
+/// POST `…/notes`.
+pub(super) async fn add(
+    Writer(principal): Writer,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let id = incident_id(&id)?;
+    let write = Write::begin(Arc::clone(&shared), principal, &headers)?;
+    let new = fields::note(write.body(&headers, body).await?)?;
+    let action = OperationAction::AddNote(id, new.draft);
+    match write.perform(Asked { action, actor: new.author, at: new.at }).await? {
+        Settled::Later => answer::accepted(&incident_path(id)),
+        Settled::Done { incident, made } => {
+            let id = incident.unwrap_or(id);
+            let note = note_id(made.as_deref().unwrap_or_default())?;
+            let response = answered(&shared, StatusCode::CREATED, id, note).await?;
+            located(response, &format!("{}/notes/{note}", incident_path(id)))
+        }
+    }
+}
+
+/// PATCH `…/notes/{note}`.
+pub(super) async fn correct(
+    Writer(principal): Writer,
+    State(shared): State<Arc<Shared>>,
+    Path((id, note)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let (id, note) = (incident_id(&id)?, note_id(&note)?);
+    let write = Write::begin(Arc::clone(&shared), principal, &headers)?;
+    let (patch, actor) = fields::note_patch(write.body(&headers, body).await?)?;
+    let action = OperationAction::CorrectNote(id, note, patch);
+    match write.perform(Asked { action, actor, at: None }).await? {
+        Settled::Later => answer::accepted(&incident_path(id)),
+        Settled::Done { incident, .. } => {
+            answered(&shared, StatusCode::OK, incident.unwrap_or(id), note).await
+        }
+    }
+}
+
+/// DELETE `…/notes/{note}`; a query may say `by` whom.
+pub(super) async fn withdraw(
+    Writer(principal): Writer,
+    State(shared): State<Arc<Shared>>,
+    Path((id, note)): Path<(String, String)>,
+    axum::extract::Query(pairs): Pairs,
+    headers: HeaderMap,
+) -> Answer {
+    let (id, note) = (incident_id(&id)?, note_id(&note)?);
+    let write = Write::begin(shared, principal, &headers)?;
+    let actor = Params::new(pairs).one("by")?.map(str::to_owned);
+    let action = OperationAction::WithdrawNote(id, note);
+    match write.perform(Asked { action, actor, at: None }).await? {
+        Settled::Later => answer::accepted(&incident_path(id)),
+        Settled::Done { .. } => {
+            let mut response = axum::response::Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            Ok(response)
+        }
+    }
+}
+
+fn note_id(text: &str) -> Result<NoteId, Problem> {
+    text.parse().map_err(|_| no_note(quoted(text)))
+}
+
+fn no_note(id: impl std::fmt::Display) -> Problem {
+    Problem::NotFound(format!("there is no note {id} in this incident"))
+}
+
+/// A note's timeline entry as it stands in the store.
+async fn answered(shared: &Shared, status: StatusCode, id: IncidentId, note: NoteId) -> Answer {
+    let value = shared
+        .read(move |store| {
+            let facts = store.facts(id)?.ok_or_else(|| no_incident(id))?;
+            entry_of(facts, note).ok_or_else(|| no_note(note))
+        })
+        .await?;
+    answer::json(status, &value)
+}
+
+/// The entry of a note, with what an entry does not tell: whether it is hidden or withdrawn, and
+/// how it stood before.
+fn entry_of(mut facts: Facts, id: NoteId) -> Option<Value> {
+    let note = facts.incident.notes.iter_mut().find(|note| note.id == id)?;
+    // A timeline leaves out what is hidden or withdrawn; who asks for the note by name sees it as
+    // it would stand there.
+    let (hidden, withdrawn) = (note.hidden, note.withdrawn.take());
+    note.hidden = false;
+    let history: Vec<Value> = note
+        .history
+        .iter()
+        .map(|version| {
+            json!({
+                "text": version.text,
+                "kind": version.kind.as_str(),
+                "at": version.at.to_string(),
+                "corrected_at": version.corrected_at.to_string(),
+                "corrected_by": version.corrected_by,
+            })
+        })
+        .collect();
+    let note_kind = note.kind.as_str();
+    let entry_id = EntryId::note(id);
+    let entry = drafts::entries(&facts, false).into_iter().find(|entry| entry.id == entry_id)?;
+    let mut value = render::json::entry(&entry);
+    value["hidden"] = json!(hidden);
+    value["withdrawn_at"] = json!(withdrawn.map(|withdrawal| withdrawal.at.to_string()));
+    value["note_kind"] = json!(note_kind);
+    value["history"] = json!(history);
+    Some(value)
+}

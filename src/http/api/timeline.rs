@@ -1,0 +1,137 @@
+//! The timeline of an incident: as a list and as a chart.
+//!
+//! Caller: the table of routes.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::super::Shared;
+use super::super::answer::{self, Answer, Problem};
+use super::super::auth::Reader;
+use super::query::Params;
+use super::{Pairs, fields, incident_id, no_incident, sandboxed};
+use crate::domain::Timestamp;
+use crate::domain::timeline::Entry;
+use crate::domain::zone::Zone;
+use crate::drafts::{self, DraftError};
+use crate::render;
+
+/// GET `…/timeline`.
+pub(super) async fn list(
+    Reader(_): Reader,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    axum::extract::Query(pairs): Pairs,
+) -> Answer {
+    let id = incident_id(&id)?;
+    let params = Params::new(pairs);
+    let asked = asked_zone(&params)?;
+    let is_collapsed = params.switch("collapse", true)?;
+    let default_zone = shared.config().timezone.clone();
+    let value = shared
+        .read(move |store| {
+            let facts = store.facts(id)?.ok_or_else(|| no_incident(id))?;
+            let default = || drafts::zone_of(&facts.incident, &default_zone);
+            let zone = asked.clone().unwrap_or_else(default);
+            let entries = drafts::entries(&facts, is_collapsed);
+            let items: Vec<Value> =
+                entries.iter().map(|entry| shape(entry, asked.as_ref())).collect();
+            Ok::<_, Problem>(json!({
+                "items": items,
+                "next_cursor": null,
+                "timezone": zone.name(),
+                "incident": id,
+                "revision": facts.incident.revision,
+            }))
+        })
+        .await?;
+    answer::json(StatusCode::OK, &value)
+}
+
+/// GET `…/timeline.svg`.
+pub(super) async fn lanes(
+    Reader(_): Reader,
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    axum::extract::Query(pairs): Pairs,
+    headers: HeaderMap,
+) -> Answer {
+    let id = incident_id(&id)?;
+    let asked = asked_zone(&Params::new(pairs))?;
+    let default_zone = shared.config().timezone.clone();
+    let (chart, tag) = shared
+        .read(move |store| {
+            let facts = store.facts(id)?.ok_or_else(|| no_incident(id))?;
+            let zone = asked.unwrap_or_else(|| drafts::zone_of(&facts.incident, &default_zone));
+            let chart = render::svg::lanes(&facts, &zone);
+            let tag = drafts::tag_of(&chart);
+            Ok::<_, Problem>((chart, tag))
+        })
+        .await?;
+    sandboxed(&headers, "image/svg+xml; charset=utf-8", chart, &tag)
+}
+
+/// The zone that `tz` asks for.
+///
+/// # Errors
+/// When there is no such zone.
+pub(super) fn asked_zone(params: &Params) -> Result<Option<Zone>, Problem> {
+    let name = params.one("tz")?;
+    Ok(name.map(|name| fields::zone("tz", name)).transpose()?)
+}
+
+/// An entry with the rows that it folds, and its local time when a zone was asked for.
+fn shape(entry: &Entry, zone: Option<&Zone>) -> Value {
+    let mut value = render::json::entry(entry);
+    if let Some(zone) = zone {
+        value["local_time"] = json!(local_time(entry.occurred_at, zone));
+    }
+    if !entry.rows.is_empty() {
+        let rows: Vec<Value> = entry.rows.iter().map(|row| shape(row, zone)).collect();
+        value["rows"] = json!(rows);
+    }
+    value
+}
+
+/// A moment in a zone as RFC 3339 writes it: `2026-03-04T03:14:07.000+01:00`.
+fn local_time(at: Timestamp, zone: &Zone) -> String {
+    let clock = zone.wall_clock(at);
+    let offset = zone.offset_at(at).to_string();
+    format!(
+        "{}T{:02}:{:02}:{:02}.{:03}{}",
+        clock.date(),
+        clock.hour,
+        clock.minute,
+        clock.second,
+        at.millis().rem_euclid(1000),
+        offset.trim_start_matches("UTC"),
+    )
+}
+
+impl From<DraftError> for Problem {
+    fn from(error: DraftError) -> Self {
+        match error {
+            DraftError::Store(error) => error.into(),
+            DraftError::FutureRevision { .. } => Self::Invalid(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_times_carry_their_offset() {
+        let check = |zone: &str, expect: &str| {
+            let at = Timestamp::parse("2026-03-04T23:14:07.25Z").unwrap();
+            assert_eq!(local_time(at, &Zone::parse(zone).unwrap()), expect);
+        };
+        check("UTC", "2026-03-04T23:14:07.250+00:00");
+        check("Africa/Lagos", "2026-03-05T00:14:07.250+01:00");
+        check("America/St_Johns", "2026-03-04T19:44:07.250-03:30");
+    }
+}

@@ -1,0 +1,500 @@
+//! Who asks, and what they may do.
+//!
+//! A handler names what it needs by its extractor ([`Reader`], [`Writer`], [`Admin`],
+//! [`Reporter`]); a handler without one is open to everyone. Secrets are compared as hashes, in
+//! constant time, over all candidates. Never logs a credential. Callers: the handlers.
+//!
+//! Anonymous access follows the contract: on a loopback listener it holds only for what plainly
+//! comes from this machine ([`anonymous`]). On any other listener it exists only where the
+//! operator wrote `auth.anonymous`; there no `Host` can prove anything, so only requests that
+//! change something are checked, for the mark of a foreign page.
+//!
+//! A browser sends the cookie of its session along whichever page asks, so a change by way of a
+//! session must come from our own pages and repeat the session's own token ([`session`]).
+
+pub mod anonymous;
+pub mod credentials;
+pub mod session;
+pub mod signature;
+pub mod source;
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use crate::config::{Anonymous, Auth, Scope};
+use crate::domain::Name;
+
+use super::Shared;
+use super::answer::Problem;
+use super::server::Connection;
+use anonymous::Strictness;
+use credentials::Presented;
+use session::{CSRF_HEADER, Sessions};
+
+/// Somebody who asks: a token's name, or nobody in particular.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    name: Option<Name>,
+    scopes: Vec<Scope>,
+}
+
+/// What a request needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// See what is known.
+    Read,
+    /// Do what people do.
+    Write,
+    /// Raw bodies, reload.
+    Admin,
+    /// State the original time of receipt.
+    Replay,
+    /// Deliver for this source.
+    Ingest(Name),
+}
+
+impl Need {
+    const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+            Self::Replay => "replay",
+            Self::Ingest(_) => "ingest",
+        }
+    }
+}
+
+impl Principal {
+    /// Somebody with a name and what it may do.
+    #[must_use]
+    pub const fn named(name: Name, scopes: Vec<Scope>) -> Self {
+        Self { name: Some(name), scopes }
+    }
+
+    /// Nobody in particular. Only on loopback does "everything that people do" include
+    /// administration: whoever can reach it can read the files as well.
+    fn nobody(access: Anonymous, on_loopback: bool) -> Self {
+        let mut scopes = Vec::new();
+        if access >= Anonymous::Ingest {
+            scopes.push(Scope::Ingest(None));
+        }
+        if access >= Anonymous::Read {
+            scopes.push(Scope::Read);
+        }
+        if access >= Anonymous::Write {
+            scopes.push(Scope::Write);
+            if on_loopback {
+                scopes.push(Scope::Admin);
+            }
+        }
+        Self { name: None, scopes }
+    }
+
+    /// The name to keep with what they do; `None` for anonymous access.
+    #[must_use]
+    pub const fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
+    }
+
+    /// True when they may.
+    #[must_use]
+    pub fn may(&self, need: &Need) -> bool {
+        self.scopes.iter().any(|scope| match (scope, need) {
+            (Scope::Read | Scope::Write | Scope::Admin, Need::Read)
+            | (Scope::Write, Need::Write)
+            | (Scope::Admin, Need::Admin)
+            | (Scope::Replay, Need::Replay)
+            | (Scope::Ingest(None), Need::Ingest(_)) => true,
+            (Scope::Ingest(Some(allowed)), Need::Ingest(source)) => allowed == source,
+            (
+                Scope::Ingest(_) | Scope::Read | Scope::Write | Scope::Replay | Scope::Admin,
+                Need::Read | Need::Write | Need::Admin | Need::Replay | Need::Ingest(_),
+            ) => false,
+        })
+    }
+
+    /// Nothing, when they may.
+    ///
+    /// # Errors
+    /// `Forbidden` when they may not.
+    pub fn require(&self, need: &Need) -> Result<(), Problem> {
+        if self.may(need) {
+            return Ok(());
+        }
+        let who = self.name.as_ref().map_or("anonymous access", Name::as_str);
+        Err(Problem::Forbidden(format!(
+            "this needs the scope {}, which {who} lacks",
+            need.as_str()
+        )))
+    }
+}
+
+/// Where the token against forged requests of a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Csrf {
+    /// In a header, as scripts send it.
+    InHeader,
+    /// In a field of a form; the handler checks it with [`session::Session::is_repeated`].
+    InForm,
+}
+
+/// Whom we know: tokens, and sessions opened with one.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The configuration.
+    pub auth: &'a Auth,
+    /// The sessions.
+    pub sessions: &'a Sessions,
+}
+
+/// Finds out who asks.
+///
+/// # Errors
+/// `Unauthenticated` for wrong credentials, or none where some are needed; `Forbidden` for a
+/// change that a foreign page may have caused, and where anonymous access exists but not for a
+/// request like this.
+pub fn identify(known: Known<'_>, parts: &Parts, csrf: Csrf) -> Result<Principal, Problem> {
+    let auth = known.auth;
+    if !auth.tokens.is_empty()
+        && let Some(header) = parts.headers.get(AUTHORIZATION)
+    {
+        return match Presented::read(header) {
+            Some(Presented::Bearer(token)) => credentials::known_token(&auth.tokens, token)
+                .ok_or_else(|| {
+                    Problem::Unauthenticated("the bearer token is not a known one".to_owned())
+                }),
+            Some(Presented::Basic { .. }) | None => Err(Problem::Unauthenticated(
+                "the header Authorization holds no bearer token".to_owned(),
+            )),
+        };
+    }
+    match by_session(known, parts, csrf)? {
+        Some(principal) => Ok(principal),
+        None => nobody_in_particular(auth, parts),
+    }
+}
+
+/// Somebody who has logged in; `None` without a session or when its token is no more.
+fn by_session(known: Known<'_>, parts: &Parts, csrf: Csrf) -> Result<Option<Principal>, Problem> {
+    let Some(session) = known.sessions.find(&parts.headers) else { return Ok(None) };
+    let Some(token) = known.auth.tokens.iter().find(|token| token.name == session.token) else {
+        return Ok(None);
+    };
+    if anonymous::changes_something(&parts.method) {
+        let authority = anonymous::authority(parts);
+        anonymous::refuse_foreign_page(&parts.headers, authority.as_deref())
+            .map_err(|refusal| Problem::Forbidden(refusal.to_string()))?;
+        let repeated = parts.headers.get(CSRF_HEADER).map_or(&b""[..], |value| value.as_bytes());
+        if csrf == Csrf::InHeader && !session.is_repeated(repeated) {
+            return Err(Problem::Forbidden(
+                "a change by way of a session must repeat its token in X-CSRF-Token".to_owned(),
+            ));
+        }
+    }
+    Ok(Some(Principal::named(token.name.clone(), token.scopes.clone())))
+}
+
+/// Anonymous access, where there is any. With no token configured an `Authorization` header is
+/// overlooked: senders that always send one (Grafana's annotation hooks) must not be turned away.
+fn nobody_in_particular(auth: &Auth, parts: &Parts) -> Result<Principal, Problem> {
+    let on_loopback = parts.extensions.get::<Connection>().is_some_and(|c| c.is_on_loopback);
+    let access = match auth.anonymous {
+        Some(access) => access,
+        None if auth.tokens.is_empty() && on_loopback => Anonymous::Write,
+        None => Anonymous::None,
+    };
+    if access == Anonymous::None {
+        return Err(Problem::Unauthenticated(
+            "credentials are needed; send the header Authorization: Bearer TOKEN".to_owned(),
+        ));
+    }
+    let strictness = if on_loopback { Strictness::Local } else { Strictness::Open };
+    anonymous::check(strictness, parts)
+        .map_err(|refusal| Problem::Forbidden(refusal.to_string()))?;
+    Ok(Principal::nobody(access, on_loopback))
+}
+
+/// Who asks, when they may.
+///
+/// # Errors
+/// As [`identify`], and `Forbidden`, or `Unauthenticated` where a token would help, when they may
+/// not.
+pub fn allow(
+    known: Known<'_>,
+    parts: &Parts,
+    csrf: Csrf,
+    needs: &[Need],
+) -> Result<Principal, Problem> {
+    let principal = identify(known, parts, csrf)?;
+    if needs.iter().any(|need| principal.may(need)) {
+        return Ok(principal);
+    }
+    let need = needs.first().map_or("", Need::as_str);
+    if principal.name.is_none() && !known.auth.tokens.is_empty() {
+        return Err(Problem::Unauthenticated(format!("this needs a token with the scope {need}")));
+    }
+    needs.first().map_or(Ok(()), |need| principal.require(need)).map(|()| principal)
+}
+
+macro_rules! extractor {
+    ($(#[$doc:meta])* $name:ident, $csrf:expr, $needs:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name(pub Principal);
+
+        impl FromRequestParts<Arc<Shared>> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(
+                parts: &mut Parts,
+                shared: &Arc<Shared>,
+            ) -> Result<Self, Problem> {
+                let config = shared.config();
+                let known = Known { auth: &config.auth, sessions: &shared.sessions };
+                allow(known, parts, $csrf, &$needs).map(Self)
+            }
+        }
+    };
+}
+
+extractor!(
+    /// Somebody who may read.
+    Reader,
+    Csrf::InHeader,
+    [Need::Read]
+);
+extractor!(
+    /// Somebody who may do what people do.
+    Writer,
+    Csrf::InHeader,
+    [Need::Write]
+);
+extractor!(
+    /// Somebody who may do what people do, by a form of ours whose field the handler checks.
+    FormWriter,
+    Csrf::InForm,
+    [Need::Write]
+);
+extractor!(
+    /// Somebody who may see raw bodies and reload.
+    Admin,
+    Csrf::InHeader,
+    [Need::Admin]
+);
+extractor!(
+    /// Somebody who may tell of changes and of the service graph in our own form: a person, or a
+    /// program that may deliver for the source `api`.
+    Reporter,
+    Csrf::InHeader,
+    [Need::Write, Need::Ingest(Name::from("api"))]
+);
+
+/// Somebody who may see the metrics: everybody, unless `auth` says who may read.
+#[derive(Clone, Copy, Debug)]
+pub struct Scraper;
+
+impl FromRequestParts<Arc<Shared>> for Scraper {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        let config = shared.config();
+        require_scraper(Known { auth: &config.auth, sessions: &shared.sessions }, parts)?;
+        Ok(Self)
+    }
+}
+
+fn require_scraper(known: Known<'_>, parts: &Parts) -> Result<(), Problem> {
+    let auth = known.auth;
+    let is_restricted =
+        !auth.tokens.is_empty() || auth.anonymous.is_some_and(|access| access < Anonymous::Read);
+    if is_restricted {
+        allow(known, parts, Csrf::InHeader, &[Need::Read])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(in crate::http) mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::Token;
+    use crate::domain::Timestamp;
+
+    pub(in crate::http) fn token(name: &str, secret: &str, scopes: &[Scope]) -> Token {
+        Token {
+            name: Name::from(name),
+            sha256: Sha256::digest(secret.as_bytes()).into(),
+            scopes: scopes.to_vec(),
+        }
+    }
+
+    pub(in crate::http) fn sessions() -> Sessions {
+        Sessions::new(Clock::manual(Timestamp::EPOCH))
+    }
+
+    /// A request to this machine, on a connection to a loopback listener or another one.
+    pub(in crate::http) fn parts(is_on_loopback: bool, headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().uri("/").header("host", "127.0.0.1:7274");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let remote = ([127, 0, 0, 1], 9).into();
+        let request = request.extension(Connection { remote, is_on_loopback });
+        request.body(()).unwrap().into_parts().0
+    }
+
+    /// Who asks and a status: 200 when they may.
+    fn asked(auth: &Auth, parts: &Parts, need: Need) -> (Option<Name>, u16) {
+        let sessions = sessions();
+        match allow(Known { auth, sessions: &sessions }, parts, Csrf::InHeader, &[need]) {
+            Ok(principal) => (principal.name, 200),
+            Err(problem) => (None, problem.status().as_u16()),
+        }
+    }
+
+    fn ingest() -> Need {
+        Need::Ingest(Name::from("grafana"))
+    }
+
+    #[test]
+    fn without_configuration_this_machine_may_do_everything_but_state_times() {
+        let auth = Auth::default();
+        for (need, expect) in [
+            (ingest(), 200),
+            (Need::Read, 200),
+            (Need::Write, 200),
+            (Need::Admin, 200),
+            (Need::Replay, 403),
+        ] {
+            assert_eq!(asked(&auth, &parts(true, &[]), need.clone()), (None, expect), "{need:?}");
+            // Nobody may anything on another listener, which the configuration would refuse anyway.
+            assert_eq!(asked(&auth, &parts(false, &[]), need.clone()), (None, 401), "{need:?}");
+        }
+        let foreign = parts(true, &[("origin", "https://evil.example")]);
+        assert_eq!(asked(&auth, &foreign, Need::Read), (None, 403));
+        // Senders that always send credentials are heard.
+        let eager = parts(true, &[("authorization", "Bearer anything")]);
+        assert_eq!(asked(&auth, &eager, ingest()), (None, 200));
+    }
+
+    #[test]
+    fn anonymous_access_goes_as_far_as_the_operator_says() {
+        use Anonymous::{Ingest, None as Nothing, Read, Write};
+        for (access, expect) in [
+            (Nothing, [401, 401, 401, 401]),
+            (Ingest, [200, 403, 403, 403]),
+            (Read, [200, 200, 403, 403]),
+            (Write, [200, 200, 200, 403]),
+        ] {
+            let auth = Auth { anonymous: Some(access), tokens: Vec::new() };
+            let parts = parts(false, &[]);
+            let got = [ingest(), Need::Read, Need::Write, Need::Admin]
+                .map(|need| asked(&auth, &parts, need).1);
+            assert_eq!(got, expect, "{access:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_may_what_its_scopes_say() {
+        let scoped = Scope::Ingest(Some(Name::from("grafana")));
+        for (scopes, expect) in [
+            (vec![scoped.clone()], [200, 403, 403, 403, 403, 403]),
+            (vec![Scope::Ingest(None)], [200, 200, 403, 403, 403, 403]),
+            (vec![Scope::Read], [403, 403, 200, 403, 403, 403]),
+            (vec![Scope::Write], [403, 403, 200, 200, 403, 403]),
+            (vec![Scope::Admin], [403, 403, 200, 403, 200, 403]),
+            (vec![Scope::Replay, scoped], [200, 403, 403, 403, 403, 200]),
+        ] {
+            let auth = Auth { anonymous: None, tokens: vec![token("t", "secret", &scopes)] };
+            let parts = parts(true, &[("authorization", "Bearer secret")]);
+            let other = Need::Ingest(Name::from("alertmanager"));
+            let got = [ingest(), other, Need::Read, Need::Write, Need::Admin, Need::Replay]
+                .map(|need| asked(&auth, &parts, need).1);
+            assert_eq!(got, expect, "{scopes:?}");
+        }
+    }
+
+    #[test]
+    fn with_tokens_nobody_gets_in_without_one() {
+        let auth = Auth { anonymous: None, tokens: vec![token("t", "secret", &[Scope::Read])] };
+        for (headers, expect) in [
+            (vec![("authorization", "Bearer secret")], (Some(Name::from("t")), 200)),
+            (vec![("authorization", "Bearer wrong")], (None, 401)),
+            (vec![("authorization", "Basic dTpw")], (None, 401)),
+            (vec![("authorization", "nonsense")], (None, 401)),
+            (vec![], (None, 401)),
+        ] {
+            assert_eq!(asked(&auth, &parts(true, &headers), Need::Read), expect, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn beside_tokens_anonymous_access_is_asked_for_a_token_where_one_would_help() {
+        let tokens = vec![token("t", "secret", &[Scope::Write])];
+        let auth = Auth { anonymous: Some(Anonymous::Read), tokens };
+        assert_eq!(asked(&auth, &parts(true, &[]), Need::Read), (None, 200));
+        assert_eq!(asked(&auth, &parts(true, &[]), Need::Write), (None, 401));
+        let wrong = parts(true, &[("authorization", "Bearer wrong")]);
+        assert_eq!(asked(&auth, &wrong, Need::Read), (None, 401));
+    }
+
+    #[test]
+    fn metrics_are_open_unless_auth_says_who_may_read() {
+        let tokens = vec![token("t", "secret", &[Scope::Read])];
+        for (anonymous, tokens, expect) in [
+            (None, vec![], true),
+            (Some(Anonymous::Read), vec![], true),
+            (Some(Anonymous::Ingest), vec![], false),
+            (Some(Anonymous::None), vec![], false),
+            (None, tokens.clone(), false),
+            (Some(Anonymous::Read), tokens, true),
+        ] {
+            let auth = Auth { anonymous, tokens };
+            let known = Known { auth: &auth, sessions: &sessions() };
+            let is_open = require_scraper(known, &parts(true, &[])).is_ok();
+            assert_eq!(is_open, expect, "{auth:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_may_what_its_token_may_and_changes_only_from_our_own_pages() {
+        let sessions = sessions();
+        let set_cookie = sessions.open(&Name::from("ada"), false).unwrap();
+        let cookie = session::tests::cookie_of(&set_cookie);
+        let csrf = sessions.find(&cookie).unwrap().csrf;
+        let cookie = cookie["cookie"].to_str().unwrap();
+        let auth = |name: &str| Auth {
+            anonymous: None,
+            tokens: vec![token(name, "secret", &[Scope::Write])],
+        };
+        let own = ("origin", "http://127.0.0.1:7274");
+        let foreign = ("origin", "https://evil.example");
+        let repeated = ("x-csrf-token", csrf.as_str());
+        for (name, method, form, headers, expect) in [
+            ("ada", "GET", Csrf::InHeader, vec![], 200),
+            ("ada", "POST", Csrf::InHeader, vec![repeated, own], 200),
+            ("ada", "POST", Csrf::InHeader, vec![repeated], 200),
+            ("ada", "POST", Csrf::InHeader, vec![own], 403),
+            ("ada", "POST", Csrf::InHeader, vec![("x-csrf-token", "guess")], 403),
+            ("ada", "POST", Csrf::InHeader, vec![repeated, foreign], 403),
+            ("ada", "POST", Csrf::InForm, vec![own], 200),
+            ("ada", "POST", Csrf::InForm, vec![foreign], 403),
+            // The token was taken away, and its sessions with it.
+            ("eve", "GET", Csrf::InHeader, vec![], 401),
+        ] {
+            let mut parts = parts(false, &[&[("cookie", cookie)], &headers[..]].concat());
+            parts.method = method.parse().unwrap();
+            let auth = auth(name);
+            let known = Known { auth: &auth, sessions: &sessions };
+            let got = allow(known, &parts, form, &[Need::Read])
+                .map_or_else(|problem| problem.status().as_u16(), |_| 200);
+            assert_eq!(got, expect, "{name} {method} {form:?} {headers:?}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What operators and their tools ask: is it alive, is it ready, its metrics, load the
+//! configuration again.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+use tracing::info;
+
+use super::Shared;
+use super::answer::{Answer, Problem};
+use super::auth::{Admin, Scraper};
+use crate::metrics::Metrics;
+use crate::store::{Store, StoreError};
+
+/// Prometheus' text format.
+const METRICS_FORMAT: HeaderValue =
+    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// Every state that the gauge of incidents shows, also while it is zero.
+const INCIDENT_STATES: [&str; 5] = ["open", "acknowledged", "mitigated", "resolved", "merged"];
+
+/// The paths of operators.
+pub fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/-/healthy", get(healthy))
+        .route("/-/ready", get(ready))
+        .route("/-/reload", post(reload).put(reload))
+        .route("/metrics", get(metrics))
+}
+
+async fn healthy() -> &'static str {
+    "scribed is healthy.\n"
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Answer {
+    match shared.missing() {
+        None => Ok("scribed is ready.\n".into_response()),
+        Some(reason) => Err(Problem::unavailable(reason)),
+    }
+}
+
+async fn reload(State(shared): State<Arc<Shared>>, Admin(principal): Admin) -> Answer {
+    let who = principal.name().map_or("anonymous", |name| name.as_str());
+    info!(principal = who, "A reload of the configuration was asked for");
+    match shared.reloader.reload().await {
+        Ok(()) => Ok("The configuration was loaded.\n".into_response()),
+        Err(reason) => Err(Problem::Misconfigured(format!(
+            "the configuration was not loaded, the old one holds: {reason}"
+        ))),
+    }
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>, _: Scraper) -> Answer {
+    let metrics = shared.metrics.clone();
+    let text = shared
+        .read(move |store| {
+            if let Err(error) = refresh(store, &metrics) {
+                // What is counted as it happens is shown all the same.
+                tracing::warn!(%error, "Metrics that are read from the store are old");
+            }
+            metrics
+                .encode()
+                .map_err(|error| Problem::Internal(format!("metrics cannot be encoded: {error}")))
+        })
+        .await?;
+    let mut response = Response::new(text.into());
+    response.headers_mut().insert(CONTENT_TYPE, METRICS_FORMAT);
+    Ok(response)
+}
+
+/// Sets the gauges that say what is in the store; nobody else sets these.
+fn refresh(store: &Store, metrics: &Metrics) -> Result<(), StoreError> {
+    metrics.store_bytes.set(whole(store.size_bytes()));
+    metrics.ledger_head.set(whole(store.head().borrow().0));
+    metrics.engine_cursor.set(whole(store.cursor().borrow().0));
+    let counts = store.counts()?;
+    for state in INCIDENT_STATES {
+        let number = counts.incidents.iter().find(|(word, _)| word == state).map_or(0, |(_, n)| *n);
+        metrics.incidents.with_label_values(&[state]).set(whole(number));
+    }
+    metrics.floating_alerts.set(whole(counts.floating));
+    for source in store.sources()? {
+        let gauge = metrics.source_last_delivery.with_label_values(&[source.name.as_str()]);
+        gauge.set(source.last_delivery_at.seconds_f64());
+    }
+    for heartbeat in store.heartbeats()? {
+        let gauge = metrics.heartbeat_last_seen.with_label_values(&[heartbeat.name.as_str()]);
+        gauge.set(heartbeat.last_word_at.seconds_f64());
+    }
+    Ok(())
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

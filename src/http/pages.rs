@@ -1,0 +1,224 @@
+//! The pages that people open in a browser.
+//!
+//! Made on the server from templates in `src/web`, complete without script. Everything that comes
+//! from outside passes the one escaper; nothing is loaded from other hosts, which the policy on
+//! every page enforces. What a page lets people do goes through the same operations as the API.
+//! Caller: `routes`.
+
+mod alerts;
+mod assets;
+mod forms;
+mod incident;
+mod incidents;
+mod status;
+mod templates;
+
+use std::sync::Arc;
+
+use axum::extract::Extension;
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::Shared;
+use super::answer::{Answer, Problem};
+use super::api::route_table;
+use crate::domain::incident::Report;
+use crate::domain::zone::Zone;
+use crate::domain::{Episode, Span, Timestamp};
+use crate::render::escape;
+use templates::Templates;
+
+/// Only our own style, script and pictures; forms and the stream only back to us.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+route_table! {
+    "/": get incidents::list;
+    "/incidents/{id}": get incident::show;
+    "/incidents/{id}/notes": post forms::add_note;
+    "/incidents/{id}/step": post forms::take_step;
+    "/alerts": get alerts::list;
+    "/status": get status::show;
+    "/assets/app.js": get assets::script;
+    "/assets/style.css": get assets::style;
+}
+
+/// The routes of the pages.
+///
+/// # Panics
+/// Never: the templates are part of the program, and a test renders each.
+#[must_use]
+pub fn routes() -> axum::Router<Arc<Shared>> {
+    table().layer(Extension(Pages::default()))
+}
+
+/// What pages are made with; cheap to clone.
+#[derive(Clone, Debug, Default)]
+struct Pages {
+    templates: Arc<Templates>,
+}
+
+impl Pages {
+    /// A page from its template.
+    ///
+    /// # Errors
+    /// When the template and its values do not fit, which would be a fault of ours.
+    fn page(&self, status: StatusCode, template: &str, values: Value) -> Answer {
+        let html = self
+            .templates
+            .render(template, values)
+            .map_err(|error| Problem::Internal(format!("the page {template}: {error:#}")))?;
+        let mut response = Response::new(html.into());
+        *response.status_mut() = status;
+        let sent = response.headers_mut();
+        sent.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        sent.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        // Pages show what is known now, and only to who may see it.
+        sent.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
+    }
+
+    /// A problem as a page, where the visitor can do something about it; others stay as they are.
+    fn problem(&self, shared: &Shared, problem: Problem, back: &str) -> Answer {
+        let (title, detail) = match &problem {
+            Problem::Invalid(detail) => ("This cannot be read", detail.clone()),
+            Problem::NotFound(detail) => ("Not here", detail.clone()),
+            Problem::Conflict(detail) => ("Not possible now", detail.clone()),
+            Problem::Stale { .. } => {
+                ("Changed in the meantime", "somebody was faster; look again".to_owned())
+            }
+            Problem::Unusable(_)
+            | Problem::Unauthenticated(_)
+            | Problem::Forbidden(_)
+            | Problem::MethodNotAllowed
+            | Problem::TooLarge { .. }
+            | Problem::UnsupportedMedia(_)
+            | Problem::Unavailable { .. }
+            | Problem::Internal(_) => return Err(problem),
+        };
+        let values = json!({ "title": title, "detail": detail, "back": back });
+        let frame = frame(shared, "problem", &default_zone(shared));
+        self.page(problem.status(), "problem.html", merged(frame, values))
+    }
+}
+
+/// What the frame of every page shows.
+fn frame(shared: &Shared, page: &str, zone: &Zone) -> Value {
+    json!({
+        "page": page,
+        "place": shared.store.cursor().borrow().0,
+        "zone": zone.label_at(shared.clock.now()),
+    })
+}
+
+/// Two objects as one.
+fn merged(frame: Value, values: Value) -> Value {
+    let object = |value| match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    Value::Object(object(frame).into_iter().chain(object(values)).collect())
+}
+
+/// The zone that pages are in, unless they show one incident.
+fn default_zone(shared: &Shared) -> Zone {
+    Zone::parse(&shared.config().timezone).unwrap_or_default()
+}
+
+/// A moment for a template: as machines and as people read it.
+fn moment(at: Timestamp, zone: &Zone) -> Value {
+    let clock = zone.wall_clock(at);
+    json!({
+        "utc": at.to_string(),
+        "text": format!("{} {}:{:02}", clock.date(), clock.minutes(), clock.second),
+    })
+}
+
+/// A moment that may not be known.
+fn moment_if_any(at: Option<Timestamp>, zone: &Zone) -> Value {
+    at.map_or(Value::Null, |at| moment(at, zone))
+}
+
+/// A length as people say it: its two largest units.
+fn length(span: Span) -> String {
+    const UNITS: [(&str, i64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+    let mut seconds = span.seconds().abs();
+    let sign = if span.is_negative() { "-" } else { "" };
+    let mut parts = Vec::new();
+    for (unit, size) in UNITS {
+        let count = seconds / size;
+        seconds %= size;
+        if count > 0 {
+            parts.push(format!("{count}{unit}"));
+        } else if !parts.is_empty() {
+            break;
+        }
+        if parts.len() == 2 {
+            break;
+        }
+    }
+    if parts.is_empty() { "0s".to_owned() } else { format!("{sign}{}", parts.join(" ")) }
+}
+
+/// An alert as the templates show it.
+fn alert(episode: &Episode, zone: &Zone) -> Value {
+    json!({
+        "name": episode.alertname(),
+        "service": episode.service,
+        "severity": episode.severity.as_str(),
+        "status": episode.status().as_str(),
+        "starts_at": moment(episode.starts_at(), zone),
+        "ends_at": moment_if_any(episode.ends_at(), zone),
+        "incident": episode.incident(),
+        "reason": episode.reason,
+        "labels": episode.labels.iter().collect::<Vec<_>>(),
+        "links": links(&episode.links),
+    })
+}
+
+/// The links that may be shown: only what a browser should follow.
+fn links(links: &[crate::domain::Link]) -> Vec<Value> {
+    let is_shown = |link: &&crate::domain::Link| escape::url(&link.url).is_some();
+    links.iter().filter(is_shown).map(|link| json!({ "rel": link.rel, "url": link.url })).collect()
+}
+
+/// The zone of an incident's page.
+fn zone_of(report: &Report, shared: &Shared) -> Zone {
+    let own = report.timezone.as_deref().and_then(|name| Zone::parse(name).ok());
+    own.unwrap_or_else(|| default_zone(shared))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_show_their_two_largest_units() {
+        let check = |seconds: i64, expect: &str| {
+            assert_eq!(length(Span::from_seconds(seconds)), expect, "{seconds}");
+        };
+        check(0, "0s");
+        check(59, "59s");
+        check(60, "1m");
+        check(3_661, "1h 1m");
+        check(3_601, "1h");
+        check(90_061, "1d 1h");
+        check(-300, "-5m");
+    }
+
+    #[test]
+    fn only_web_addresses_become_links() {
+        let link = |url: &str| crate::domain::Link { rel: "generator".into(), url: url.into() };
+        let shown = links(&[
+            link("https://prometheus.example/graph"),
+            link("javascript:alert(1)"),
+            link("data:text/html,x"),
+            link("http://a.example/\"onmouseover=\"x"),
+        ]);
+        assert!(shown.iter().all(|link| link["url"].as_str().unwrap().starts_with("http")));
+        assert_eq!(shown[0]["url"], "https://prometheus.example/graph");
+    }
+}

@@ -1,0 +1,232 @@
+//! The sections of a report that are tables and lists of evidence.
+
+use std::collections::BTreeMap;
+
+use super::escape;
+use super::report::{Block, Inline, Layout, Line, Table, cell, strong, text};
+use super::sections::{heading, paragraph};
+use crate::domain::draft::Question;
+use crate::domain::incident::{CandidateKind, Caveat, CaveatKind};
+use crate::domain::milestone::{Measure, MeasureValue, MilestoneState, MilestoneValue};
+use crate::domain::timeline::{EntryId, Provenance};
+use crate::domain::{Episode, EpisodeStatus};
+use crate::timeline::words;
+
+/// Most rows of the table of alerts; the others are counted, and all are in the JSON draft.
+const ALERT_ROWS_MAX: usize = 200;
+
+/// The milestones and the lengths between them, each with where it comes from.
+pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
+    heading(blocks, "Measures");
+    let row_name = |entry: Option<&EntryId>| {
+        entry
+            .and_then(|id| layout.row_of(id))
+            .map_or_else(|| "-".to_owned(), |row| format!("row {row}"))
+    };
+    let measured = |value: &MeasureValue| -> Vec<Line> {
+        let length = match (value.state, value.length) {
+            (MilestoneState::Recorded, Some(length)) => words::duration(length),
+            (MilestoneState::Invalid, Some(length)) => {
+                format!("invalid: {}", words::duration(length))
+            }
+            (MilestoneState::Pending, _) => "pending".to_owned(),
+            (_, _) => "not recorded".to_owned(),
+        };
+        vec![
+            cell(measure_name(value.measure)),
+            vec![strong(length)],
+            cell(value.measure.formula()),
+            cell(row_name(value.from.as_ref())),
+            cell(row_name(value.to.as_ref())),
+        ]
+    };
+    blocks.push(Block::Table(Table {
+        head: vec!["Measure", "Length", "Formula", "From", "To"],
+        rows: layout.draft.measures.iter().map(measured).collect(),
+        wide: 2,
+    }));
+    let marked = |value: &MilestoneValue| -> Vec<Line> {
+        let when = match (value.at, value.state) {
+            (Some(at), _) => layout.clocks.short(at),
+            (None, MilestoneState::Pending) => "pending".to_owned(),
+            (None, _) => "not recorded".to_owned(),
+        };
+        let mut how = value.provenance.map_or("-", Provenance::as_str).to_owned();
+        if let (Some(Provenance::Entered), Some(at), Some(derived)) =
+            (value.provenance, value.at, value.derived)
+            && at != derived
+        {
+            how = format!("{how}; the records say {}", layout.clocks.short(derived));
+        }
+        let name = words::capital(value.milestone.as_str());
+        vec![cell(name), cell(when), cell(how), cell(row_name(value.entry.as_ref()))]
+    };
+    blocks.push(Block::Table(Table {
+        head: vec!["Milestone", "Time", "How we know", "Where"],
+        rows: layout.draft.milestones.iter().map(marked).collect(),
+        wide: 2,
+    }));
+}
+
+const fn measure_name(measure: Measure) -> &'static str {
+    match measure {
+        Measure::TimeToDetect => "Time to detect (TTD)",
+        Measure::TimeToAcknowledge => "Time to acknowledge (TTA)",
+        Measure::TimeToMitigate => "Time to mitigate (TTM)",
+        Measure::TimeToResolve => "Time to resolve (TTR)",
+        Measure::Duration => "Duration",
+    }
+}
+
+/// What may have caused it, by rule.
+pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
+    heading(blocks, "Candidate causes");
+    let all = &layout.draft.candidate_causes;
+    if all.is_empty() {
+        paragraph(blocks, vec![text("None: no change or service stands out.")]);
+        return;
+    }
+    let lead =
+        "Ranked by rule from the records. Candidates, not findings: people confirm or refute them.";
+    paragraph(blocks, vec![text(lead)]);
+    for (kind, name) in [(CandidateKind::Change, "Changes"), (CandidateKind::Service, "Services")] {
+        let lines: Vec<Line> = all
+            .iter()
+            .filter(|candidate| candidate.kind == kind)
+            .map(|candidate| {
+                let why = candidate.why.join("; ");
+                let why = if why.is_empty() { String::new() } else { format!(" Why: {why}.") };
+                let row = layout.row_of(&EntryId(candidate.reference.clone()));
+                let where_to = match (candidate.kind, row) {
+                    (CandidateKind::Change, Some(row)) => format!("row {row}, "),
+                    (CandidateKind::Change, None) | (CandidateKind::Service, _) => String::new(),
+                };
+                let score = words::number((candidate.score * 100.0).round() / 100.0);
+                vec![
+                    strong(candidate.summary.clone()),
+                    text(format!(" ({where_to}score {score}).{why}")),
+                ]
+            })
+            .collect();
+        if !lines.is_empty() {
+            blocks.push(Block::Heading(3, name.to_owned()));
+            blocks.push(Block::Ranked(lines));
+        }
+    }
+}
+
+/// The alerts, those alike in one row, and those beside the incident.
+pub(super) fn alerts(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
+    heading(blocks, "Alerts");
+    let draft = layout.draft;
+    if draft.alerts.is_empty() {
+        paragraph(blocks, vec![text("None.")]);
+    } else {
+        let mut groups: Vec<Vec<&Episode>> = Vec::new();
+        let mut places = BTreeMap::new();
+        for episode in &draft.alerts {
+            let alike = (episode.alertname(), episode.service.as_ref(), episode.severity.rank());
+            let place = *places.entry(alike).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some(group) => group.push(episode),
+                None => groups.push(vec![episode]),
+            }
+        }
+        let rows =
+            groups.iter().take(ALERT_ROWS_MAX).map(|group| alert_row(layout, group)).collect();
+        blocks.push(Block::Table(Table {
+            head: vec!["Alert", "Service", "Severity", "Firings", "Began", "Ended", "Runbook"],
+            rows,
+            wide: 0,
+        }));
+        if groups.len() > ALERT_ROWS_MAX {
+            let more = groups.len() - ALERT_ROWS_MAX;
+            paragraph(blocks, vec![text(format!("And {more} more; the JSON draft has them all."))]);
+        }
+    }
+    if !draft.context.is_empty() {
+        blocks.push(Block::Heading(3, "Beside the incident".to_owned()));
+        paragraph(blocks, vec![text("Not counted as its alerts.")]);
+        let line = |episode: &Episode| {
+            let end = episode.ends_at().map_or_else(
+                || words::status(episode.status()).to_owned(),
+                |end| layout.clocks.full(end),
+            );
+            let from = layout.clocks.full(episode.starts_at());
+            vec![text(format!("{}, {from} to {end}: {}", words::symptom(episode), episode.reason))]
+        };
+        let shown = draft.context.iter().take(ALERT_ROWS_MAX);
+        blocks.push(Block::Bullets(shown.map(line).collect()));
+    }
+}
+
+fn alert_row(layout: &Layout<'_>, group: &[&Episode]) -> Vec<Line> {
+    let clocks = &layout.clocks;
+    let Some(first) = group.first() else { return Vec::new() };
+    let began = group.iter().map(|e| e.starts_at()).min().unwrap_or_else(|| first.starts_at());
+    let firing = group.iter().filter(|e| e.is_firing()).count();
+    let unknown = group.iter().any(|e| e.status() == EpisodeStatus::Unknown);
+    let last_end = group.iter().filter_map(|e| e.ends_at()).max();
+    let ended = match (firing, last_end) {
+        (0, Some(end)) if unknown => format!("unknown, last known at {}", clocks.short(end)),
+        (0, Some(end)) => clocks.short(end),
+        (firing, _) if group.len() > 1 => format!("{firing} still firing"),
+        (_, _) => "still firing".to_owned(),
+    };
+    let name = first.alertname().to_owned();
+    let link = |rel: &str| {
+        let links = group.iter().flat_map(|e| &e.links);
+        links.filter(|link| link.rel.as_str() == rel).find_map(|link| escape::url(&link.url))
+    };
+    let name = match link("generator").or_else(|| link("dashboard")) {
+        Some(url) => vec![Inline::Link { text: name, url: url.to_string() }],
+        None => cell(name),
+    };
+    let annotated = ["runbook_url", "runbook"]
+        .iter()
+        .find_map(|n| group.iter().find_map(|e| escape::url(e.annotations.value(n)?)));
+    let runbook = match link("runbook").or(annotated) {
+        Some(url) => vec![Inline::Link { text: "runbook".to_owned(), url: url.to_string() }],
+        None => cell("none"),
+    };
+    let service = first.service.as_ref().map_or("-", |s| s.as_str());
+    vec![
+        name,
+        cell(service),
+        cell(first.severity.as_str()),
+        cell(group.len().to_string()),
+        cell(clocks.short(began)),
+        cell(ended),
+        runbook,
+    ]
+}
+
+/// What only people know, and what the records cannot say.
+pub(super) fn open_questions(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
+    heading(blocks, "Open questions");
+    let draft = layout.draft;
+    if draft.todo.is_empty() && draft.caveats.is_empty() {
+        paragraph(blocks, vec![text("None.")]);
+        return;
+    }
+    if !draft.todo.is_empty() {
+        let line = |q: &Question| {
+            let section = words::capital(&q.section.as_str().replace('_', " "));
+            vec![strong(format!("{section}:")), text(format!(" {}", q.question))]
+        };
+        blocks.push(Block::Bullets(draft.todo.iter().map(line).collect()));
+    }
+    if !draft.caveats.is_empty() {
+        paragraph(blocks, vec![strong("What the records cannot say:")]);
+        let line = |caveat: &Caveat| {
+            let when = match caveat.until {
+                Some(until) => layout.clocks.range(caveat.at, until),
+                None => layout.clocks.short(caveat.at),
+            };
+            let text_only = caveat.kind == CaveatKind::Late && caveat.at == draft.as_of;
+            let when = if text_only { String::new() } else { format!("{when}: ") };
+            vec![text(format!("{when}{}", caveat.text))]
+        };
+        blocks.push(Block::Bullets(draft.caveats.iter().map(line).collect()));
+    }
+}

@@ -1,0 +1,325 @@
+//! Deliveries as they came in: their rows, raw bodies, sources, and the quarantine.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::StoreError;
+use super::error::Trying;
+use super::paging::Place;
+use super::rows::{At, count, from_int, int, moment, named};
+use super::types::{DeliveryRow, Quarantine, QuarantineRow, RawDelivery, SourceRow};
+use crate::domain::record::Delivery;
+use crate::domain::{Name, Seq, Timestamp};
+
+/// The quarantine holds at most this many rows …
+const QUARANTINE_ROWS_MAX: u64 = 1_000;
+/// … and this many bytes of bodies. The oldest go first.
+const QUARANTINE_BYTES_MAX: u64 = 64 << 20;
+/// One body cannot push everything else out of the quarantine: of its refused alerts, this many
+/// get a row. The number of all of them stands in the delivery's row.
+const REFUSED_ROWS_MAX: usize = 200;
+/// The reason of a refused alert, beside those of whole bodies.
+const REASON_ALERT: &str = "alert";
+
+/// What the list of deliveries says of one, beside its receipt.
+#[derive(Debug)]
+pub(super) struct NewDelivery {
+    source: Name,
+    alerts: u64,
+    rejected: u64,
+    is_test: bool,
+}
+
+impl NewDelivery {
+    pub(super) fn of(delivery: &Delivery) -> Self {
+        Self {
+            source: delivery.source.clone(),
+            alerts: delivery.words.len() as u64,
+            rejected: delivery.rejected,
+            is_test: !delivery.words.is_empty() && delivery.words.iter().all(|word| word.is_test),
+        }
+    }
+}
+
+/// Where and when a delivery was received.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Receipt {
+    pub(super) seq: Seq,
+    pub(super) received_at: Timestamp,
+    pub(super) truly: Timestamp,
+}
+
+/// Stores what belongs to a delivery beside its ledger row.
+pub(super) fn insert(
+    connection: &Connection,
+    delivery: &NewDelivery,
+    receipt: Receipt,
+    raw: Option<&RawDelivery>,
+) -> Result<(), StoreError> {
+    let what = "storing a delivery";
+    let bytes = raw.map_or(0, |raw| raw.bytes.len());
+    connection
+        .prepare_cached(
+            "INSERT INTO deliveries (seq, source, received_at, true_received_at, bytes,
+                                     content_type, remote, alerts, rejected, is_test)
+             VALUES (:seq, :source, :received_at, :truly, :bytes,
+                     :content_type, :remote, :alerts, :rejected, :is_test)",
+        )
+        .and_then(|mut insert| {
+            insert.execute(named! {
+                seq: int(receipt.seq.0), source: delivery.source.as_str(),
+                received_at: At(receipt.received_at), truly: At(receipt.truly),
+                bytes: int(bytes as u64),
+                content_type: raw.map_or("", |raw| raw.content_type.as_str()),
+                remote: raw.map_or("", |raw| raw.remote.as_str()),
+                alerts: int(delivery.alerts), rejected: int(delivery.rejected),
+                is_test: delivery.is_test,
+            })
+        })
+        .trying(what)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO sources (name, last_delivery_at, deliveries) VALUES (:name, :at, 1)
+             ON CONFLICT (name) DO UPDATE SET
+                 last_delivery_at = max(last_delivery_at, excluded.last_delivery_at),
+                 deliveries = deliveries + 1",
+        )
+        .and_then(|mut upsert| {
+            upsert.execute(named! { name: delivery.source.as_str(), at: At(receipt.received_at) })
+        })
+        .trying("noting a source")?;
+    let Some(raw) = raw else { return Ok(()) };
+    connection
+        .prepare_cached("INSERT INTO raw_bodies (seq, body) VALUES (:seq, :body)")
+        .and_then(|mut insert| {
+            insert.execute(named! { seq: int(receipt.seq.0), body: &raw.bytes[..] })
+        })
+        .trying(what)?;
+    for refused in raw.refused.iter().take(REFUSED_ROWS_MAX) {
+        let row = NewQuarantine {
+            source: &delivery.source,
+            received_at: receipt.received_at,
+            reason: REASON_ALERT,
+            problem: &refused.problem,
+            delivery: Some(receipt.seq),
+            place: Some(refused.index as u64),
+            bytes: bytes as u64,
+            body: None,
+        };
+        insert_quarantine(connection, &row)?;
+    }
+    if !raw.refused.is_empty() {
+        bound_quarantine_rows(connection)?;
+    }
+    Ok(())
+}
+
+/// Deliveries older than a place, newest first.
+pub(super) fn list(
+    connection: &Connection,
+    place: Place,
+    limit: usize,
+) -> Result<Vec<(Place, DeliveryRow)>, StoreError> {
+    connection
+        .prepare_cached(
+            "SELECT seq, source, received_at, true_received_at, bytes, content_type, remote,
+                    alerts, rejected, is_test,
+                    EXISTS (SELECT 1 FROM raw_bodies r WHERE r.seq = d.seq) AS has_raw
+             FROM deliveries d WHERE seq < :before ORDER BY seq DESC LIMIT :limit",
+        )
+        .and_then(|mut select| {
+            select
+                .query_map(named! { before: place.id, limit: int(limit as u64) }, delivery_row)?
+                .collect()
+        })
+        .trying("listing deliveries")
+}
+
+fn delivery_row(row: &Row<'_>) -> rusqlite::Result<(Place, DeliveryRow)> {
+    let place = Place { at: 0, id: row.get("seq")? };
+    let delivery = DeliveryRow {
+        seq: Seq(from_int(place.id)),
+        source: Name::from(row.get_ref("source")?.as_str()?),
+        received_at: moment(row, "received_at")?,
+        true_received_at: moment(row, "true_received_at")?,
+        bytes: count(row, "bytes")?,
+        content_type: row.get("content_type")?,
+        remote: row.get("remote")?,
+        alerts: count(row, "alerts")?,
+        rejected: count(row, "rejected")?,
+        is_test: row.get("is_test")?,
+        has_raw: row.get("has_raw")?,
+    };
+    Ok((place, delivery))
+}
+
+/// The raw body of a delivery, while it is kept.
+pub(super) fn raw(connection: &Connection, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
+    connection
+        .prepare_cached("SELECT body FROM raw_bodies WHERE seq = :seq")
+        .and_then(|mut select| {
+            select.query_row(named! { seq: int(seq.0) }, |row| row.get(0)).optional()
+        })
+        .trying("reading a raw body")
+}
+
+/// Sources with their last word, by name.
+pub(super) fn sources(connection: &Connection) -> Result<Vec<SourceRow>, StoreError> {
+    connection
+        .prepare_cached("SELECT name, last_delivery_at, deliveries FROM sources ORDER BY name")
+        .and_then(|mut select| {
+            select
+                .query_map([], |row| {
+                    Ok(SourceRow {
+                        name: Name::from(row.get_ref("name")?.as_str()?),
+                        last_delivery_at: moment(row, "last_delivery_at")?,
+                        deliveries: count(row, "deliveries")?,
+                    })
+                })?
+                .collect()
+        })
+        .trying("listing sources")
+}
+
+/// A row for the quarantine.
+struct NewQuarantine<'a> {
+    source: &'a Name,
+    received_at: Timestamp,
+    reason: &'a str,
+    problem: &'a str,
+    delivery: Option<Seq>,
+    place: Option<u64>,
+    bytes: u64,
+    body: Option<&'a [u8]>,
+}
+
+/// Puts a body in quarantine, within bounds; returns its number.
+pub(super) fn quarantine(
+    connection: &Connection,
+    quarantine: &Quarantine,
+) -> Result<u64, StoreError> {
+    let row = NewQuarantine {
+        source: &quarantine.source,
+        received_at: quarantine.received_at,
+        reason: quarantine.reason,
+        problem: &quarantine.problem,
+        delivery: None,
+        place: None,
+        bytes: quarantine.bytes.len() as u64,
+        body: Some(&quarantine.bytes),
+    };
+    let number = insert_quarantine(connection, &row)?;
+    bound_quarantine_rows(connection)?;
+    Ok(number)
+}
+
+fn insert_quarantine(connection: &Connection, row: &NewQuarantine<'_>) -> Result<u64, StoreError> {
+    // The newest row is never dropped, so a number is never given twice.
+    connection
+        .prepare_cached(
+            "INSERT INTO quarantine
+                 (source, received_at, reason, problem, delivery, place, bytes, body)
+             VALUES (:source, :received_at, :reason, :problem, :delivery, :place, :bytes, :body)",
+        )
+        .and_then(|mut insert| {
+            insert.execute(named! {
+                source: row.source.as_str(), received_at: At(row.received_at),
+                reason: row.reason, problem: row.problem,
+                delivery: row.delivery.map(|seq| int(seq.0)), place: row.place.map(int),
+                bytes: int(row.bytes), body: row.body,
+            })
+        })
+        .trying("putting a body in quarantine")?;
+    Ok(from_int(connection.last_insert_rowid()))
+}
+
+/// Numbers follow each other without a gap, so the number bounds the rows.
+fn bound_quarantine_rows(connection: &Connection) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "DELETE FROM quarantine
+             WHERE number <= (SELECT max(number) FROM quarantine) - :rows",
+        )
+        .and_then(|mut delete| delete.execute(named! { rows: int(QUARANTINE_ROWS_MAX) }))
+        .trying("bounding the quarantine")?;
+    Ok(())
+}
+
+/// How many bytes of bodies stand in quarantine.
+pub(super) fn quarantined_bytes(connection: &Connection) -> Result<u64, StoreError> {
+    connection
+        .query_row("SELECT coalesce(sum(length(body)), 0) FROM quarantine", [], |row| row.get(0))
+        .map(from_int)
+        .trying("measuring the quarantine")
+}
+
+/// Drops the oldest rows until the bodies keep their bound. Asked from time to time rather than
+/// for each body, because it reads the whole quarantine.
+pub(super) fn bound_quarantine_bytes(connection: &Connection) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "DELETE FROM quarantine WHERE number <= (
+                 SELECT max(number) FROM (
+                     SELECT number, sum(length(body)) OVER (ORDER BY number DESC) AS newer_bytes
+                     FROM quarantine)
+                 WHERE newer_bytes > :bytes)
+             AND number < (SELECT max(number) FROM quarantine)",
+        )
+        .and_then(|mut delete| delete.execute(named! { bytes: int(QUARANTINE_BYTES_MAX) }))
+        .trying("bounding the quarantine")?;
+    Ok(())
+}
+
+/// True when the bodies in quarantine, plus what was just added, may be over their bound.
+pub(super) const fn is_over_bound(bytes: u64) -> bool {
+    bytes > QUARANTINE_BYTES_MAX
+}
+
+/// The quarantine before a place, newest first.
+pub(super) fn quarantined(
+    connection: &Connection,
+    place: Place,
+    limit: usize,
+) -> Result<Vec<(Place, QuarantineRow)>, StoreError> {
+    connection
+        .prepare_cached(
+            "SELECT number, source, received_at, reason, problem, delivery, place, bytes
+             FROM quarantine WHERE number < :before ORDER BY number DESC LIMIT :limit",
+        )
+        .and_then(|mut select| {
+            select
+                .query_map(named! { before: place.id, limit: int(limit as u64) }, quarantine_row)?
+                .collect()
+        })
+        .trying("listing the quarantine")
+}
+
+fn quarantine_row(row: &Row<'_>) -> rusqlite::Result<(Place, QuarantineRow)> {
+    let place = Place { at: 0, id: row.get("number")? };
+    let quarantined = QuarantineRow {
+        number: from_int(place.id),
+        source: Name::from(row.get_ref("source")?.as_str()?),
+        received_at: moment(row, "received_at")?,
+        reason: row.get("reason")?,
+        problem: row.get("problem")?,
+        delivery: row.get::<_, Option<i64>>("delivery")?.map(|seq| Seq(from_int(seq))),
+        index: row.get::<_, Option<i64>>("place")?.map(from_int),
+        bytes: count(row, "bytes")?,
+    };
+    Ok((place, quarantined))
+}
+
+/// The body of a quarantined row, where it has one of its own.
+pub(super) fn quarantined_body(
+    connection: &Connection,
+    number: u64,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    connection
+        .prepare_cached("SELECT body FROM quarantine WHERE number = :number")
+        .and_then(|mut select| {
+            select
+                .query_row(named! { number: int(number) }, |row| row.get::<_, Option<Vec<u8>>>(0))
+                .optional()
+        })
+        .trying("reading a quarantined body")
+        .map(Option::flatten)
+}

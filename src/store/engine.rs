@@ -1,0 +1,284 @@
+//! What the engine commits: rows of incidents, episodes and changes, together with its cursor, its
+//! snapshots, what it recalled, and what became of operations. Also the sign of life.
+//!
+//! Rows are made ready (as JSON) on the engine's own thread; the writer only stores them.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::StoreError;
+use super::changes::{self, ChangeColumns};
+use super::episodes::{self, EpisodeColumns};
+use super::error::Trying;
+use super::incidents::{self, IncidentColumns, RevisionColumns};
+use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
+use super::types::{EngineCommit, HeartbeatRow, SignOfLife, Snapshot};
+use crate::domain::record::Outcome;
+use crate::domain::{Seq, Topology};
+
+/// Outcomes that are kept. A person waits seconds for one; a script may come back later.
+const OUTCOMES_KEPT: u64 = 10_000;
+/// Snapshots that are kept: the newest, and one more should that one turn out unreadable.
+const SNAPSHOTS_KEPT: u64 = 2;
+
+/// A commit of the engine, ready to be stored.
+#[derive(Debug)]
+pub(super) struct PreparedCommit {
+    pub(super) cursor: Seq,
+    episodes: Vec<EpisodeColumns>,
+    incidents: Vec<IncidentColumns>,
+    changes: Vec<ChangeColumns>,
+    revisions: Vec<RevisionColumns>,
+    outcomes: Vec<(Seq, String)>,
+    recalls: Vec<(Seq, Vec<u8>)>,
+    snapshot: Option<Vec<u8>>,
+    heartbeats: Option<Vec<(String, String)>>,
+    topology: Option<String>,
+}
+
+impl PreparedCommit {
+    pub(super) fn new(commit: EngineCommit) -> Result<Self, StoreError> {
+        Ok(Self {
+            cursor: commit.cursor,
+            episodes: each(&commit.episodes, EpisodeColumns::of)?,
+            incidents: each(&commit.incidents, IncidentColumns::of)?,
+            changes: each(&commit.changes, ChangeColumns::of)?,
+            revisions: each(&commit.revisions, |(id, revision)| {
+                RevisionColumns::of(*id, revision)
+            })?,
+            outcomes: each(&commit.outcomes, |(seq, outcome)| {
+                Ok((*seq, to_json(outcome, "an outcome")?))
+            })?,
+            recalls: commit.recalls,
+            snapshot: commit.snapshot,
+            heartbeats: commit
+                .heartbeats
+                .map(|rows| {
+                    each(&rows, |row| Ok((row.name.to_string(), to_json(row, "a heartbeat")?)))
+                })
+                .transpose()?,
+            topology: commit
+                .topology
+                .map(|topology| to_json(&topology, "the service graph"))
+                .transpose()?,
+        })
+    }
+
+    /// What it takes while it waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.episodes.iter().map(EpisodeColumns::bytes).sum::<usize>()
+            + self.incidents.iter().map(IncidentColumns::bytes).sum::<usize>()
+            + self.changes.iter().map(ChangeColumns::bytes).sum::<usize>()
+            + self.revisions.iter().map(RevisionColumns::bytes).sum::<usize>()
+            + self.recalls.iter().map(|(_, bytes)| bytes.len()).sum::<usize>()
+            + self.snapshot.as_ref().map_or(0, Vec::len)
+    }
+}
+
+fn each<T, U>(
+    list: &[T],
+    make: impl FnMut(&T) -> Result<U, StoreError>,
+) -> Result<Vec<U>, StoreError> {
+    list.iter().map(make).collect()
+}
+
+/// Stores a commit in the transaction that is open.
+///
+/// # Errors
+/// Also when the cursor would go back or stand beyond the head: both mean that somebody works on
+/// another ledger than this one, and nothing of it may be kept.
+pub(super) fn store(
+    connection: &Connection,
+    commit: &PreparedCommit,
+    cursor: Seq,
+    head: Seq,
+) -> Result<(), StoreError> {
+    if commit.cursor < cursor || commit.cursor > head {
+        return Err(StoreError::Broken(format!(
+            "the engine's cursor cannot go from {cursor} to {} while the ledger ends at {head}; \
+             restart scribed so that it begins from its last snapshot",
+            commit.cursor
+        )));
+    }
+    commit.incidents.iter().try_for_each(|row| incidents::upsert(connection, row))?;
+    commit.episodes.iter().try_for_each(|row| episodes::upsert(connection, row))?;
+    commit.changes.iter().try_for_each(|row| changes::upsert(connection, row))?;
+    commit.revisions.iter().try_for_each(|row| incidents::insert_revision(connection, row))?;
+    for (seq, json) in &commit.outcomes {
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO outcomes (seq, json) VALUES (:seq, :json)")
+            .and_then(|mut insert| insert.execute(named! { seq: int(seq.0), json: json }))
+            .trying("storing an outcome")?;
+    }
+    for (seq, recalled) in &commit.recalls {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO recalls (seq, recalled) VALUES (:seq, :recalled)",
+            )
+            .and_then(|mut insert| insert.execute(named! { seq: int(seq.0), recalled: recalled }))
+            .trying("storing what was recalled")?;
+    }
+    if let Some(state) = &commit.snapshot {
+        store_snapshot(connection, commit.cursor, state)?;
+    }
+    if let Some(rows) = &commit.heartbeats {
+        store_heartbeats(connection, rows)?;
+    }
+    if let Some(json) = &commit.topology {
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO topology (only, json) VALUES (1, :json)")
+            .and_then(|mut insert| insert.execute(named! { json: json }))
+            .trying("storing the service graph")?;
+    }
+    connection
+        .prepare_cached("UPDATE engine SET cursor = :cursor WHERE only = 1")
+        .and_then(|mut update| update.execute(named! { cursor: int(commit.cursor.0) }))
+        .trying("storing the engine's cursor")?;
+    Ok(())
+}
+
+/// A snapshot makes what was recalled before it needless; old outcomes go on the same occasion.
+fn store_snapshot(connection: &Connection, seq: Seq, state: &[u8]) -> Result<(), StoreError> {
+    let what = "storing a snapshot";
+    connection
+        .execute(
+            "INSERT OR REPLACE INTO snapshots (seq, state) VALUES (:seq, :state)",
+            named! { seq: int(seq.0), state: state },
+        )
+        .trying(what)?;
+    connection
+        .execute(
+            "DELETE FROM snapshots WHERE seq NOT IN
+             (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT :kept)",
+            named! { kept: int(SNAPSHOTS_KEPT) },
+        )
+        .trying(what)?;
+    connection
+        .execute("DELETE FROM recalls WHERE seq <= :seq", named! { seq: int(seq.0) })
+        .trying(what)?;
+    connection
+        .execute(
+            "DELETE FROM outcomes WHERE seq <=
+             (SELECT seq FROM outcomes ORDER BY seq DESC LIMIT 1 OFFSET :kept)",
+            named! { kept: int(OUTCOMES_KEPT) },
+        )
+        .trying(what)?;
+    Ok(())
+}
+
+fn store_heartbeats(connection: &Connection, rows: &[(String, String)]) -> Result<(), StoreError> {
+    let what = "storing the heartbeats";
+    connection.execute("DELETE FROM heartbeats", []).trying(what)?;
+    for (name, json) in rows {
+        connection
+            .prepare_cached("INSERT INTO heartbeats (name, json) VALUES (:name, :json)")
+            .and_then(|mut insert| insert.execute(named! { name: name, json: json }))
+            .trying(what)?;
+    }
+    Ok(())
+}
+
+/// Up to where the engine has worked.
+pub(super) fn cursor(connection: &Connection) -> Result<Seq, StoreError> {
+    connection
+        .query_row("SELECT cursor FROM engine WHERE only = 1", [], |row| count(row, "cursor"))
+        .trying("reading the engine's cursor")
+        .map(Seq)
+}
+
+/// The newest snapshot.
+pub(super) fn snapshot(connection: &Connection) -> Result<Option<Snapshot>, StoreError> {
+    connection
+        .query_row("SELECT seq, state FROM snapshots ORDER BY seq DESC LIMIT 1", [], |row| {
+            Ok(Snapshot { seq: Seq(count(row, "seq")?), bytes: row.get("state")? })
+        })
+        .optional()
+        .trying("reading the newest snapshot")
+}
+
+/// Up to where the newest snapshot reaches.
+pub(super) fn snapshot_seq(connection: &Connection) -> Result<Option<Seq>, StoreError> {
+    connection
+        .query_row("SELECT max(seq) FROM snapshots", [], |row| row.get::<_, Option<i64>>(0))
+        .trying("finding the newest snapshot")
+        .map(|seq| seq.map(|seq| Seq(from_int(seq))))
+}
+
+/// What was recalled for records behind a place.
+pub(super) fn recalls_after(
+    connection: &Connection,
+    seq: Seq,
+) -> Result<Vec<(Seq, Vec<u8>)>, StoreError> {
+    connection
+        .prepare_cached("SELECT seq, recalled FROM recalls WHERE seq > :seq ORDER BY seq")
+        .and_then(|mut select| {
+            select
+                .query_map(named! { seq: int(seq.0) }, |row| {
+                    Ok((Seq(count(row, "seq")?), row.get("recalled")?))
+                })?
+                .collect()
+        })
+        .trying("reading what was recalled")
+}
+
+/// What became of an operation.
+pub(super) fn outcome(connection: &Connection, seq: Seq) -> Result<Option<Outcome>, StoreError> {
+    connection
+        .prepare_cached("SELECT json FROM outcomes WHERE seq = :seq")
+        .and_then(|mut select| {
+            select
+                .query_row(named! { seq: int(seq.0) }, |row| row.get::<_, String>("json"))
+                .optional()
+        })
+        .trying("reading an outcome")?
+        .map(|json| from_json(&json, "an outcome"))
+        .transpose()
+}
+
+/// The service graph as last set.
+pub(super) fn topology(connection: &Connection) -> Result<Option<Topology>, StoreError> {
+    connection
+        .query_row("SELECT json FROM topology", [], |row| row.get::<_, String>("json"))
+        .optional()
+        .trying("reading the service graph")?
+        .map(|json| from_json(&json, "the service graph"))
+        .transpose()
+}
+
+/// Heartbeats as they stand, in the engine's order.
+pub(super) fn heartbeats(connection: &Connection) -> Result<Vec<HeartbeatRow>, StoreError> {
+    let rows: Vec<String> = connection
+        .prepare_cached("SELECT json FROM heartbeats ORDER BY place")
+        .and_then(|mut select| select.query_map([], |row| row.get("json"))?.collect())
+        .trying("reading the heartbeats")?;
+    rows.iter().map(|json| from_json(json, "a heartbeat")).collect()
+}
+
+/// The last sign of life.
+pub(super) fn sign_of_life(connection: &Connection) -> Result<Option<SignOfLife>, StoreError> {
+    connection
+        .query_row("SELECT wall_at, machine_at FROM sign_of_life", [], |row| {
+            Ok(SignOfLife {
+                wall: moment(row, "wall_at")?,
+                machine: moment_if_any(row, "machine_at")?,
+            })
+        })
+        .optional()
+        .trying("reading the last sign of life")
+}
+
+/// Writes a sign of life.
+pub(super) fn note_sign_of_life(
+    connection: &Connection,
+    sign: SignOfLife,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO sign_of_life (only, wall_at, machine_at)
+             VALUES (1, :wall, :machine)",
+        )
+        .and_then(|mut insert| {
+            insert.execute(named! { wall: At(sign.wall), machine: sign.machine.map(At) })
+        })
+        .trying("writing a sign of life")?;
+    Ok(())
+}

@@ -1,0 +1,250 @@
+//! Incidents and their revisions as the machine left them, and the facts of one.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::error::Trying;
+use super::paging::Place;
+use super::rows::{At, from_int, from_json, int, named, to_json};
+use super::types::IncidentFilter;
+use super::{StoreError, changes, episodes};
+use crate::domain::facts::Revision;
+use crate::domain::incident::{LifecycleKind, Opening};
+use crate::domain::milestone::{Milestone, value_of};
+use crate::domain::{Facts, Incident, IncidentId, IncidentState, Timestamp};
+
+/// An incident's columns, made ready by the caller.
+#[derive(Debug)]
+pub(super) struct IncidentColumns {
+    id: i64,
+    state: &'static str,
+    merged_into: Option<i64>,
+    severity: &'static str,
+    started_at: Timestamp,
+    ended_at: Option<Timestamp>,
+    services: String,
+    search: String,
+    json: String,
+}
+
+impl IncidentColumns {
+    pub(super) fn of(incident: &Incident) -> Result<Self, StoreError> {
+        let mut services = "\n".to_owned();
+        for service in &incident.tally.services {
+            services.push_str(service.as_str());
+            services.push('\n');
+        }
+        let search = format!("{}\n{}{services}", incident.display_title(), incident.title);
+        let merged_into = match incident.state {
+            IncidentState::Merged { into } => Some(int(into.0)),
+            IncidentState::Open
+            | IncidentState::Acknowledged
+            | IncidentState::Mitigated
+            | IncidentState::Resolved => None,
+        };
+        Ok(Self {
+            id: int(incident.id.0),
+            state: incident.state.as_str(),
+            merged_into,
+            severity: incident.severity().as_str(),
+            started_at: started_at(incident),
+            ended_at: ended_at(incident),
+            services,
+            search: search.to_lowercase(),
+            json: to_json(incident, "an incident")?,
+        })
+    }
+
+    /// What it takes while it waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.json.len() + self.search.len() + self.services.len() + 256
+    }
+}
+
+/// Its onset; for one that has none, the moment at which it opened.
+fn started_at(incident: &Incident) -> Timestamp {
+    value_of(incident, Milestone::Onset).at.unwrap_or(match incident.opening {
+        Opening::Alert { at, .. } | Opening::Heartbeat { at, .. } | Opening::Split { at, .. } => at,
+    })
+}
+
+/// Its resolution. A merged one has none of its own: it ended when it became part of the other.
+fn ended_at(incident: &Incident) -> Option<Timestamp> {
+    let merged_at = || {
+        matches!(incident.state, IncidentState::Merged { .. }).then(|| {
+            incident
+                .last_event(|kind| matches!(kind, LifecycleKind::MergedInto(_)))
+                .map_or(incident.as_of, |event| event.at)
+        })
+    };
+    value_of(incident, Milestone::Resolution).at.or_else(merged_at)
+}
+
+/// Writes the newest state of an incident.
+pub(super) fn upsert(connection: &Connection, row: &IncidentColumns) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO incidents (id, state, merged_into, severity, started_at, ended_at,
+                                    services, search, json)
+             VALUES (:id, :state, :merged_into, :severity, :started_at, :ended_at,
+                     :services, :search, :json)
+             ON CONFLICT (id) DO UPDATE SET
+                 state = excluded.state, merged_into = excluded.merged_into,
+                 severity = excluded.severity, started_at = excluded.started_at,
+                 ended_at = excluded.ended_at, services = excluded.services,
+                 search = excluded.search, json = excluded.json",
+        )
+        .and_then(|mut upsert| {
+            upsert.execute(named! {
+                id: row.id, state: row.state, merged_into: row.merged_into,
+                severity: row.severity, started_at: At(row.started_at),
+                ended_at: row.ended_at.map(At), services: row.services, search: row.search,
+                json: row.json,
+            })
+        })
+        .trying("storing an incident")?;
+    Ok(())
+}
+
+/// A revision's columns, made ready by the caller.
+#[derive(Debug)]
+pub(super) struct RevisionColumns {
+    incident: i64,
+    revision: i64,
+    at: Timestamp,
+    json: String,
+}
+
+impl RevisionColumns {
+    pub(super) fn of(incident: IncidentId, revision: &Revision) -> Result<Self, StoreError> {
+        Ok(Self {
+            incident: int(incident.0),
+            revision: int(revision.revision),
+            at: revision.at,
+            json: to_json(revision, "a revision")?,
+        })
+    }
+
+    /// What it takes while it waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.json.len() + 64
+    }
+}
+
+/// Writes a revision.
+pub(super) fn insert_revision(
+    connection: &Connection,
+    row: &RevisionColumns,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO revisions (incident, revision, at, json)
+             VALUES (:incident, :revision, :at, :json)",
+        )
+        .and_then(|mut insert| {
+            insert.execute(named! {
+                incident: row.incident, revision: row.revision, at: At(row.at), json: row.json,
+            })
+        })
+        .trying("storing a revision")?;
+    Ok(())
+}
+
+/// One incident.
+pub(super) fn get(connection: &Connection, id: IncidentId) -> Result<Option<Incident>, StoreError> {
+    connection
+        .prepare_cached("SELECT json FROM incidents WHERE id = :id")
+        .and_then(|mut select| {
+            select
+                .query_row(named! { id: int(id.0) }, |row| row.get::<_, String>("json"))
+                .optional()
+        })
+        .trying("reading an incident")?
+        .map(|json| from_json(&json, &format!("incident {id}")))
+        .transpose()
+}
+
+/// One incident with everything it refers to. All of it is of one moment when the connection is in
+/// a transaction.
+pub(super) fn facts(connection: &Connection, id: IncidentId) -> Result<Option<Facts>, StoreError> {
+    let Some(incident) = get(connection, id)? else { return Ok(None) };
+    let mut changes = incident
+        .changes
+        .iter()
+        .filter_map(|id| changes::get(connection, *id).transpose())
+        .collect::<Result<Vec<_>, _>>()?;
+    changes.sort_by_key(|change| (change.report.at, change.id));
+    Ok(Some(Facts {
+        members: episodes::members(connection, id)?,
+        context: episodes::context(connection, id)?,
+        changes,
+        revisions: revisions(connection, id)?,
+        incident,
+    }))
+}
+
+fn revisions(connection: &Connection, id: IncidentId) -> Result<Vec<Revision>, StoreError> {
+    let rows: Vec<String> = connection
+        .prepare_cached("SELECT json FROM revisions WHERE incident = :incident ORDER BY revision")
+        .and_then(|mut select| {
+            select.query_map(named! { incident: int(id.0) }, |row| row.get("json"))?.collect()
+        })
+        .trying("reading the revisions of an incident")?;
+    rows.iter().map(|json| from_json(json, "a revision")).collect()
+}
+
+/// Incidents before a place, newest first. Matchers are not looked at.
+pub(super) fn list(
+    connection: &Connection,
+    filter: &IncidentFilter,
+    place: Place,
+    limit: usize,
+) -> Result<Vec<(Place, Incident)>, StoreError> {
+    let words =
+        |words: Vec<&str>| (!words.is_empty()).then(|| to_json(&words, "a filter")).transpose();
+    let states = words(filter.states.iter().map(String::as_str).collect())?;
+    let severities = words(filter.severities.iter().map(|severity| severity.as_str()).collect())?;
+    let service = filter.service.as_ref().map(|service| format!("\n{service}\n"));
+    let text = filter.text.as_ref().map(|text| text.to_lowercase());
+    let rows: Vec<(i64, String)> = connection
+        .prepare_cached(
+            "SELECT id, json FROM incidents i
+             WHERE id < :before
+               AND CASE WHEN :states IS NULL THEN state <> 'merged'
+                   ELSE state IN (SELECT value FROM json_each(:states)) END
+               AND (:severities IS NULL
+                    OR severity IN (SELECT value FROM json_each(:severities)))
+               AND (:service IS NULL OR instr(services, :service) > 0)
+               AND (:since IS NULL OR ended_at IS NULL OR ended_at >= :since)
+               AND (:until IS NULL OR started_at <= :until)
+               AND (:text IS NULL OR instr(search, :text) > 0 OR EXISTS (
+                    SELECT 1 FROM episodes e
+                    WHERE e.incident = i.id AND instr(e.search, :text) > 0))
+             ORDER BY id DESC LIMIT :limit",
+        )
+        .and_then(|mut select| {
+            select
+                .query_map(
+                    named! {
+                        before: place.id, states: states, severities: severities,
+                        service: service, since: filter.since.map(At),
+                        until: filter.until.map(At), text: text, limit: int(limit as u64),
+                    },
+                    |row| Ok((row.get("id")?, row.get("json")?)),
+                )?
+                .collect()
+        })
+        .trying("listing incidents")?;
+    rows.into_iter()
+        .map(|(id, json)| Ok((Place { at: 0, id }, from_json(&json, &format!("incident {id}"))?)))
+        .collect()
+}
+
+/// How many incidents are in each state, by state.
+pub(super) fn count_by_state(connection: &Connection) -> Result<Vec<(String, u64)>, StoreError> {
+    connection
+        .prepare_cached("SELECT state, count(*) FROM incidents GROUP BY state ORDER BY state")
+        .and_then(|mut select| {
+            select.query_map([], |row| Ok((row.get(0)?, from_int(row.get(1)?))))?.collect()
+        })
+        .trying("counting incidents")
+}

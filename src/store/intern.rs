@@ -1,0 +1,244 @@
+//! Texts that come again and again are stored once and named by a number.
+//!
+//! This is compression, not identity: a text may be stored twice, and nothing is ever looked up by
+//! text in the database, so no index with random keys stands in the way of a commit. The writer
+//! remembers, within bounds, which texts it stored lately; the map compares whole texts, so two
+//! texts with the same hash stay two.
+//!
+//! An **epoch** is what makes the texts removable: it begins with an empty memory, so ledger rows
+//! from its first record on can only name texts from its first number on. Once retention has
+//! dropped every older record, the older texts go too.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+
+use super::StoreError;
+use super::error::Trying;
+use super::rows::{from_int, int, named};
+use crate::domain::Seq;
+
+/// The memory's bound. 5,000 series of an everyday load take about 4 MiB.
+const REMEMBERED_BYTES_MAX: usize = 16 << 20;
+/// What an entry takes beside its text, roughly.
+const ENTRY_BYTES: usize = 48;
+/// An epoch ends after this many records even when nothing new was stored, so that texts which are
+/// repeated for years do not keep everything older than them alive.
+const EPOCH_RECORDS_MAX: u64 = 1_000_000;
+
+/// What must be put back when a transaction is rolled back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    next_id: u64,
+    epoch: Option<Seq>,
+}
+
+/// The writer's memory of what it stored. See the module.
+#[derive(Debug)]
+pub(super) struct Interner {
+    known: HashMap<Box<str>, u64>,
+    known_bytes: usize,
+    known_bytes_max: usize,
+    next_id: u64,
+    /// The first record of the running epoch; `None` until a text is stored after a start.
+    epoch: Option<Seq>,
+}
+
+impl Interner {
+    /// Begins with an empty memory, behind what is stored.
+    pub(super) fn open(connection: &Connection) -> Result<Self, StoreError> {
+        let newest: i64 = connection
+            .query_row("SELECT coalesce(max(id), 0) FROM interned", [], |row| row.get(0))
+            .trying("finding the newest interned text")?;
+        Ok(Self {
+            known: HashMap::new(),
+            known_bytes: 0,
+            known_bytes_max: REMEMBERED_BYTES_MAX,
+            next_id: from_int(newest) + 1,
+            epoch: None,
+        })
+    }
+
+    /// Ends the epoch when its time has come; asked before the texts of a record are stored, never
+    /// among them.
+    pub(super) fn begin_record(&mut self, seq: Seq) {
+        let is_old = self.epoch.is_some_and(|first| seq.0 - first.0 >= EPOCH_RECORDS_MAX);
+        if is_old || self.known_bytes > self.known_bytes_max {
+            self.forget();
+        }
+    }
+
+    /// The number of a text, storing it unless it is remembered.
+    pub(super) fn intern(
+        &mut self,
+        connection: &Connection,
+        seq: Seq,
+        text: &str,
+    ) -> Result<u64, StoreError> {
+        if let Some(id) = self.known.get(text) {
+            return Ok(*id);
+        }
+        let id = self.next_id;
+        if self.epoch.is_none() {
+            connection
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO intern_epochs (first_id, first_seq) VALUES (:id, :seq)",
+                )
+                .and_then(|mut insert| insert.execute(named! { id: int(id), seq: int(seq.0) }))
+                .trying("beginning an epoch of interned texts")?;
+            self.epoch = Some(seq);
+        }
+        connection
+            .prepare_cached("INSERT INTO interned (id, text) VALUES (:id, :text)")
+            .and_then(|mut insert| insert.execute(named! { id: int(id), text: text }))
+            .trying("storing a text")?;
+        self.next_id += 1;
+        self.known_bytes += text.len() + ENTRY_BYTES;
+        self.known.insert(text.into(), id);
+        Ok(id)
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark { next_id: self.next_id, epoch: self.epoch }
+    }
+
+    /// Forgets what was stored since the mark, because the database has forgotten it.
+    pub(super) fn roll_back(&mut self, mark: Mark) {
+        if self.next_id != mark.next_id {
+            self.known.retain(|_, id| *id < mark.next_id);
+            self.known_bytes = self.known.keys().map(|text| text.len() + ENTRY_BYTES).sum();
+        }
+        if self.epoch != mark.epoch {
+            // Whatever is still remembered belongs to the epoch that is in force again, or the
+            // memory is empty because that epoch was ended: beginning another one is always right.
+            self.forget();
+        }
+        self.next_id = mark.next_id;
+    }
+
+    fn forget(&mut self) {
+        self.known.clear();
+        self.known_bytes = 0;
+        self.epoch = None;
+    }
+
+    /// Makes the memory small enough to see it turn.
+    #[cfg(test)]
+    pub(super) fn limit_to(&mut self, bytes: usize) {
+        self.known_bytes_max = bytes;
+    }
+}
+
+/// Drops the texts that no record from `first_kept` on can name; returns how many.
+pub(super) fn drop_unused(
+    connection: &Connection,
+    first_kept: Seq,
+    limit: u64,
+) -> Result<usize, StoreError> {
+    let first_id: Option<i64> = connection
+        .query_row(
+            "SELECT max(first_id) FROM intern_epochs WHERE first_seq <= :seq",
+            named! { seq: int(first_kept.0) },
+            |row| row.get(0),
+        )
+        .trying("finding the oldest epoch in use")?;
+    let Some(first_id) = first_id else { return Ok(0) };
+    let dropped = connection
+        .execute(
+            "DELETE FROM interned WHERE id IN
+             (SELECT id FROM interned WHERE id < :first ORDER BY id LIMIT :limit)",
+            named! { first: first_id, limit: int(limit) },
+        )
+        .trying("dropping unused texts")?;
+    connection
+        .execute("DELETE FROM intern_epochs WHERE first_id < :first", named! { first: first_id })
+        .trying("dropping old epochs of texts")?;
+    Ok(dropped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema;
+
+    /// A database in a folder that goes with it.
+    fn database() -> (tempfile::TempDir, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = schema::open_writer(folder.path()).unwrap();
+        (folder, connection)
+    }
+
+    fn stored(connection: &Connection) -> Vec<(i64, String)> {
+        let mut select = connection.prepare("SELECT id, text FROM interned ORDER BY id").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    }
+
+    fn epochs(connection: &Connection) -> Vec<(i64, i64)> {
+        let mut select =
+            connection.prepare("SELECT first_id, first_seq FROM intern_epochs").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn a_text_is_stored_once_until_the_memory_is_full() {
+        let (_folder, connection) = database();
+        let mut texts = Interner::open(&connection).unwrap();
+        texts.limit_to(2 * ENTRY_BYTES);
+        let mut intern = |seq, text: &str| {
+            texts.begin_record(Seq(seq));
+            texts.intern(&connection, Seq(seq), text).unwrap()
+        };
+        assert_eq!([intern(1, "a"), intern(1, "a"), intern(2, "b")], [1, 1, 2]);
+        // Two texts and what they take beside fill the memory: the third record begins anew.
+        assert_eq!([intern(3, "a"), intern(4, "a")], [3, 3]);
+        assert_eq!(epochs(&connection), [(1, 1), (3, 3)]);
+        assert_eq!(stored(&connection).len(), 3);
+    }
+
+    #[test]
+    fn an_epoch_ends_after_many_records_even_when_nothing_is_new() {
+        let (_folder, connection) = database();
+        let mut texts = Interner::open(&connection).unwrap();
+        let mut intern = |seq| {
+            texts.begin_record(Seq(seq));
+            texts.intern(&connection, Seq(seq), "a").unwrap()
+        };
+        let last = EPOCH_RECORDS_MAX;
+        assert_eq!([intern(1), intern(last), intern(last + 1), intern(last + 2)], [1, 1, 2, 2]);
+    }
+
+    #[test]
+    fn a_roll_back_forgets_what_the_database_forgot() {
+        let (_folder, connection) = database();
+        let mut texts = Interner::open(&connection).unwrap();
+        texts.intern(&connection, Seq(1), "a").unwrap();
+        let mark = texts.mark();
+        connection.execute_batch("SAVEPOINT job").unwrap();
+        assert_eq!(texts.intern(&connection, Seq(2), "b").unwrap(), 2);
+        connection.execute_batch("ROLLBACK TO job; RELEASE job").unwrap();
+        texts.roll_back(mark);
+        assert_eq!(texts.intern(&connection, Seq(2), "c").unwrap(), 2);
+        assert_eq!(texts.intern(&connection, Seq(2), "b").unwrap(), 3);
+        assert_eq!(texts.intern(&connection, Seq(2), "a").unwrap(), 1);
+        let expect = [(1, "a"), (2, "c"), (3, "b")].map(|(id, text)| (id, text.to_owned()));
+        assert_eq!(stored(&connection), expect);
+    }
+
+    #[test]
+    fn a_roll_back_over_the_beginning_of_an_epoch_begins_it_again() {
+        let (_folder, connection) = database();
+        let mut texts = Interner::open(&connection).unwrap();
+        texts.intern(&connection, Seq(1), "a").unwrap();
+        texts.limit_to(0);
+        let mark = texts.mark();
+        connection.execute_batch("SAVEPOINT job").unwrap();
+        texts.begin_record(Seq(2));
+        assert_eq!(texts.intern(&connection, Seq(2), "a").unwrap(), 2);
+        connection.execute_batch("ROLLBACK TO job; RELEASE job").unwrap();
+        texts.roll_back(mark);
+        assert_eq!(texts.intern(&connection, Seq(2), "b").unwrap(), 2);
+        assert_eq!(epochs(&connection), [(1, 1), (2, 2)]);
+    }
+}

@@ -1,0 +1,325 @@
+//! The ledger: appending with the law of record time, and reading back.
+//!
+//! `record_time(n) = max(record_time(n-1), min(received_at, wall clock at commit))`; what has no
+//! receipt repeats the record time before it; a tick carries its deadline's own time.
+
+use std::sync::Mutex;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::deliveries::{self, NewDelivery};
+use super::door::{Door, Eye, Sighting};
+use super::error::Trying;
+use super::generations::Generations;
+use super::intern::Interner;
+use super::ledger_form::{self, Encoded, Text, TextSort, Texts};
+use super::rows::{At, count, from_int, int, moment_if_any, named};
+use super::types::{Append, Appended, DoorCounts, RawDelivery};
+use super::{StoreError, lock};
+use crate::domain::record::Skip;
+use crate::domain::{Record, RecordBody, Seq, Timestamp};
+
+/// Weight of texts in each of the two generations of the readers' cache.
+const TEXTS_BYTES_MAX: usize = 4 << 20;
+/// A read text takes about this many times the stored one, and this much more.
+const TEXT_FACTOR: usize = 2;
+const TEXT_BYTES: usize = 128;
+/// What a waiting append takes beside its texts and its raw body.
+const APPEND_BYTES: usize = 256;
+
+/// Where the ledger stands. Restored as a whole when a transaction is rolled back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) seq: Seq,
+    pub(super) record_time: Option<Timestamp>,
+}
+
+/// An append, made ready by the caller, so that the writer only has to number and to store it.
+#[derive(Debug)]
+pub(super) struct PreparedAppend {
+    kind: &'static str,
+    body: Encoded,
+    received_at: Option<Timestamp>,
+    true_received_at: Timestamp,
+    is_tick: bool,
+    sightings: Vec<Sighting>,
+    delivery: Option<NewDelivery>,
+    raw: Option<RawDelivery>,
+}
+
+impl PreparedAppend {
+    pub(super) fn new(append: Append, eye: &Eye) -> Result<Self, StoreError> {
+        let (sightings, delivery) = match &append.body {
+            RecordBody::Delivery(delivery) => (
+                delivery.words.iter().map(|word| eye.see(word)).collect(),
+                Some(NewDelivery::of(delivery)),
+            ),
+            RecordBody::Operation(_)
+            | RecordBody::Topology(_)
+            | RecordBody::Rules(_)
+            | RecordBody::Start(_)
+            | RecordBody::Stop
+            | RecordBody::Tick
+            | RecordBody::Skip(_) => (Vec::new(), None),
+        };
+        Ok(Self {
+            kind: ledger_form::kind(&append.body),
+            body: ledger_form::encode(&append.body)?,
+            received_at: append.received_at,
+            true_received_at: append.true_received_at,
+            is_tick: matches!(append.body, RecordBody::Tick),
+            sightings,
+            delivery,
+            raw: append.raw,
+        })
+    }
+
+    /// What it takes while it waits.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = match &self.body {
+            Encoded::Delivery(_, texts) => texts.iter().map(String::len).sum(),
+            Encoded::Plain(text) => text.len(),
+        };
+        APPEND_BYTES + texts + self.raw.as_ref().map_or(0, |raw| raw.bytes.len())
+    }
+}
+
+/// Where the ledger stands in the database.
+pub(super) fn head(connection: &Connection) -> Result<Head, StoreError> {
+    connection
+        .query_row("SELECT seq, record_time FROM ledger ORDER BY seq DESC LIMIT 1", [], |row| {
+            Ok(Head {
+                seq: Seq(count(row, "seq")?),
+                record_time: moment_if_any(row, "record_time")?,
+            })
+        })
+        .optional()
+        .trying("finding the head of the ledger")
+        .map(Option::unwrap_or_default)
+}
+
+/// Appends one record in the transaction that is open. `head` moves on only when all is written;
+/// the caller rolls back the memories of `texts` and `door` on an error.
+pub(super) fn append(
+    connection: &Connection,
+    head: &mut Head,
+    texts: &mut Interner,
+    door: &mut Door,
+    append: PreparedAppend,
+    wall: Timestamp,
+) -> Result<Appended, StoreError> {
+    if append.is_tick && is_reached(*head, append.received_at) {
+        return Ok(Appended { seq: head.seq, counts: DoorCounts::default() });
+    }
+    let seq = head.seq.next();
+    let record_time = record_time(*head, &append, wall);
+    texts.begin_record(seq);
+    let body = match append.body {
+        Encoded::Plain(text) => text,
+        Encoded::Delivery(form, list) => {
+            let numbers = list
+                .iter()
+                .map(|text| texts.intern(connection, seq, text))
+                .collect::<Result<Vec<_>, _>>()?;
+            form.finish(&numbers)?
+        }
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO ledger (seq, record_time, received_at, true_received_at, kind, form, body)
+             VALUES (:seq, :record_time, :received_at, :true_received_at, :kind, :form, :body)",
+        )
+        .and_then(|mut insert| {
+            insert.execute(named! {
+                seq: int(seq.0), record_time: record_time.map(At),
+                received_at: append.received_at.map(At),
+                true_received_at: At(append.true_received_at),
+                kind: append.kind, form: ledger_form::FORM, body: body,
+            })
+        })
+        .trying("appending to the ledger")?;
+    if let Some(delivery) = append.delivery {
+        let received_at = append.received_at.unwrap_or(append.true_received_at);
+        let receipt = deliveries::Receipt { seq, received_at, truly: append.true_received_at };
+        deliveries::insert(connection, &delivery, receipt, append.raw.as_ref())?;
+    }
+    let counts = door.count(&append.sightings);
+    *head = Head { seq, record_time };
+    Ok(Appended { seq, counts })
+}
+
+/// True when a tick for the deadline would say nothing new.
+fn is_reached(head: Head, deadline: Option<Timestamp>) -> bool {
+    match (head.record_time, deadline) {
+        (Some(now), Some(deadline)) => now >= deadline,
+        (_, None) => true,
+        (None, Some(_)) => false,
+    }
+}
+
+/// The law of record time.
+fn record_time(head: Head, append: &PreparedAppend, wall: Timestamp) -> Option<Timestamp> {
+    let own = match append.received_at {
+        None => return head.record_time,
+        Some(deadline) if append.is_tick => deadline,
+        Some(received_at) => received_at.min(wall),
+    };
+    Some(head.record_time.map_or(own, |before| before.max(own)))
+}
+
+/// A row of the ledger as it is stored.
+struct StoredRecord {
+    seq: Seq,
+    time: Option<Timestamp>,
+    received_at: Option<Timestamp>,
+    kind: String,
+    form: i64,
+    body: String,
+}
+
+impl StoredRecord {
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: Seq(count(row, "seq")?),
+            time: moment_if_any(row, "record_time")?,
+            received_at: moment_if_any(row, "received_at")?,
+            kind: row.get("kind")?,
+            form: row.get("form")?,
+            body: row.get("body")?,
+        })
+    }
+}
+
+/// Records behind a place, oldest first.
+pub(super) fn after(
+    connection: &Connection,
+    cache: &TextCache,
+    seq: Seq,
+    limit: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let what = "reading the ledger";
+    let rows = connection
+        .prepare_cached(
+            "SELECT seq, record_time, received_at, kind, form, body FROM ledger
+             WHERE seq > :seq ORDER BY seq LIMIT :limit",
+        )
+        .and_then(|mut select| {
+            select
+                .query_map(named! { seq: int(seq.0), limit: int(limit as u64) }, StoredRecord::of)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })
+        .trying(what)?;
+    let mut texts = StoredTexts { connection, cache };
+    rows.into_iter()
+        .map(|row| {
+            let body = ledger_form::decode(&row.kind, row.form, &row.body, &mut texts).map_err(
+                |error| {
+                    StoreError::Broken(format!(
+                        "record {} of the ledger cannot be read: {}",
+                        row.seq,
+                        error.reason()
+                    ))
+                },
+            )?;
+            Ok(Record { seq: row.seq, time: row.time, received_at: row.received_at, body })
+        })
+        .collect()
+}
+
+/// All skip records, in order. A partial index holds just these.
+pub(super) fn skips(connection: &Connection) -> Result<Vec<Skip>, StoreError> {
+    let what = "reading which records are passed over";
+    let bodies = connection
+        .prepare_cached("SELECT body FROM ledger WHERE kind = 'skip' ORDER BY seq")
+        .and_then(|mut select| {
+            select
+                .query_map([], |row| row.get::<_, String>("body"))?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })
+        .trying(what)?;
+    bodies
+        .iter()
+        .map(|body| {
+            serde_json::from_str(body)
+                .map_err(|error| StoreError::Broken(format!("{what} failed: {error}")))
+        })
+        .collect()
+}
+
+/// Record time of the oldest record that has one.
+pub(super) fn oldest(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    connection
+        .query_row(
+            "SELECT record_time FROM ledger WHERE record_time IS NOT NULL ORDER BY seq LIMIT 1",
+            [],
+            |row| row.get(0).map(Timestamp::from_nanos),
+        )
+        .optional()
+        .trying("finding the oldest record")
+}
+
+/// Drops records up to a place; returns how many. The newest record always stays, because it
+/// carries the count and the record time.
+pub(super) fn drop_until(connection: &Connection, until: Seq) -> Result<usize, StoreError> {
+    connection
+        .execute(
+            "DELETE FROM ledger WHERE seq <= :until AND seq < (SELECT max(seq) FROM ledger)",
+            named! { until: int(until.0) },
+        )
+        .trying("dropping old records")
+}
+
+/// The first record that is still kept.
+pub(super) fn first(connection: &Connection) -> Result<Option<Seq>, StoreError> {
+    connection
+        .query_row("SELECT min(seq) FROM ledger", [], |row| row.get::<_, Option<i64>>(0))
+        .trying("finding the first record")
+        .map(|seq| seq.map(|seq| Seq(from_int(seq))))
+}
+
+/// Interned texts that were read lately, shared by all readers.
+#[derive(Debug)]
+pub(super) struct TextCache {
+    texts: Mutex<Generations<(u64, TextSort), (Text, usize)>>,
+}
+
+impl Default for TextCache {
+    fn default() -> Self {
+        Self { texts: Mutex::new(Generations::new(TEXTS_BYTES_MAX)) }
+    }
+}
+
+/// Interned texts as one read sees them.
+struct StoredTexts<'a> {
+    connection: &'a Connection,
+    cache: &'a TextCache,
+}
+
+impl Texts for StoredTexts<'_> {
+    fn text(&mut self, id: u64, sort: TextSort) -> Result<Text, StoreError> {
+        let key = (id, sort);
+        {
+            let mut cache = lock(&self.cache.texts);
+            if let Some((text, weight)) = cache.get(&key).cloned() {
+                if cache.is_ageing(&key) {
+                    cache.insert(key, (text.clone(), weight), weight);
+                }
+                return Ok(text);
+            }
+        }
+        let stored: Option<String> = self
+            .connection
+            .prepare_cached("SELECT text FROM interned WHERE id = :id")
+            .and_then(|mut select| {
+                select.query_row(named! { id: int(id) }, |row| row.get(0)).optional()
+            })
+            .trying("reading a text")?;
+        let stored = stored.ok_or_else(|| {
+            StoreError::Broken(format!("it refers to text {id}, which is not in the store"))
+        })?;
+        let text = Text::read(sort, &stored)?;
+        let weight = stored.len() * TEXT_FACTOR + TEXT_BYTES;
+        lock(&self.cache.texts).insert(key, (text.clone(), weight), weight);
+        Ok(text)
+    }
+}

@@ -1,0 +1,277 @@
+//! Dropping what is too old, a bounded piece at a time.
+//!
+//! A reader plans a piece, because finding it may take a while; the writer drops what the plan
+//! names, looking again at whatever may have changed since. The ledger is never dropped past the
+//! newest snapshot, and its newest record always stays.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::error::Trying;
+use super::rows::{At, from_int, int, named};
+use super::{StoreError, engine, intern, ledger};
+use crate::domain::{Seq, Span, Timestamp};
+
+/// Raw bodies that go at once. They can be large, and each of their pages is touched.
+const RAW_MAX: u64 = 200;
+/// Ledger records that go at once.
+const RECORDS_MAX: u64 = 2_000;
+/// Floating episodes, changes and interned texts that go at once.
+const ROWS_MAX: u64 = 1_000;
+/// Incidents that go at once, each whole.
+const INCIDENTS_MAX: u64 = 20;
+/// Pages that are given back to the disk after each piece: 4 MiB.
+const PAGES_FREED: i64 = 1_024;
+/// Changes are kept this much longer than the incidents that may name them: one can be named by an
+/// incident that began well after it.
+const CHANGES_KEPT_LONGER: Span = Span::from_hours(7 * 24);
+
+/// One piece to drop.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Deliveries whose raw body goes.
+    raw: Vec<i64>,
+    /// Incidents that go with all they have.
+    incidents: Vec<i64>,
+    /// Floating episodes that go.
+    episodes: Vec<i64>,
+    /// Changes that go.
+    changes: Vec<i64>,
+    /// Records that go: up to this one.
+    ledger_until: Option<Seq>,
+    /// Whether unused texts are looked for.
+    with_texts: bool,
+    /// Whether another piece is left.
+    pub(super) has_more: bool,
+}
+
+impl Plan {
+    /// True when there is nothing to drop.
+    pub(super) fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+            && self.incidents.is_empty()
+            && self.episodes.is_empty()
+            && self.changes.is_empty()
+            && self.ledger_until.is_none()
+            && !self.with_texts
+    }
+}
+
+/// Finds the next piece.
+pub(super) fn plan(
+    connection: &Connection,
+    raw_before: Option<Timestamp>,
+    before: Option<Timestamp>,
+) -> Result<Plan, StoreError> {
+    let mut plan = Plan::default();
+    if let Some(raw_before) = raw_before {
+        plan.raw = raw_bodies(connection, raw_before)?;
+        plan.has_more |= plan.raw.len() as u64 == RAW_MAX;
+    }
+    if let Some(before) = before {
+        plan.incidents = incidents(connection, before)?;
+        plan.episodes = floating_episodes(connection, before)?;
+        plan.changes = changes(connection, before)?;
+        let (until, has_more) = records(connection, before)?;
+        plan.ledger_until = until;
+        plan.has_more |= has_more
+            // What an incident held on to (merged ones, context) can go after it.
+            || !plan.incidents.is_empty()
+            || plan.episodes.len() as u64 == ROWS_MAX
+            || plan.changes.len() as u64 == ROWS_MAX;
+        plan.with_texts = until.is_some() || unused_texts(connection)?;
+        plan.has_more |= plan.with_texts;
+    }
+    Ok(plan)
+}
+
+/// Raw bodies by their true age. They came in the order of the ledger but for the moments that a
+/// request was on its way, so the search ends at the first one that is young enough.
+fn raw_bodies(connection: &Connection, before: Timestamp) -> Result<Vec<i64>, StoreError> {
+    let oldest: Vec<(i64, i64)> = connection
+        .prepare_cached(
+            "SELECT r.seq, d.true_received_at FROM raw_bodies r JOIN deliveries d ON d.seq = r.seq
+             ORDER BY r.seq LIMIT :limit",
+        )
+        .and_then(|mut select| {
+            select
+                .query_map(named! { limit: int(RAW_MAX) }, |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+        .trying("finding old raw bodies")?;
+    Ok(oldest.into_iter().take_while(|(_, at)| *at < before.nanos()).map(|(seq, _)| seq).collect())
+}
+
+/// Incidents that ended long ago. A merged one goes after the one it became part of.
+fn incidents(connection: &Connection, before: Timestamp) -> Result<Vec<i64>, StoreError> {
+    numbers(
+        connection,
+        "SELECT id FROM incidents i
+         WHERE ended_at < :before
+           AND (state = 'resolved'
+                OR (state = 'merged'
+                    AND NOT EXISTS (SELECT 1 FROM incidents s WHERE s.id = i.merged_into)))
+         ORDER BY id LIMIT :limit",
+        before,
+        INCIDENTS_MAX,
+        "finding old incidents",
+    )
+}
+
+/// Ended episodes of no incident that stand beside none either.
+fn floating_episodes(connection: &Connection, before: Timestamp) -> Result<Vec<i64>, StoreError> {
+    numbers(
+        connection,
+        "SELECT id FROM episodes e
+         WHERE incident IS NULL AND active = 0 AND ends_at < :before
+           AND NOT EXISTS (SELECT 1 FROM context c WHERE c.episode = e.id)
+         ORDER BY id LIMIT :limit",
+        before,
+        ROWS_MAX,
+        "finding old alerts",
+    )
+}
+
+/// Changes that are older than every incident that is kept, with a margin.
+fn changes(connection: &Connection, before: Timestamp) -> Result<Vec<i64>, StoreError> {
+    let oldest: Option<i64> = connection
+        .query_row("SELECT min(started_at) FROM incidents", [], |row| row.get(0))
+        .trying("finding the oldest incident")?;
+    let oldest = oldest.map_or(before, |at| Timestamp::from_nanos(at).min(before));
+    numbers(
+        connection,
+        "SELECT id FROM changes WHERE at < :before ORDER BY at LIMIT :limit",
+        oldest - CHANGES_KEPT_LONGER,
+        ROWS_MAX,
+        "finding old changes",
+    )
+}
+
+fn numbers(
+    connection: &Connection,
+    sql: &str,
+    before: Timestamp,
+    limit: u64,
+    what: &str,
+) -> Result<Vec<i64>, StoreError> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut select| {
+            select
+                .query_map(named! { before: At(before), limit: int(limit) }, |row| row.get(0))?
+                .collect()
+        })
+        .trying(what)
+}
+
+/// The last record of the next piece, and whether there may be another one behind it.
+fn records(connection: &Connection, before: Timestamp) -> Result<(Option<Seq>, bool), StoreError> {
+    let Some(snapshot) = engine::snapshot_seq(connection)? else { return Ok((None, false)) };
+    let head = ledger::head(connection)?.seq;
+    let oldest: Vec<(i64, Option<i64>)> = connection
+        .prepare_cached("SELECT seq, record_time FROM ledger ORDER BY seq LIMIT :limit")
+        .and_then(|mut select| {
+            select
+                .query_map(named! { limit: int(RECORDS_MAX) }, |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
+                .collect()
+        })
+        .trying("finding old records")?;
+    // Record time never goes back, so the old records stand together at the beginning.
+    let last = oldest
+        .iter()
+        .take_while(|(seq, at)| {
+            at.is_none_or(|at| at < before.nanos())
+                && from_int(*seq) <= snapshot.0
+                && from_int(*seq) < head.0
+        })
+        .last();
+    let has_more = oldest.last() == last && oldest.len() as u64 == RECORDS_MAX;
+    Ok((last.map(|(seq, _)| Seq(from_int(*seq))), has_more))
+}
+
+/// True when there are texts that no record can name any more.
+fn unused_texts(connection: &Connection) -> Result<bool, StoreError> {
+    let Some(first) = ledger::first(connection)? else { return Ok(false) };
+    connection
+        .query_row(
+            "SELECT EXISTS (SELECT 1 FROM interned WHERE id <
+                 (SELECT max(first_id) FROM intern_epochs WHERE first_seq <= :seq))",
+            named! { seq: int(first.0) },
+            |row| row.get(0),
+        )
+        .trying("finding unused texts")
+}
+
+/// Drops a piece in the transaction that is open.
+pub(super) fn carry_out(connection: &Connection, plan: &Plan) -> Result<(), StoreError> {
+    each(connection, "DELETE FROM raw_bodies WHERE seq = :id", &plan.raw, "dropping raw bodies")?;
+    for id in &plan.incidents {
+        drop_incident(connection, *id)?;
+    }
+    each(
+        connection,
+        "DELETE FROM episodes WHERE id = :id AND incident IS NULL AND active = 0",
+        &plan.episodes,
+        "dropping old alerts",
+    )?;
+    each(connection, "DELETE FROM changes WHERE id = :id", &plan.changes, "dropping old changes")?;
+    if let Some(until) = plan.ledger_until {
+        let what = "dropping old deliveries";
+        ledger::drop_until(connection, until)?;
+        connection
+            .execute("DELETE FROM deliveries WHERE seq <= :until", named! { until: int(until.0) })
+            .trying(what)?;
+    }
+    if plan.with_texts
+        && let Some(first) = ledger::first(connection)?
+    {
+        intern::drop_unused(connection, first, ROWS_MAX)?;
+    }
+    free_pages(connection)
+}
+
+/// Gives free pages back to the disk, so that the file shrinks with what it holds.
+fn free_pages(connection: &Connection) -> Result<(), StoreError> {
+    let what = "giving free pages back to the disk";
+    let mut vacuum =
+        connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_FREED})")).trying(what)?;
+    let mut rows = vacuum.query([]).trying(what)?;
+    while rows.next().trying(what)?.is_some() {}
+    Ok(())
+}
+
+fn each(connection: &Connection, sql: &str, ids: &[i64], what: &str) -> Result<(), StoreError> {
+    for id in ids {
+        connection
+            .prepare_cached(sql)
+            .and_then(|mut delete| delete.execute(named! { id: id }))
+            .trying(what)?;
+    }
+    Ok(())
+}
+
+/// An incident goes whole, unless it was reopened since the plan was made.
+fn drop_incident(connection: &Connection, id: i64) -> Result<(), StoreError> {
+    let what = "dropping an old incident";
+    let is_over: Option<bool> = connection
+        .prepare_cached("SELECT state IN ('resolved', 'merged') FROM incidents WHERE id = :id")
+        .and_then(|mut select| select.query_row(named! { id: id }, |row| row.get(0)).optional())
+        .trying(what)?;
+    if is_over != Some(true) {
+        return Ok(());
+    }
+    for sql in [
+        "DELETE FROM context WHERE episode IN (SELECT id FROM episodes WHERE incident = :id)",
+        "DELETE FROM episodes WHERE incident = :id",
+        "DELETE FROM context WHERE incident = :id",
+        "DELETE FROM revisions WHERE incident = :id",
+        "DELETE FROM incidents WHERE id = :id",
+    ] {
+        connection
+            .prepare_cached(sql)
+            .and_then(|mut delete| delete.execute(named! { id: id }))
+            .trying(what)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+-- Columns that end in _at or _time are nanoseconds since the Unix epoch, UTC.
+
+-- Everything that can change an incident, in order. Append-only: `form` says how `body` is written.
+CREATE TABLE ledger (
+    seq INTEGER PRIMARY KEY,
+    record_time INTEGER,
+    received_at INTEGER,
+    true_received_at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    form INTEGER NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+CREATE INDEX ledger_skips ON ledger (seq) WHERE kind = 'skip';
+
+-- Texts that ledger rows refer to by number, in order of arrival. No index on the text: see
+-- intern.rs. An epoch says: ledger rows from first_seq on name no text before first_id.
+CREATE TABLE interned (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE TABLE intern_epochs (first_id INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL) STRICT;
+
+-- One row for each delivery of the ledger. The raw bytes have a table of their own, because they
+-- are dropped sooner.
+CREATE TABLE deliveries (
+    seq INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    true_received_at INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    remote TEXT NOT NULL,
+    alerts INTEGER NOT NULL,
+    rejected INTEGER NOT NULL,
+    is_test INTEGER NOT NULL
+) STRICT;
+CREATE TABLE raw_bodies (
+    seq INTEGER PRIMARY KEY REFERENCES deliveries (seq) ON DELETE CASCADE,
+    body BLOB NOT NULL
+) STRICT;
+CREATE TABLE sources (
+    name TEXT PRIMARY KEY,
+    last_delivery_at INTEGER NOT NULL,
+    deliveries INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What could not be used. `body` is NULL where only one alert of an accepted delivery was refused.
+CREATE TABLE quarantine (
+    number INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    delivery INTEGER,
+    place INTEGER,
+    bytes INTEGER NOT NULL,
+    body BLOB
+) STRICT;
+
+-- What the machine made of it. Columns beside `json` are copies for searching and sorting.
+CREATE TABLE episodes (
+    id INTEGER PRIMARY KEY,
+    namespace TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    variant INTEGER,
+    starts_at INTEGER NOT NULL,
+    ends_at INTEGER,
+    status TEXT NOT NULL,
+    incident INTEGER,
+    active INTEGER NOT NULL,
+    service TEXT,
+    search TEXT NOT NULL,
+    json TEXT NOT NULL
+) STRICT;
+-- The only index with random keys; it costs once for each episode.
+CREATE INDEX episodes_by_alert ON episodes (fingerprint, namespace);
+CREATE INDEX episodes_by_incident ON episodes (incident, id);
+CREATE INDEX episodes_active ON episodes (incident, id) WHERE active = 1;
+
+CREATE TABLE context (
+    incident INTEGER NOT NULL,
+    episode INTEGER NOT NULL,
+    PRIMARY KEY (incident, episode)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX context_by_episode ON context (episode);
+
+-- `services` holds each name on a line of its own, `search` is lower-case.
+CREATE TABLE incidents (
+    id INTEGER PRIMARY KEY,
+    state TEXT NOT NULL,
+    merged_into INTEGER,
+    severity TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    services TEXT NOT NULL,
+    search TEXT NOT NULL,
+    json TEXT NOT NULL
+) STRICT;
+CREATE INDEX incidents_by_state ON incidents (state, id);
+
+CREATE TABLE revisions (
+    incident INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    json TEXT NOT NULL,
+    PRIMARY KEY (incident, revision)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE changes (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    service TEXT,
+    source TEXT NOT NULL,
+    key TEXT,
+    json TEXT NOT NULL
+) STRICT;
+CREATE INDEX changes_by_time ON changes (at, id);
+CREATE INDEX changes_by_key ON changes (key, source) WHERE key IS NOT NULL;
+
+-- The engine's own: how far it is, its state at some records, and what it recalled since.
+CREATE TABLE engine (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    cursor INTEGER NOT NULL
+) STRICT;
+INSERT INTO engine (only, cursor) VALUES (1, 0);
+CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT;
+CREATE TABLE recalls (seq INTEGER PRIMARY KEY, recalled BLOB NOT NULL) STRICT;
+CREATE TABLE outcomes (seq INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;
+CREATE TABLE heartbeats (name TEXT NOT NULL, place INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;
+CREATE TABLE topology (only INTEGER PRIMARY KEY CHECK (only = 1), json TEXT NOT NULL) STRICT;
+
+-- Outside the ledger: when we were last known to live.
+CREATE TABLE sign_of_life (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    wall_at INTEGER NOT NULL,
+    machine_at INTEGER
+) STRICT;

@@ -1,0 +1,6 @@
+//! The store as its callers see it, over real SQLite in a temporary folder.
+
+mod reading;
+mod retaining;
+mod support;
+mod writing;

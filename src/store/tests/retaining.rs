@@ -1,0 +1,147 @@
+//! What is too old goes, and nothing else.
+
+use super::reading::page;
+use super::support::{
+    TestStore, at, body, change, delivered, ended, episode, firing, incident, member, merged, over,
+    raw,
+};
+use crate::domain::facts::Revision;
+use crate::domain::{ChangeId, EpisodeId, IncidentId, Seq, Span, Timestamp};
+
+/// Drops until nothing is left to drop.
+fn retain_all(store: &TestStore, raw_before: Option<Timestamp>, before: Option<Timestamp>) {
+    let mut rounds = 0;
+    while store.retain(raw_before, before).unwrap() {
+        rounds += 1;
+        assert!(rounds < 1000, "it does not end");
+    }
+}
+
+fn count(store: &TestStore, table: &'static str, expect: i64) {
+    store.inspect(move |connection| {
+        let rows: i64 = connection
+            .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, expect, "{table}");
+    });
+}
+
+#[test]
+fn raw_bodies_go_by_their_true_age() {
+    let store = TestStore::new();
+    for n in 0..450 {
+        let mut append = delivered(vec![], at(-5000));
+        append.true_received_at = at(n - 450);
+        append.raw = Some(raw(&[b'x'; 2000]));
+        store.append_blocking(append).unwrap();
+    }
+    let before = store.size_bytes();
+    retain_all(&store, Some(at(-50)), None);
+    count(&store, "raw_bodies", 50);
+    count(&store, "deliveries", 450);
+    let newest = store.deliveries(&page(1, None)).unwrap();
+    assert!(newest.items[0].has_raw);
+    assert_eq!(store.raw(Seq(1)).unwrap(), None);
+    assert!(!store.retain(Some(at(-50)), None).unwrap());
+    store.close();
+    assert!(store.size_bytes() < before, "the disk gets its pages back");
+}
+
+#[test]
+fn incidents_go_whole_once_they_ended_long_ago() {
+    let store = TestStore::new();
+    let revision = Revision { revision: 1, at: at(-900), changes: vec!["it opened".to_owned()] };
+    let mut beside = ended(episode(5, "E", at(-890)), at(-870));
+    beside.context_of = vec![IncidentId(1)];
+    let mut still_beside = ended(episode(6, "F", at(-890)), at(-870));
+    still_beside.context_of = vec![IncidentId(2)];
+    let old_change = change(1, at(-900) - Span::from_hours(24 * 30));
+    store.engine_commit(|commit| {
+        commit.incidents = vec![
+            over(incident(1, "old", at(-900)), at(-800)),
+            incident(2, "old and still open", at(-900)),
+            over(incident(3, "young", at(-300)), at(-200)),
+            merged(incident(4, "part of the old one", at(-850)), 1, at(-840)),
+            merged(incident(7, "part of the open one", at(-850)), 2, at(-840)),
+        ];
+        commit.revisions = vec![(IncidentId(1), revision.clone()), (IncidentId(2), revision)];
+        commit.episodes = vec![
+            ended(member(episode(1, "A", at(-900)), 1), at(-800)),
+            member(episode(2, "B", at(-900)), 2),
+            ended(member(episode(3, "C", at(-300)), 3), at(-200)),
+            ended(episode(4, "D", at(-900)), at(-800)),
+            beside,
+            still_beside,
+            episode(7, "fires still", at(-9000)),
+            ended(episode(8, "young", at(-300)), at(-200)),
+        ];
+        commit.changes = vec![old_change, change(2, at(-900))];
+    });
+    retain_all(&store, None, Some(at(-500)));
+    let incidents: Vec<bool> =
+        [1, 2, 3, 4, 7].map(|id| store.incident(IncidentId(id)).unwrap().is_some()).to_vec();
+    assert_eq!(incidents, [false, true, true, false, true]);
+    let episodes: Vec<u64> =
+        (1..=8).filter(|id| store.episode(EpisodeId(*id)).unwrap().is_some()).collect();
+    assert_eq!(episodes, [2, 3, 6, 7, 8]);
+    assert_eq!(store.change(ChangeId(1)).unwrap(), None);
+    assert!(store.change(ChangeId(2)).unwrap().is_some());
+    count(&store, "revisions", 1);
+    count(&store, "context", 1);
+}
+
+#[test]
+fn the_ledger_goes_never_past_the_newest_snapshot_nor_its_newest_record() {
+    let store = TestStore::new();
+    for n in 0..10 {
+        let mut append = delivered(vec![firing(&format!("A{n}"), at(-900))], at(-900 + n));
+        append.raw = Some(raw(b"{}"));
+        store.append_blocking(append).unwrap();
+    }
+    retain_all(&store, None, Some(at(0)));
+    count(&store, "ledger", 10);
+    store.engine_commit(|commit| {
+        commit.cursor = Seq(6);
+        commit.snapshot = Some(vec![1]);
+    });
+    retain_all(&store, None, Some(at(-897)));
+    assert_eq!(store.records_after(Seq(0), 1).unwrap()[0].seq, Seq(4));
+    retain_all(&store, None, Some(at(0)));
+    assert_eq!(store.records_after(Seq(0), 1).unwrap()[0].seq, Seq(7));
+    assert_eq!(store.oldest_record_time().unwrap(), Some(at(-894)));
+    count(&store, "deliveries", 4);
+    count(&store, "raw_bodies", 4);
+    store.engine_commit(|commit| commit.snapshot = Some(vec![2]));
+    retain_all(&store, None, Some(at(0)));
+    count(&store, "ledger", 1);
+    let store = store.reopen();
+    assert_eq!(store.head_seq(), 10);
+    assert_eq!(store.last_record_time(), Some(at(-891)));
+}
+
+#[test]
+fn texts_go_once_no_record_can_name_them() {
+    let store = TestStore::new();
+    for n in 0..5 {
+        store.deliver(&format!("A{n}"), at(-900 + n));
+    }
+    // Each start begins an epoch, so what is stored from here on names younger texts only.
+    let store = store.reopen();
+    for n in 5..8 {
+        store.deliver(&format!("A{n}"), at(-900 + n));
+    }
+    count(&store, "intern_epochs", 2);
+    let before = store.records_after(Seq(5), 9).unwrap();
+    store.engine_commit(|commit| commit.snapshot = Some(vec![1]));
+    retain_all(&store, None, Some(at(-896)));
+    count(&store, "ledger", 4);
+    count(&store, "intern_epochs", 2);
+    retain_all(&store, None, Some(at(-895)));
+    count(&store, "ledger", 3);
+    count(&store, "intern_epochs", 1);
+    // Three label sets, the annotations, the sender, the group.
+    count(&store, "interned", 6);
+    let store = store.reopen();
+    assert_eq!(store.records_after(Seq(0), 9).unwrap(), before);
+    assert_eq!(before[2].body, body(vec![firing("A7", at(0))]));
+}

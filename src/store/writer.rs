@@ -1,0 +1,313 @@
+//! The writer: the one thread that writes.
+//!
+//! It takes whatever waits, does it in one transaction, and answers everyone after the commit. It
+//! never lingers for more: under load the next batch gathers while this one syncs. Each job runs in
+//! a savepoint, so a job that fails takes nobody with it; when the transaction itself fails, nobody
+//! is told yes, and the writer's own memory goes back with the database.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use super::door::Door;
+use super::error::Trying;
+use super::intern::{self, Interner};
+use super::job::{Answer, Job};
+use super::ledger::{self, Head};
+use super::queue::Queue;
+use super::schema::FolderLock;
+use super::{StoreError, deliveries, engine, files, retention};
+use crate::clock::Clock;
+use crate::domain::{Seq, Span};
+use crate::metrics::Metrics;
+
+/// Most jobs in one transaction: enough that the sync is shared, and few enough that an answer
+/// does not wait long for others.
+const BATCH_JOBS_MAX: usize = 512;
+/// Most bytes in one transaction, for the same reason. A larger job goes alone.
+const BATCH_BYTES_MAX: usize = 16 << 20;
+/// How long the measured size of the files stands.
+const SIZE_STANDS: Span = Span::from_seconds(5);
+
+/// What the writer shares with everyone.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Jobs that wait.
+    pub(super) queue: Queue<Job>,
+    /// Where the ledger stands, after the commit.
+    pub(super) head: watch::Sender<Head>,
+    /// The same without the record time, for those who only watch the number.
+    pub(super) head_seq: watch::Sender<Seq>,
+    /// How far the engine is, after the commit.
+    pub(super) cursor: watch::Sender<Seq>,
+    /// True when the last write succeeded and the writer lives.
+    pub(super) is_writable: AtomicBool,
+    /// See [`Clock`].
+    pub(super) clock: Clock,
+    /// See [`Metrics`].
+    pub(super) metrics: Metrics,
+    /// The database file.
+    pub(super) path: PathBuf,
+}
+
+/// See the module.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    connection: Connection,
+    memory: Memory,
+    /// When the files are to be measured again, on the monotonic clock.
+    measure_at: Span,
+    /// Released last, after the connection is closed.
+    _folder: FolderLock,
+}
+
+/// What the writer knows of the database without asking it.
+struct Memory {
+    counters: Counters,
+    texts: Interner,
+    door: Door,
+}
+
+/// The part of the memory that is put back by copying.
+#[derive(Clone, Copy)]
+struct Counters {
+    head: Head,
+    cursor: Seq,
+    /// Bodies in quarantine, never less than they are.
+    quarantined_bytes: u64,
+}
+
+/// A moment of the memory to go back to.
+struct Mark {
+    counters: Counters,
+    texts: intern::Mark,
+    door: usize,
+}
+
+impl Memory {
+    fn mark(&self) -> Mark {
+        Mark { counters: self.counters, texts: self.texts.mark(), door: self.door.mark() }
+    }
+
+    fn roll_back(&mut self, mark: &Mark) {
+        self.counters = mark.counters;
+        self.texts.roll_back(mark.texts);
+        self.door.roll_back(mark.door);
+    }
+}
+
+impl Writer {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        connection: Connection,
+        door: Door,
+        folder: FolderLock,
+    ) -> Result<Self, StoreError> {
+        let counters = Counters {
+            head: ledger::head(&connection)?,
+            cursor: engine::cursor(&connection)?,
+            quarantined_bytes: deliveries::quarantined_bytes(&connection)?,
+        };
+        let texts = Interner::open(&connection)?;
+        let memory = Memory { counters, texts, door };
+        let writer = Self { shared, connection, memory, measure_at: Span::ZERO, _folder: folder };
+        writer.publish();
+        Ok(writer)
+    }
+
+    /// Works until the queue is closed and empty, then leaves a tidy database behind.
+    pub(super) fn run(mut self) {
+        // Also on a panic: whoever waits is answered by its reply being dropped, and nobody can
+        // queue for a writer that is gone.
+        let shared = Arc::clone(&self.shared);
+        let _end = OnEnd(&shared);
+        while let Some(batch) = self.shared.queue.take(BATCH_JOBS_MAX, BATCH_BYTES_MAX) {
+            self.work(batch);
+        }
+        self.checkpoint();
+    }
+
+    fn work(&mut self, batch: Vec<Job>) {
+        let shared = Arc::clone(&self.shared);
+        let started = shared.clock.monotonic();
+        shared.metrics.store_queue_depth.set(shared.queue.depth().try_into().unwrap_or(i64::MAX));
+        let before = self.memory.mark();
+        let mut answers = Vec::with_capacity(batch.len());
+        match self.transact(batch, &mut answers) {
+            Ok(()) => {
+                self.memory.door.keep();
+                let records = self.memory.counters.head.seq.0 - before.counters.head.seq.0;
+                if records > 0 {
+                    #[expect(clippy::cast_precision_loss, reason = "at most 512 records")]
+                    shared.metrics.store_batch.observe(records as f64);
+                }
+                let now = shared.clock.monotonic();
+                let took = Span::from_nanos(now.nanos() - started.nanos());
+                shared.metrics.store_commit.observe(took.seconds_f64());
+                self.publish();
+                shared.is_writable.store(true, Ordering::Release);
+                answers.into_iter().for_each(Answer::send);
+            }
+            Err(error) => {
+                self.memory.roll_back(&before);
+                shared.is_writable.store(false, Ordering::Release);
+                shared.metrics.store_errors.with_label_values(&["commit"]).inc();
+                tracing::error!(
+                    error = %error, jobs = answers.len(),
+                    "The store could not commit; its senders were told to try again"
+                );
+                answers.into_iter().for_each(|answer| answer.withdraw(error.reason()));
+            }
+        }
+        self.measure();
+    }
+
+    /// Does all jobs in one transaction. On an error nothing of it is kept, whatever the answers
+    /// say; all jobs have an answer or were refused.
+    fn transact(&mut self, batch: Vec<Job>, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
+        let mut jobs = batch.into_iter();
+        let result = self.statement("BEGIN IMMEDIATE").and_then(|()| {
+            for job in jobs.by_ref() {
+                let (answer, transaction) = self.attempt(job);
+                answers.push(answer);
+                transaction?;
+            }
+            self.statement("COMMIT")
+        });
+        if let Err(error) = &result {
+            jobs.for_each(|job| job.refuse(error.reason()));
+            if !self.connection.is_autocommit()
+                && let Err(error) = self.statement("ROLLBACK")
+            {
+                tracing::error!(error = %error, "The store could not roll back");
+            }
+        }
+        result
+    }
+
+    /// Does one job in a savepoint of its own. The second result says whether the transaction still
+    /// stands: a job that failed takes the others with it only when it could not be undone.
+    fn attempt(&mut self, job: Job) -> (Answer, Result<(), StoreError>) {
+        let mark = self.memory.mark();
+        let operation = job.operation();
+        let opened = self.statement("SAVEPOINT job");
+        let answer = match job {
+            Job::Append(append, reply) => {
+                Answer::Appended(reply, opened.and_then(|()| self.append(*append)))
+            }
+            Job::Quarantine(body, reply) => {
+                Answer::Number(reply, opened.and_then(|()| self.quarantine(&body)))
+            }
+            Job::Commit(commit, reply) => {
+                Answer::Done(reply, opened.and_then(|()| self.commit(&commit)))
+            }
+            Job::Sign(sign, reply) => Answer::Done(
+                reply,
+                opened.and_then(|()| engine::note_sign_of_life(&self.connection, sign)),
+            ),
+            Job::Retain(plan, reply) => Answer::Done(
+                reply,
+                opened.and_then(|()| retention::carry_out(&self.connection, &plan)),
+            ),
+            #[cfg(test)]
+            Job::Inspect(inspection, reply) => {
+                (inspection.0)(&self.connection);
+                Answer::Done(reply, opened)
+            }
+        };
+        let Some(failure) = answer.failure() else {
+            let released = self.statement("RELEASE job");
+            return (answer, released);
+        };
+        self.memory.roll_back(&mark);
+        self.shared.metrics.store_errors.with_label_values(&[operation]).inc();
+        let undone = if self.connection.is_autocommit() {
+            // SQLite has rolled everything back by itself, as it does on a full disk.
+            Err(StoreError::Unavailable(failure.reason().to_owned()))
+        } else {
+            self.statement("ROLLBACK TO job").and_then(|()| self.statement("RELEASE job"))
+        };
+        (answer, undone)
+    }
+
+    fn append(
+        &mut self,
+        append: ledger::PreparedAppend,
+    ) -> Result<super::types::Appended, StoreError> {
+        let wall = self.shared.clock.now();
+        let Memory { counters, texts, door } = &mut self.memory;
+        ledger::append(&self.connection, &mut counters.head, texts, door, append, wall)
+    }
+
+    fn quarantine(&mut self, body: &super::types::Quarantine) -> Result<u64, StoreError> {
+        let number = deliveries::quarantine(&self.connection, body)?;
+        let bytes = &mut self.memory.counters.quarantined_bytes;
+        *bytes += body.bytes.len() as u64;
+        if deliveries::is_over_bound(*bytes) {
+            deliveries::bound_quarantine_bytes(&self.connection)?;
+            *bytes = deliveries::quarantined_bytes(&self.connection)?;
+        }
+        Ok(number)
+    }
+
+    fn commit(&mut self, commit: &engine::PreparedCommit) -> Result<(), StoreError> {
+        let counters = &mut self.memory.counters;
+        engine::store(&self.connection, commit, counters.cursor, counters.head.seq)?;
+        counters.cursor = commit.cursor;
+        Ok(())
+    }
+
+    fn statement(&self, sql: &str) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute([]))
+            .trying("writing to the database")
+            .map(drop)
+    }
+
+    /// Tells everyone where the ledger and the engine stand. The record time goes first, so that
+    /// whoever is woken by the number finds it.
+    fn publish(&self) {
+        let Counters { head, cursor, .. } = self.memory.counters;
+        self.shared.head.send_replace(head);
+        self.shared.head_seq.send_if_modified(|seq| std::mem::replace(seq, head.seq) != head.seq);
+        self.shared.cursor.send_if_modified(|seq| std::mem::replace(seq, cursor) != cursor);
+        let gauge = |seq: Seq| i64::try_from(seq.0).unwrap_or(i64::MAX);
+        self.shared.metrics.ledger_head.set(gauge(head.seq));
+        self.shared.metrics.engine_cursor.set(gauge(cursor));
+    }
+
+    fn measure(&mut self) {
+        let now = self.shared.clock.monotonic();
+        if now >= self.measure_at {
+            let bytes = files::size(&self.shared.path);
+            self.shared.metrics.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            self.measure_at = Span::from_nanos(now.nanos().saturating_add(SIZE_STANDS.nanos()));
+        }
+    }
+
+    /// Moves the write-ahead log into the database, so that the next start has nothing to recover.
+    fn checkpoint(&self) {
+        let done = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = done {
+            self.shared.metrics.store_errors.with_label_values(&["checkpoint"]).inc();
+            tracing::warn!(
+                error = %error,
+                "The store could not empty its write-ahead log; the next start will"
+            );
+        }
+    }
+}
+
+/// Says that the writer is gone, however it went.
+struct OnEnd<'a>(&'a Shared);
+
+impl Drop for OnEnd<'_> {
+    fn drop(&mut self) {
+        self.0.is_writable.store(false, Ordering::Release);
+        self.0.queue.abandon();
+    }
+}

@@ -1,0 +1,23 @@
+//! The timeline: facts in, ordered lines out, and the draft composed from them.
+//!
+//! Pure: the same facts give the same bytes; it never asks a clock, never fails, and turns doubts
+//! into caveats. It knows no format; texts it makes are plain and may hold words from outside, so
+//! the renderer escapes them. Called by `drafts` and by whoever shows a timeline.
+
+mod caveats;
+mod collapse;
+mod compose;
+mod entries;
+mod episodes;
+#[cfg(test)]
+pub(crate) mod examples;
+mod gaps;
+mod impact;
+mod suggestions;
+#[cfg(test)]
+mod tests;
+pub mod words;
+
+pub use collapse::collapse;
+pub use compose::{DraftOptions, compose};
+pub use entries::entries;

@@ -1,0 +1,223 @@
+//! Folding: many entries alike become one that opens to its rows. Nothing is ever lost.
+//!
+//! A storm is one rule firing for many parts of one service; a flap is one alert that comes and
+//! goes. What people wrote, changes and caveats are never folded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::words;
+use crate::domain::timeline::{Edge, Entry, EntryKind, Phase, Signal};
+use crate::domain::{AlertKey, EpisodeId, Name, Span, Timestamp};
+
+/// Entries of a storm follow each other within this.
+const STORM_GAP: Span = Span::from_minutes(5);
+/// A storm has at least so many alerts.
+const STORM_ALERTS_MIN: usize = 3;
+/// A flapping alert fires again within this.
+const FLAP_GAP: Span = Span::from_minutes(30);
+/// A flap has at least so many firings.
+const FLAP_FIRINGS_MIN: usize = 3;
+
+/// Folds storms and flaps. The input must be sorted, as `entries` gives it; it stays so.
+#[must_use]
+pub fn collapse(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut folds: Vec<Fold> = Vec::new();
+    let mut folded: BTreeSet<usize> = BTreeSet::new();
+    for fold in storms(&entries) {
+        folded.extend(&fold.rows);
+        folds.push(fold);
+    }
+    for fold in flaps(&entries, &folded) {
+        folded.extend(&fold.rows);
+        folds.push(fold);
+    }
+    apply(entries, folds)
+}
+
+/// Which entries go together, by their places in the list, in order.
+struct Fold {
+    rows: Vec<usize>,
+    sort: Sort,
+}
+
+#[derive(Clone, Copy)]
+enum Sort {
+    Storm,
+    /// With the number of firings.
+    Flap(usize),
+}
+
+/// What entries of one storm have in common. Early warnings are told apart from the trouble.
+type Alike<'a> = (&'a str, Option<&'a Name>, Option<u8>, Edge, bool);
+
+fn signals(entries: &[Entry]) -> impl Iterator<Item = (usize, &Entry, &Signal)> {
+    entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| entry.kind == EntryKind::Alert && entry.rows.is_empty())
+        .filter_map(|(index, entry)| Some((index, entry, entry.signal.as_ref()?)))
+}
+
+fn storms(entries: &[Entry]) -> Vec<Fold> {
+    let mut groups: BTreeMap<Alike<'_>, Vec<usize>> = BTreeMap::new();
+    for (index, entry, signal) in signals(entries) {
+        let alike = (
+            signal.alertname.as_str(),
+            entry.service.as_ref(),
+            entry.severity.map(|s| s.rank()),
+            signal.edge,
+            entry.phase == Phase::LeadUp,
+        );
+        groups.entry(alike).or_default().push(index);
+    }
+    let close = |a: usize, b: usize| entries[b].occurred_at - entries[a].occurred_at <= STORM_GAP;
+    groups
+        .into_values()
+        .flat_map(|group| chains(&group, close))
+        .filter(|rows| {
+            let keys: BTreeSet<&AlertKey> =
+                rows.iter().filter_map(|i| Some(&entries[*i].signal.as_ref()?.key)).collect();
+            keys.len() >= STORM_ALERTS_MIN
+        })
+        .map(|rows| Fold { rows, sort: Sort::Storm })
+        .collect()
+}
+
+fn flaps(entries: &[Entry], folded: &BTreeSet<usize>) -> Vec<Fold> {
+    let mut starts: BTreeMap<&AlertKey, Vec<usize>> = BTreeMap::new();
+    let mut ends: BTreeMap<EpisodeId, usize> = BTreeMap::new();
+    for (index, entry, signal) in signals(entries).filter(|(index, ..)| !folded.contains(index)) {
+        match (signal.edge, entry.episode) {
+            (Edge::Start, _) => starts.entry(&signal.key).or_default().push(index),
+            (Edge::End, Some(episode)) => {
+                ends.insert(episode, index);
+            }
+            (Edge::End, None) => {}
+        }
+    }
+    let end_of = |start: usize| entries[start].episode.and_then(|id| ends.get(&id)).copied();
+    let close = |a: usize, b: usize| {
+        let over: Timestamp =
+            end_of(a).map_or(entries[a].occurred_at, |end| entries[end].occurred_at);
+        entries[b].occurred_at - over <= FLAP_GAP
+    };
+    starts
+        .into_values()
+        .flat_map(|group| chains(&group, close))
+        .filter(|chain| chain.len() >= FLAP_FIRINGS_MIN)
+        .map(|chain| {
+            // The last end stays outside: it may be the recovery, which deserves its own line.
+            let inner_ends = chain.iter().take(chain.len() - 1).filter_map(|start| end_of(*start));
+            let mut rows: Vec<usize> = chain.iter().copied().chain(inner_ends).collect();
+            rows.sort_unstable();
+            Fold { rows, sort: Sort::Flap(chain.len()) }
+        })
+        .collect()
+}
+
+/// Cuts a list of places where neighbours are not close.
+fn chains(group: &[usize], close: impl Fn(usize, usize) -> bool) -> Vec<Vec<usize>> {
+    let mut chains: Vec<Vec<usize>> = Vec::new();
+    for index in group {
+        match chains.last_mut() {
+            Some(chain) if chain.last().is_some_and(|last| close(*last, *index)) => {
+                chain.push(*index);
+            }
+            Some(_) | None => chains.push(vec![*index]),
+        }
+    }
+    chains
+}
+
+fn apply(entries: Vec<Entry>, folds: Vec<Fold>) -> Vec<Entry> {
+    let mut heads: BTreeMap<usize, Fold> = BTreeMap::new();
+    let mut others: BTreeSet<usize> = BTreeSet::new();
+    for fold in folds {
+        if let Some((head, rest)) = fold.rows.split_first() {
+            others.extend(rest);
+            heads.insert(*head, fold);
+        }
+    }
+    let mut slots: Vec<Option<Entry>> = entries.into_iter().map(Some).collect();
+    let mut out = Vec::with_capacity(slots.len());
+    for index in 0..slots.len() {
+        if let Some(fold) = heads.remove(&index) {
+            let rows: Vec<Entry> = fold.rows.iter().filter_map(|i| slots[*i].take()).collect();
+            out.extend(summary(rows, fold.sort));
+        } else if !others.contains(&index) {
+            out.extend(slots[index].take());
+        }
+    }
+    out
+}
+
+/// The one entry that stands for its rows.
+fn summary(rows: Vec<Entry>, sort: Sort) -> Option<Entry> {
+    let (first, last) = (rows.first()?, rows.last()?);
+    let signal = first.signal.as_ref()?;
+    let severity = first.severity.map_or_else(String::new, |severity| format!(" ({severity})"));
+    let service = first.service.as_ref();
+    let on_service = service.map_or_else(String::new, |s| format!(" on {s}"));
+    let (text, count) = match sort {
+        Sort::Flap(firings) => (
+            format!("Flapping: {}{on_service} fired {firings} times{severity}", signal.alertname),
+            firings,
+        ),
+        Sort::Storm => {
+            let (where_to, alerts) = reach(&rows);
+            let times =
+                if alerts < rows.len() { format!(" {} times", rows.len()) } else { String::new() };
+            let text = match signal.edge {
+                Edge::Start => format!("{} fired{times} on {where_to}{severity}", signal.alertname),
+                Edge::End => {
+                    let ended = format!("{} ended{times} on {where_to}", signal.alertname);
+                    match service.filter(|s| last.text.starts_with(&format!("{s} recovered"))) {
+                        Some(service) => format!("{service} recovered: {ended}"),
+                        None => ended,
+                    }
+                }
+            };
+            (text, rows.len())
+        }
+    };
+    // A measure points at the first start or the last end, so that is whose id the fold carries.
+    let id = match signal.edge {
+        Edge::Start => first.id.clone(),
+        Edge::End => last.id.clone(),
+    };
+    Some(Entry {
+        id,
+        ended_at: Some(last.occurred_at).filter(|end| *end > first.occurred_at),
+        text,
+        count: count as u64,
+        provenance: if rows.iter().all(|row| row.provenance == first.provenance) {
+            first.provenance
+        } else {
+            crate::domain::timeline::Provenance::Inferred
+        },
+        signal: None,
+        corrections: Vec::new(),
+        rows: rows.clone(),
+        ..first.clone()
+    })
+}
+
+/// `14 pods of checkout`, and how many alerts that is.
+fn reach(rows: &[Entry]) -> (String, usize) {
+    let signals = || rows.iter().filter_map(|row| row.signal.as_ref());
+    let alerts = signals().map(|s| &s.key).collect::<BTreeSet<_>>().len();
+    let places: BTreeSet<_> = signals().filter_map(|s| s.place.as_ref()).collect();
+    let labels: BTreeSet<&str> = places.iter().map(|(label, _)| *label).collect();
+    let of = |number: usize, noun: &str| {
+        let counted = words::count(number, noun);
+        match rows.first().and_then(|row| row.service.as_ref()) {
+            Some(service) => format!("{counted} of {service}"),
+            None => counted,
+        }
+    };
+    let all_placed = signals().all(|s| s.place.is_some());
+    match labels.into_iter().collect::<Vec<_>>().as_slice() {
+        [label] if all_placed && places.len() > 1 => (of(places.len(), label), alerts),
+        _ => (of(alerts, "series").replace("seriess", "series"), alerts),
+    }
+}

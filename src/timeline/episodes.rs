@@ -1,0 +1,279 @@
+//! Entries for the two ends of each firing, and for the peak between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::entries::{Lateness, Row};
+use super::words;
+use crate::domain::alert::EndKind;
+use crate::domain::incident::Opening;
+use crate::domain::milestone::{self, Milestone};
+use crate::domain::timeline::{Edge, EntryId, EntryKind, Phase, Provenance, Signal};
+use crate::domain::{Episode, EpisodeId, Facts, Link, Membership, Name, Severity, Span, Timestamp};
+
+/// Alertmanager tells of an end up to a group interval (5m by default) later, so ends count as
+/// late only beyond this.
+const LATE_END: Span = Span::from_minutes(10);
+/// The peak is worth a line from so many alerts on.
+const PEAK_ALERTS_MIN: usize = 5;
+
+/// What the entries of single episodes need to know about all of them.
+struct Cast<'a> {
+    lateness: &'a Lateness,
+    detection: Option<EpisodeId>,
+    detected_at: Option<Timestamp>,
+    /// Alerts of which several share name and service, so that the place tells them apart.
+    crowded: BTreeSet<(String, Option<Name>)>,
+    /// The episode whose end is the recovery of its service.
+    recovering: BTreeMap<Name, EpisodeId>,
+}
+
+/// The episode that should have made somebody act.
+pub(super) fn detection_episode(facts: &Facts) -> Option<EpisodeId> {
+    let tally = &facts.incident.tally;
+    match (tally.first_paging, &facts.incident.opening) {
+        (Some(first), _) => Some(first.episode),
+        (None, Opening::Alert { episode, .. }) => Some(*episode),
+        (None, Opening::Heartbeat { .. }) => None,
+        (None, Opening::Split { .. }) => tally.first.map(|first| first.episode),
+    }
+}
+
+/// All entries of the members.
+pub(super) fn rows(facts: &Facts, lateness: &Lateness) -> Vec<Row> {
+    let mut names: BTreeMap<(String, Option<Name>), BTreeSet<&crate::domain::AlertKey>> =
+        BTreeMap::new();
+    for episode in &facts.members {
+        names
+            .entry((episode.alertname().to_owned(), episode.service.clone()))
+            .or_default()
+            .insert(&episode.key);
+    }
+    let cast = Cast {
+        lateness,
+        detection: detection_episode(facts),
+        detected_at: milestone::value_of(&facts.incident, Milestone::Detection).derived,
+        crowded: names.into_iter().filter(|(_, k)| k.len() > 1).map(|(name, _)| name).collect(),
+        recovering: recovering(facts),
+    };
+    let mut worst: Option<Severity> = None;
+    let mut seen: BTreeSet<&crate::domain::AlertKey> = BTreeSet::new();
+    let mut rows = Vec::with_capacity(facts.members.len() * 2 + 1);
+    for episode in &facts.members {
+        let risen_from = worst.filter(|worst| episode.severity.rank() > worst.rank());
+        worst = Some(worst.map_or(episode.severity, |worst| worst.worse(episode.severity)));
+        let is_again = !seen.insert(&episode.key);
+        rows.push(cast.start(episode, is_again, risen_from));
+        rows.extend(cast.end(episode));
+    }
+    rows.extend(peak(facts));
+    rows
+}
+
+/// For each service that works again: the member that ended last. A service of which something
+/// fires, or ended in a way that is no recovery, is not in it.
+fn recovering(facts: &Facts) -> BTreeMap<Name, EpisodeId> {
+    let mut last: BTreeMap<Name, Option<(Timestamp, EpisodeId)>> = BTreeMap::new();
+    for episode in &facts.members {
+        let Some(service) = &episode.service else { continue };
+        let slot = last
+            .entry(service.clone())
+            .or_insert_with(|| Some((Timestamp::from_nanos(i64::MIN), episode.id)));
+        let end = episode.end.as_ref().and_then(|end| match end.how {
+            EndKind::Reported | EndKind::Superseded | EndKind::LeaseExpired => {
+                Some((end.at, episode.id))
+            }
+            EndKind::Abandoned(_) | EndKind::Unknown => None,
+        });
+        *slot = match (*slot, end) {
+            (Some(so_far), Some(end)) => Some(so_far.max(end)),
+            (None, _) | (_, None) => None,
+        };
+    }
+    last.into_iter().filter_map(|(service, end)| Some((service, end?.1))).collect()
+}
+
+impl Cast<'_> {
+    fn start(&self, episode: &Episode, is_again: bool, risen_from: Option<Severity>) -> Row {
+        let at = episode.starts_at();
+        let mut text = words::symptom(episode);
+        if is_again {
+            text = format!("Again: {text}");
+        }
+        if let Some(from) = risen_from {
+            text = format!("{text}. Severity rises from {from} to {}", episode.severity);
+        }
+        if let Some(sent) = &episode.start_refused {
+            text = format!("{text} (start sent as \"{sent}\", which cannot be; shown as received)");
+        }
+        text.push_str(&self.lateness.mark("learnt", at, episode.received_at));
+        let mut row = Row::new(
+            EntryId::episode_start(episode.id),
+            EntryKind::Alert,
+            self.phase(episode),
+            at,
+            text,
+        );
+        row.entry.received_at = episode.received_at;
+        row.entry.provenance = if episode.start_refused.is_some() {
+            Provenance::Observed
+        } else {
+            Provenance::Reported
+        };
+        self.dress(row, episode, Edge::Start)
+    }
+
+    fn phase(&self, episode: &Episode) -> Phase {
+        let is_lead_up = matches!(episode.membership, Membership::Member { lead_up: true, .. });
+        if self.detection == Some(episode.id) {
+            Phase::Detection
+        } else if is_lead_up || self.detected_at.is_some_and(|at| episode.starts_at() < at) {
+            Phase::LeadUp
+        } else {
+            Phase::Symptom
+        }
+    }
+
+    fn end(&self, episode: &Episode) -> Option<Row> {
+        let end = episode.end.as_ref()?;
+        let subject = self.subject(episode);
+        let length = words::duration(end.at - episode.starts_at());
+        let recovered = episode
+            .service
+            .as_ref()
+            .filter(|service| self.recovering.get(*service) == Some(&episode.id));
+        let whole = |how: &str| match recovered {
+            Some(service) => format!("{service} recovered: {} {how}", episode.alertname()),
+            None => format!("{subject} {how}"),
+        };
+        let (kind, phase, provenance, mut text) = match &end.how {
+            EndKind::Reported => (
+                EntryKind::Alert,
+                Phase::Recovery,
+                Provenance::Reported,
+                whole(&format!("ended after {length}")),
+            ),
+            EndKind::LeaseExpired => (
+                EntryKind::Alert,
+                Phase::Recovery,
+                Provenance::Inferred,
+                whole(&format!("ended after {length}, as its sender no longer renewed it")),
+            ),
+            EndKind::Superseded => (
+                EntryKind::Alert,
+                Phase::Recovery,
+                Provenance::Inferred,
+                whole("had ended by now, as a later firing began"),
+            ),
+            // No recovery is claimed where none was seen.
+            EndKind::Abandoned(reason) => (
+                EntryKind::Caveat,
+                Phase::Symptom,
+                Provenance::Reported,
+                format!("{subject} stopped without a recovery: {}", words::abandoned(reason)),
+            ),
+            EndKind::Unknown => (
+                EntryKind::Caveat,
+                Phase::Symptom,
+                Provenance::Inferred,
+                format!("End unknown: nothing was heard of {subject} after this"),
+            ),
+        };
+        if let Some(sent) = &end.refused {
+            text = format!("{text} (end sent as \"{sent}\", which cannot be)");
+        }
+        if end.how == EndKind::Reported && end.heard_at - end.at > LATE_END {
+            text.push_str(&self.lateness.mark("learnt", end.at, end.heard_at));
+        }
+        let mut row = Row::new(EntryId::episode_end(episode.id), kind, phase, end.at, text);
+        row.entry.received_at = end.heard_at;
+        row.entry.provenance = provenance;
+        Some(self.dress(row, episode, Edge::End))
+    }
+
+    /// What start and end have in common.
+    fn dress(&self, mut row: Row, episode: &Episode, edge: Edge) -> Row {
+        row.number = episode.id.0;
+        row.entry.service.clone_from(&episode.service);
+        row.entry.severity = Some(episode.severity);
+        row.entry.links = links(episode);
+        row.entry.episode = Some(episode.id);
+        row.entry.signal = Some(Signal {
+            key: episode.key.clone(),
+            alertname: episode.alertname().to_owned(),
+            place: words::place(episode).map(|(label, value)| (label, value.to_owned())),
+            edge,
+        });
+        row
+    }
+
+    fn subject(&self, episode: &Episode) -> String {
+        let subject = words::subject(episode);
+        let name = (episode.alertname().to_owned(), episode.service.clone());
+        match words::place(episode) {
+            Some((_, place)) if self.crowded.contains(&name) => format!("{subject} ({place})"),
+            Some(_) | None => subject,
+        }
+    }
+}
+
+/// The sender's links, with the runbook and dashboard that its annotations name.
+fn links(episode: &Episode) -> Vec<Link> {
+    let mut links = episode.links.clone();
+    for (rel, names) in [
+        ("runbook", ["runbook_url", "runbook"].as_slice()),
+        ("dashboard", ["dashboard_url", "dashboard"].as_slice()),
+    ] {
+        let known = links.iter().any(|link| link.rel.as_str() == rel);
+        let named = names.iter().find_map(|name| episode.annotations.value(name));
+        if let (false, Some(url)) = (known, named.filter(|url| is_web(url))) {
+            links.push(Link { rel: Name::from(rel), url: url.into() });
+        }
+    }
+    links.retain(|link| is_web(&link.url));
+    links
+}
+
+/// True for the addresses that may be links.
+fn is_web(url: &str) -> bool {
+    let head: String = url.chars().take(8).collect::<String>().to_ascii_lowercase();
+    head.starts_with("http://") || head.starts_with("https://")
+}
+
+/// The moment at which most alerts fired at once, when they were many.
+fn peak(facts: &Facts) -> Option<Row> {
+    // Ends sort before starts of the same moment: touching firings do not overlap.
+    let mut edges: Vec<(Timestamp, bool, &Episode)> = Vec::new();
+    for episode in facts.members.iter().filter(|e| e.ends_at() != Some(e.starts_at())) {
+        edges.push((episode.starts_at(), true, episode));
+        edges.extend(episode.ends_at().map(|at| (at, false, episode)));
+    }
+    edges.sort_by_key(|(at, is_start, episode)| (*at, *is_start, episode.id));
+    let (mut firing, mut most, mut top) = (BTreeMap::new(), 0, None);
+    for (at, is_start, episode) in edges {
+        if is_start {
+            firing.insert(episode.id, episode);
+        } else {
+            firing.remove(&episode.id);
+        }
+        if firing.len() > most {
+            most = firing.len();
+            let services: BTreeSet<_> =
+                firing.values().filter_map(|e: &&Episode| e.service.as_ref()).collect();
+            top = Some((at, episode, services.len()));
+        }
+    }
+    let (at, episode, services) = top.filter(|_| most >= PEAK_ALERTS_MIN)?;
+    // One storm that is all there is tells its number itself.
+    if services <= 1 && most == facts.members.len() {
+        return None;
+    }
+    let mut text = format!("Peak: {} firing at once", words::count(most, "alert"));
+    if services > 1 {
+        text = format!("{text}, on {services} services");
+    }
+    let mut row =
+        Row::new(EntryId("peak".to_owned()), EntryKind::Lifecycle, Phase::Symptom, at, text);
+    row.entry.received_at = episode.received_at;
+    row.entry.provenance = Provenance::Observed;
+    Some(row)
+}

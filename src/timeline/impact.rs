@@ -1,0 +1,115 @@
+//! What the alerts themselves say about the impact: how many, how bad, where, how long, how high.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::words;
+use crate::domain::{Episode, EpisodeStatus, Facts, Name, Severity, Span, Timestamp};
+
+/// How many services or values are named before the others are counted.
+const NAMES_MAX: usize = 6;
+
+/// The evidence in a few sentences; empty when there is no alert.
+pub(super) fn evidence(facts: &Facts) -> String {
+    let members = &facts.members;
+    if members.is_empty() {
+        return String::new();
+    }
+    let mut sentences = vec![alerts(members)];
+    sentences.extend(suffering(facts));
+    sentences.extend(peaks(members));
+    sentences.join(" ")
+}
+
+/// `3 alerts (2 critical, 1 warning) on 2 services.`
+fn alerts(members: &[Episode]) -> String {
+    let keys: BTreeSet<_> = members.iter().map(|e| &e.key).collect();
+    let mut severities: Vec<Severity> = Severity::ALL.to_vec();
+    severities.sort_by_key(|s| std::cmp::Reverse(s.rank()));
+    let worst_of: BTreeMap<_, u8> = members.iter().fold(BTreeMap::new(), |mut map, e| {
+        let slot = map.entry(&e.key).or_insert(0);
+        *slot = e.severity.rank().max(*slot);
+        map
+    });
+    let mut parts = Vec::new();
+    let mut ranks = BTreeSet::new();
+    for severity in severities {
+        let number = worst_of.values().filter(|rank| **rank == severity.rank()).count();
+        if number > 0 && ranks.insert(severity.rank()) {
+            let name = members
+                .iter()
+                .find(|e| e.severity.rank() == severity.rank())
+                .map_or(severity, |e| e.severity);
+            parts.push(format!("{number} {name}"));
+        }
+    }
+    let services: BTreeSet<&Name> = members.iter().filter_map(|e| e.service.as_ref()).collect();
+    let on = match services.len() {
+        0 => String::new(),
+        number => format!(" on {}", words::count(number, "service")),
+    };
+    let firings = if members.len() > keys.len() {
+        format!(", {} firings", members.len())
+    } else {
+        String::new()
+    };
+    format!("{} ({}){firings}{on}.", words::count(keys.len(), "alert"), parts.join(", "))
+}
+
+/// How long at least one alert of each service fired.
+fn suffering(facts: &Facts) -> Option<String> {
+    let mut parts = Vec::new();
+    for service in &facts.incident.tally.services {
+        let of_service = || facts.members.iter().filter(|e| e.service.as_ref() == Some(service));
+        if of_service().next().is_none() {
+            continue;
+        }
+        let length = words::duration(firing_time(of_service(), facts.incident.as_of));
+        let is_firing = of_service().any(Episode::is_firing);
+        let is_unknown = of_service().any(|e| e.status() == EpisodeStatus::Unknown);
+        let suffix = match (is_firing, is_unknown) {
+            (true, _) => " so far",
+            (false, true) => " at least",
+            (false, false) => "",
+        };
+        parts.push(format!("{service} for {length}{suffix}"));
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    Some(format!("Firing time: {}.", words::short_list(&parts, NAMES_MAX)))
+}
+
+/// The time during which at least one of the episodes fired.
+fn firing_time<'a>(episodes: impl Iterator<Item = &'a Episode>, as_of: Timestamp) -> Span {
+    let mut stretches: Vec<(Timestamp, Timestamp)> = episodes
+        .map(|e| (e.starts_at(), e.ends_at().unwrap_or_else(|| as_of.max(e.starts_at()))))
+        .collect();
+    stretches.sort_unstable();
+    let mut total = 0_i64;
+    let mut covered_until = Timestamp::from_nanos(i64::MIN);
+    for (from, to) in stretches {
+        let from = from.max(covered_until);
+        if to > from {
+            total = total.saturating_add((to - from).nanos());
+            covered_until = to;
+        }
+    }
+    Span::from_nanos(total)
+}
+
+/// The highest value of each rule, where its alerts carry one.
+fn peaks(members: &[Episode]) -> Option<String> {
+    let mut highest: Vec<(&str, f64)> = Vec::new();
+    for (episode, value) in members.iter().filter_map(|e| Some((e, words::peak(e)?))) {
+        match highest.iter_mut().find(|(name, _)| *name == episode.alertname()) {
+            Some((_, so_far)) => *so_far = so_far.max(value),
+            None => highest.push((episode.alertname(), value)),
+        }
+    }
+    if highest.is_empty() {
+        return None;
+    }
+    let parts: Vec<String> =
+        highest.iter().map(|(name, value)| format!("{name} {}", words::number(*value))).collect();
+    Some(format!("Highest values seen: {}.", words::short_list(&parts, NAMES_MAX)))
+}

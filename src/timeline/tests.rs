@@ -1,0 +1,260 @@
+//! What must hold for timelines and drafts, whatever the facts are.
+
+use std::collections::BTreeSet;
+
+use super::{DraftOptions, collapse, compose, entries, examples};
+use crate::domain::Facts;
+use crate::domain::draft::{Draft, Section};
+use crate::domain::facts::Revision;
+use crate::domain::incident::NoteKind;
+use crate::domain::incident::{CaveatKind, Finalised, NoteVersion, Withdrawal};
+use crate::domain::timeline::{Edge, Entry, EntryId, EntryKind, Phase, Provenance};
+
+fn draft(facts: &Facts) -> Draft {
+    compose(facts, &DraftOptions::default())
+}
+
+fn texts(entries: &[Entry]) -> Vec<&str> {
+    entries.iter().map(|entry| entry.text.as_str()).collect()
+}
+
+fn find<'a>(entries: &'a [Entry], needle: &str) -> &'a Entry {
+    let found = entries.iter().find(|entry| entry.text.contains(needle));
+    found.unwrap_or_else(|| panic!("no entry says {needle:?} in {:#?}", texts(entries)))
+}
+
+#[test]
+fn entries_are_in_order_and_their_ids_are_unique() {
+    for (name, facts) in examples::all() {
+        let all = entries(&facts);
+        let key = |entry: &Entry| (entry.occurred_at, entry.phase);
+        assert!(all.is_sorted_by_key(key), "{name}");
+        assert!(collapse(all.clone()).is_sorted_by_key(key), "{name} folded");
+        let ids: BTreeSet<&EntryId> = all.iter().map(|entry| &entry.id).collect();
+        assert_eq!(ids.len(), all.len(), "{name}");
+    }
+}
+
+#[test]
+fn the_order_in_which_facts_are_listed_does_not_matter() {
+    for (name, facts) in examples::all() {
+        let mut turned = facts.clone();
+        turned.changes.reverse();
+        turned.incident.notes.reverse();
+        assert_eq!(entries(&turned), entries(&facts), "{name}");
+    }
+}
+
+#[test]
+fn folding_loses_no_row() {
+    for (name, facts) in examples::all() {
+        let all = entries(&facts);
+        let folded = collapse(all.clone());
+        let rows = folded.iter().flat_map(|entry| {
+            if entry.rows.is_empty() { std::slice::from_ref(entry) } else { &entry.rows }
+        });
+        let mut ids: Vec<EntryId> = rows.map(|row| row.id.clone()).collect();
+        let mut expect: Vec<EntryId> = all.iter().map(|entry| entry.id.clone()).collect();
+        ids.sort();
+        expect.sort();
+        assert_eq!(ids, expect, "{name}");
+    }
+}
+
+#[test]
+fn every_milestone_and_measure_points_at_an_entry_of_the_draft() {
+    for (name, facts) in examples::all() {
+        let draft = draft(&facts);
+        let ids: BTreeSet<&EntryId> = draft.timeline.iter().map(|entry| &entry.id).collect();
+        let milestones = draft.milestones.iter().filter_map(|m| m.entry.as_ref());
+        let measures = draft.measures.iter().flat_map(|m| [m.from.as_ref(), m.to.as_ref()]);
+        for id in milestones.chain(measures.flatten()) {
+            assert!(ids.contains(id), "{name}: {id} is not among {ids:?}");
+        }
+    }
+}
+
+#[test]
+fn a_storm_is_one_entry_with_all_its_rows() {
+    let timeline = collapse(entries(&examples::storm()));
+    let fold = find(&timeline, "HighErrorRate fired on 14 pods of checkout");
+    assert_eq!((fold.count, fold.rows.len()), (14, 14));
+    assert_eq!(fold.phase, Phase::Detection);
+    assert_eq!(fold.ended_at, Some(fold.rows[13].occurred_at));
+    let end = find(&timeline, "checkout recovered: HighErrorRate ended on 14 pods");
+    assert_eq!((end.count, end.phase), (14, Phase::Recovery));
+    assert!(timeline.len() < 8, "{:#?}", texts(&timeline));
+}
+
+#[test]
+fn a_flap_is_one_entry_with_the_count_and_its_recovery_stays_outside() {
+    let timeline = collapse(entries(&examples::flapping()));
+    let fold = find(&timeline, "DiskPressure on orders-db fired 6 times");
+    assert_eq!(fold.count, 6);
+    let starts = fold.rows.iter().filter_map(|row| row.signal.as_ref());
+    assert_eq!(starts.filter(|signal| signal.edge == Edge::Start).count(), 6);
+    find(&timeline, "orders-db recovered");
+}
+
+#[test]
+fn two_firings_far_apart_are_no_flap() {
+    let mut story = examples::Story::new("2026-03-04", "x");
+    for (start, end) in [("01:00", "01:05"), ("03:00", "03:05"), ("05:00", "05:05")] {
+        let severity = crate::domain::Severity::Critical;
+        story.alert("Slow", "api", severity, start).ended(end);
+    }
+    let timeline = collapse(entries(&story.resolved("06:00")));
+    assert!(timeline.iter().all(|entry| entry.rows.is_empty()), "{:#?}", texts(&timeline));
+    find(&timeline, "Again: Slow");
+}
+
+#[test]
+fn no_recovery_is_claimed_where_none_was_seen() {
+    for facts in [examples::unresolved(), examples::skewed()] {
+        for entry in entries(&facts).iter().filter(|entry| entry.kind == EntryKind::Caveat) {
+            assert_ne!(entry.phase, Phase::Recovery, "{}", entry.text);
+        }
+    }
+    let all = entries(&examples::skewed());
+    assert!(texts(&all).iter().all(|text| !text.contains("worker recovered")));
+    let lease = find(&all, "LeaseOnly on api ended");
+    assert_eq!(lease.provenance, Provenance::Inferred);
+    let kinds: Vec<CaveatKind> =
+        draft(&examples::skewed()).caveats.iter().map(|caveat| caveat.kind).collect();
+    for kind in [CaveatKind::EndUnknown, CaveatKind::ImpossibleTime, CaveatKind::Late] {
+        assert!(kinds.contains(&kind), "{kind:?} not in {kinds:?}");
+    }
+}
+
+#[test]
+fn what_was_learnt_late_says_so_and_by_how_much() {
+    find(&entries(&examples::accounts()), "without approval (learnt 1h 53m later)");
+    let all = entries(&examples::bookstore());
+    assert!(texts(&all).iter().all(|text| !text.contains("later)")), "{:#?}", texts(&all));
+}
+
+#[test]
+fn an_import_is_one_caveat_and_not_a_mark_on_every_line() {
+    let mut facts = examples::bookstore();
+    let later = crate::domain::Span::from_hours(24 * 300);
+    for episode in &mut facts.members {
+        episode.received_at = episode.received_at + later;
+    }
+    for note in &mut facts.incident.notes {
+        note.received_at = note.received_at + later;
+    }
+    let all = entries(&facts);
+    assert!(texts(&all).iter().all(|text| !text.contains("later)")), "{:#?}", texts(&all));
+    let caveats = draft(&facts).caveats;
+    assert!(caveats.iter().any(|caveat| caveat.text.contains("imported")), "{caveats:#?}");
+}
+
+#[test]
+fn long_silence_is_an_entry_only_while_something_fires() {
+    let all = entries(&examples::replication());
+    let gap = find(&all, "Nothing was recorded for 3d 20h, while 2 alerts kept firing");
+    assert_eq!(gap.kind, EntryKind::Caveat);
+    let mut facts = examples::replication();
+    for episode in &mut facts.members {
+        episode.end.as_mut().unwrap().at = episode.starts_at();
+    }
+    assert!(texts(&entries(&facts)).iter().all(|text| !text.contains("Nothing was recorded")));
+}
+
+#[test]
+fn withdrawn_and_hidden_notes_are_left_out() {
+    let mut facts = examples::bookstore();
+    let notes = entries(&facts).iter().filter(|e| e.kind == EntryKind::Note).count();
+    facts.incident.notes[0].hidden = true;
+    facts.incident.notes[1].withdrawn = Some(Withdrawal { at: facts.incident.as_of, by: None });
+    assert_eq!(entries(&facts).iter().filter(|e| e.kind == EntryKind::Note).count(), notes - 2);
+}
+
+#[test]
+fn a_corrected_note_shows_how_it_stood_before() {
+    let mut facts = examples::bookstore();
+    let as_of = facts.incident.as_of;
+    let note = &mut facts.incident.notes[3];
+    let version = |text: &str, kind| NoteVersion {
+        text: text.to_owned(),
+        kind,
+        at: note.at,
+        corrected_at: as_of,
+        corrected_by: Some("dana".to_owned()),
+    };
+    let text = note.text.clone();
+    note.history = vec![
+        version("Database team caled", NoteKind::Observation),
+        version(&text, NoteKind::Observation),
+    ];
+    let id = EntryId::note(note.id);
+    let all = entries(&facts);
+    let entry = all.iter().find(|entry| entry.id == id).unwrap();
+    let at = "2024-06-22T17:15:00.000Z";
+    assert_eq!(
+        entry.corrections,
+        [
+            format!("until {at}: \"Database team caled\", corrected by dana"),
+            format!("until {at}: as observation, corrected by dana"),
+        ]
+    );
+}
+
+#[test]
+fn only_what_nobody_said_is_asked() {
+    let sections = |facts: &Facts| -> Vec<Section> {
+        draft(facts).todo.iter().map(|question| question.section).collect()
+    };
+    assert_eq!(sections(&examples::bookstore()), [Section::Lead]);
+    assert_eq!(sections(&examples::replication()), [Section::Lead, Section::Acknowledgement],);
+    assert_eq!(
+        sections(&examples::unresolved()),
+        [Section::Lead, Section::Impact, Section::RootCause, Section::Actions],
+    );
+}
+
+#[test]
+fn suggestions_follow_from_evidence() {
+    let told = |facts: &Facts| -> String {
+        draft(facts).suggestions.iter().map(|s| s.text.clone()).collect::<Vec<_>>().join("\n")
+    };
+    let bookstore = told(&examples::bookstore());
+    assert!(bookstore.contains("Alert on bookstore-db sooner"), "{bookstore}");
+    assert!(bookstore.contains("Link runbooks"), "{bookstore}");
+    let food = told(&examples::food_delivery());
+    assert!(food.contains("Detect earlier: the first alert that would page came 15m"), "{food}");
+    assert!(told(&examples::flapping()).contains("DiskPressure on orders-db fired 6 times"));
+    assert!(told(&examples::skewed()).contains("Send resolves"));
+    assert!(told(&examples::unresolved()).contains("Raise max_alerts"));
+    assert_eq!(told(&examples::storm()), "", "nothing to suggest where all is well");
+}
+
+#[test]
+fn a_draft_says_what_changed_since_a_revision() {
+    let mut facts = examples::bookstore();
+    let revision = |revision: u64| Revision {
+        revision,
+        at: facts.incident.as_of,
+        changes: vec![format!("Change {revision}")],
+    };
+    let later = [revision(16), revision(17)];
+    facts.revisions.extend(later);
+    let since = |revision| {
+        let options = DraftOptions { since_revision: Some(revision), ..DraftOptions::default() };
+        let since = compose(&facts, &options).since.unwrap();
+        since.revisions.iter().map(|r| r.revision).collect::<Vec<_>>()
+    };
+    assert_eq!(since(1), [16, 17]);
+    assert_eq!(since(16), [17]);
+    assert!(since(17).is_empty());
+    facts.incident.finalised = Some(Finalised { revision: 16, at: facts.incident.as_of, by: None });
+    let since = draft(&facts).since.unwrap();
+    assert_eq!((since.revision, since.revisions.len()), (16, 1), "since final");
+}
+
+#[test]
+fn a_person_s_milestone_is_an_entry_with_its_distance_from_the_derived_one() {
+    let all = entries(&examples::accounts());
+    let onset = find(&all, "Onset set by a person, 5m before the time derived from the records");
+    assert_eq!(onset.provenance, Provenance::Entered);
+}
