@@ -1,0 +1,125 @@
+//! The command line against a running server: what it prints, and how it ends.
+
+use std::fs;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::support::{Server, fixtures, server};
+
+/// Runs a client command against a server.
+fn run(server: &Server, arguments: &[&str]) -> Output {
+    server::program(server.folder())
+        .args(arguments)
+        .args(["--url", &server.url()])
+        .output()
+        .expect("the program runs")
+}
+
+/// What it printed, when it ended well.
+#[track_caller]
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn the_commands_of_people_do_what_the_api_does() {
+    let server = Server::start();
+    let body = fixtures::json("payloads/alertmanager/01-firing-one.json");
+    server.post("/api/v1/ingest/alertmanager", &body).expect(200);
+    server.settle();
+
+    assert!(stdout(&run(&server, &["incident", "list"])).contains("PostgresDown"));
+    let listed: Value =
+        serde_json::from_str(&stdout(&run(&server, &["incident", "list", "-o", "json"]))).unwrap();
+    assert!(listed.to_string().contains("PostgresDown"), "{listed}");
+    assert!(stdout(&run(&server, &["incident", "show", "1"])).contains("PostgresDown"));
+    stdout(&run(&server, &["incident", "ack", "1"]));
+    assert_eq!(server.get_json("/api/v1/incidents/1")["state"], "acknowledged");
+    stdout(&run(
+        &server,
+        &["note", "1", "Database team called", "--kind=escalation", "--author=ana"],
+    ));
+    stdout(&run(&server, &["change", "Pool size halved", "--service=orders-db", "--kind=config"]));
+    assert_eq!(server.list("/api/v1/changes").len(), 1);
+    let explained = stdout(&run(&server, &["explain", "3e0caab7a6eda3c8"]));
+    assert!(explained.contains(|c: char| c.is_ascii_digit()), "{explained}");
+    server.settle();
+
+    let served = server.get("/api/v1/incidents/1/draft?tz=Africa/Lagos").text();
+    assert_eq!(stdout(&run(&server, &["draft", "1", "--tz=Africa/Lagos"])), served);
+    assert!(served.contains("Database team called"));
+    let file = server.folder().join("draft.html");
+    let output = format!("--output={}", file.display());
+    stdout(&run(&server, &["draft", "1", "--format=html", &output]));
+    let html = server.get("/api/v1/incidents/1/draft?format=html").text();
+    assert_eq!(fs::read_to_string(file).unwrap(), html);
+}
+
+#[test]
+fn failures_and_wrong_usage_have_their_own_exit_codes() {
+    let server = Server::start();
+    let code = |arguments: &[&str]| {
+        let output = run(&server, arguments);
+        assert!(output.stdout.is_empty(), "diagnostics go to stderr");
+        assert!(!output.stderr.is_empty(), "a failure is told");
+        output.status.code()
+    };
+    assert_eq!(code(&["incident", "show", "99"]), Some(1));
+    assert_eq!(code(&["draft", "99"]), Some(1));
+    assert_eq!(code(&["draft", "99", "--format=word"]), Some(2));
+    assert_eq!(code(&["incident", "dance", "1"]), Some(2));
+    let nobody = format!("http://127.0.0.1:{}", server::free_port());
+    let output = server::program(server.folder())
+        .args(["incident", "list", "--url", &nobody])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn check_config_tells_every_error_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).unwrap();
+        let output = server::program(folder.path()).args(["check-config", name]).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let (code, text) = check("good.yml", "timezone: Africa/Lagos\nstorage:\n  path: ./data\n");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("SUCCESS"), "{text}");
+    let (code, text) = check(
+        "bad.yml",
+        "timezone: Mars/Olympus\nincidents:\n  quiet_period: soon\nno_such_key: 1\n",
+    );
+    assert_ne!(code, Some(0), "{text}");
+    assert!(text.contains("FAILED"), "{text}");
+    for hint in ["Mars/Olympus", "quiet_period", "no_such_key", ":4:"] {
+        assert!(text.contains(hint), "no {hint} in {text}");
+    }
+}
+
+#[test]
+fn a_server_with_a_bad_configuration_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("bad.yml"), "no_such_key: 1\n").unwrap();
+    let output =
+        server::program(folder.path()).args(["serve", "--config.file=bad.yml"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no_such_key"));
+}
+
+#[test]
+fn a_scenario_is_replayed_into_a_running_server() {
+    let server = Server::start();
+    let file = fixtures::path("scenarios/bookstore-503.json");
+    stdout(&run(&server, &["replay", file.to_str().unwrap()]));
+    server.settle();
+    let incidents = server.list("/api/v1/incidents");
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0]["state"], "resolved");
+    let draft = server.get_json("/api/v1/incidents/1/draft?format=json");
+    assert_eq!(draft["summary"]["duration_seconds"], 6300);
+}
