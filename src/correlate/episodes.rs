@@ -360,7 +360,7 @@ impl Machine {
         };
         let id = self.memory.next_episode();
         let reading = self.read(word);
-        let standing = self.standing_of(&key, word, heard.received_at);
+        let standing = self.standing_of(&key, word);
         let episode = Episode {
             id,
             key,

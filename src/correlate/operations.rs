@@ -359,6 +359,11 @@ impl Machine {
         let now = self.now();
         let actor = doing.actor();
         let known = self.note_mut(id, note)?;
+        if known.withdrawn.is_some() {
+            return Err(Outcome::Conflict(format!(
+                "Note {note} was withdrawn; write a new one instead of correcting it"
+            )));
+        }
         let before = known.clone();
         if let Some(text) = &patch.text {
             known.text.clone_from(text);

@@ -1,7 +1,7 @@
 //! What the labels of an alert tell: its service, severity, signal, and what it was like before.
 
 use super::machine::Machine;
-use crate::domain::{AlertKey, Kind, Labels, Name, Severity, Span, Standing, Timestamp, Word};
+use crate::domain::{AlertKey, Kind, Labels, Name, Severity, Span, Standing, Word};
 
 /// What one word's labels tell.
 pub(super) struct Reading {
@@ -54,12 +54,7 @@ impl Machine {
     }
 
     /// What the alert was like when this episode began, judged from what came before.
-    pub(super) fn standing_of(
-        &mut self,
-        key: &AlertKey,
-        word: &Word,
-        received_at: Timestamp,
-    ) -> Standing {
+    pub(super) fn standing_of(&mut self, key: &AlertKey, word: &Word) -> Standing {
         if self.heartbeat_rule(&word.labels).is_some() {
             return Standing::Heartbeat;
         }
@@ -77,11 +72,24 @@ impl Machine {
         }
         if before >= rules.flapping_episodes as usize {
             Standing::Flapping
-        } else if received_at - start >= rules.chronic_after {
+        } else if self.fired_for_long(key, rules.chronic_after) {
             Standing::Chronic
         } else {
             Standing::Ordinary
         }
+    }
+
+    /// True when an earlier firing of the alert lasted for so long that nobody acts on it. The
+    /// claimed start of this one says nothing: an old body sent today is an import, not a habit.
+    fn fired_for_long(&self, key: &AlertKey, chronic_after: Span) -> bool {
+        self.memory
+            .episodes_of_alert(key)
+            .into_iter()
+            .filter_map(|id| self.memory.episodes.get(&id))
+            .filter(|episode| episode.incident().is_none())
+            .any(|episode| {
+                episode.ends_at().is_some_and(|end| end - episode.starts_at() >= chronic_after)
+            })
     }
 
     fn has_running_incident(&self, key: &AlertKey) -> bool {

@@ -166,7 +166,7 @@ impl Cast<'_> {
             ),
             // No recovery is claimed where none was seen.
             EndKind::Abandoned(reason) => (
-                EntryKind::Caveat,
+                EntryKind::Alert,
                 Phase::Symptom,
                 Provenance::Reported,
                 format!("{subject} stopped without a recovery: {}", words::abandoned(reason)),
