@@ -105,17 +105,6 @@ pub fn zone_of(incident: &Incident, default_zone: &str) -> Zone {
     names.filter_map(|name| Zone::parse(name).ok()).next().unwrap_or_default()
 }
 
-/// The word of a format, in `format` and in the metrics.
-#[must_use]
-pub const fn format_word(format: Format) -> &'static str {
-    match format {
-        Format::Markdown => "markdown",
-        Format::Html => "html",
-        Format::Json => "json",
-        Format::Text => "text",
-    }
-}
-
 fn hexadecimal(bytes: &[u8]) -> String {
     const DIGITS: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];

@@ -183,31 +183,4 @@ fn attachment(bytes: Vec<u8>, name: &str) -> Answer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_number_names_no_incident() {
-        assert_eq!(incident_id("12").unwrap(), IncidentId(12));
-        for bad in ["", "x", "-1", "+1", "1.0", "9223372036854775808", "99999999999999999999"] {
-            assert!(matches!(incident_id(bad), Err(Problem::NotFound(_))), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_known_draft_is_not_sent_again() {
-        let mut headers = HeaderMap::new();
-        let answer = |headers: &HeaderMap| {
-            sandboxed(headers, "text/html; charset=utf-8", "<p>".to_owned(), "ab").unwrap()
-        };
-        let first = answer(&headers);
-        assert_eq!(first.status(), StatusCode::OK);
-        assert_eq!(first.headers()[ETAG], "\"ab\"");
-        assert_eq!(first.headers()[SECURITY_POLICY], SANDBOX);
-        headers.insert(http::header::IF_NONE_MATCH, HeaderValue::from_static("\"ab\""));
-        let again = answer(&headers);
-        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
-        assert_eq!(again.headers()[ETAG], "\"ab\"");
-        assert!(!again.headers().contains_key(CONTENT_TYPE));
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@ mod assets;
 mod forms;
 mod incident;
 mod incidents;
+mod login;
 mod status;
 mod templates;
 
@@ -17,13 +18,16 @@ use std::sync::Arc;
 
 use axum::extract::Extension;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::Shared;
 use super::answer::{Answer, Problem};
 use super::api::route_table;
+use super::auth::Reader;
 use crate::domain::incident::Report;
 use crate::domain::zone::Zone;
 use crate::domain::{Episode, Span, Timestamp};
@@ -42,17 +46,19 @@ route_table! {
     "/incidents/{id}/step": post forms::take_step;
     "/alerts": get alerts::list;
     "/status": get status::show;
+    "/login": get login::show, post login::log_in;
+    "/logout": post login::log_out;
     "/assets/app.js": get assets::script;
     "/assets/style.css": get assets::style;
 }
 
 /// The routes of the pages.
-///
-/// # Panics
-/// Never: the templates are part of the program, and a test renders each.
 pub fn routes() -> axum::Router<Arc<Shared>> {
     table().layer(Extension(Pages::default()))
 }
+
+/// Whoever opens a page; a page says itself why somebody may not.
+type Visitor = Result<Reader, Problem>;
 
 /// What pages are made with; cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -77,11 +83,19 @@ impl Pages {
         sent.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
         // Pages show what is known now, and only to who may see it.
         sent.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // With `no-referrer` a browser hides the origin of our own forms, too.
+        sent.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         Ok(response)
     }
 
     /// A problem as a page, where the visitor can do something about it; others stay as they are.
-    fn problem(&self, shared: &Shared, problem: Problem, back: &str) -> Answer {
+    fn problem(
+        &self,
+        shared: &Shared,
+        headers: &HeaderMap,
+        problem: Problem,
+        back: &str,
+    ) -> Answer {
         let (title, detail) = match &problem {
             Problem::Invalid(detail) => ("This cannot be read", detail.clone()),
             Problem::NotFound(detail) => ("Not here", detail.clone()),
@@ -89,9 +103,9 @@ impl Pages {
             Problem::Stale { .. } => {
                 ("Changed in the meantime", "somebody was faster; look again".to_owned())
             }
+            Problem::Unauthenticated(_) => ("Log in first", "this page needs a token".to_owned()),
+            Problem::Forbidden(detail) => ("Not allowed", detail.clone()),
             Problem::Unusable(_)
-            | Problem::Unauthenticated(_)
-            | Problem::Forbidden(_)
             | Problem::MethodNotAllowed
             | Problem::TooLarge { .. }
             | Problem::UnsupportedMedia(_)
@@ -100,14 +114,27 @@ impl Pages {
             | Problem::Internal(_) => return Err(problem),
         };
         let values = json!({ "title": title, "detail": detail, "back": back });
-        let frame = frame(shared, "problem", &default_zone(shared));
-        self.page(problem.status(), "problem.html", merged(frame, values))
+        let frame = frame(shared, headers, "problem", &default_zone(shared));
+        let mut response = self.page(problem.status(), "problem.html", merged(frame, values))?;
+        if matches!(problem, Problem::Unauthenticated(_)) {
+            // RFC 9110, section 15.5.2: a 401 says how to authenticate.
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Ok(response)
+    }
+
+    /// Tells a visitor who may not look why, and where to log in.
+    fn turned_away(&self, shared: &Shared, headers: &HeaderMap, problem: Problem) -> Answer {
+        self.problem(shared, headers, problem, "/login")
     }
 }
 
 /// What the frame of every page shows.
-fn frame(shared: &Shared, page: &str, zone: &Zone) -> Value {
+fn frame(shared: &Shared, headers: &HeaderMap, page: &str, zone: &Zone) -> Value {
+    let session = shared.sessions.find(headers);
     json!({
+        "csrf": session.map(|session| session.csrf),
+        "has_tokens": !shared.config().auth.tokens.is_empty(),
         "page": page,
         "place": shared.store.cursor().borrow().0,
         "zone": zone.label_at(shared.clock.now()),

@@ -35,13 +35,13 @@
     event.preventDefault();
     const problem = form.querySelector(".problem");
     const button = form.querySelector("button");
-    const fields = [...new FormData(form)].filter(([, value]) => value.trim() !== "");
+    const fields = [...new FormData(form)].filter(([name, value]) => name !== "csrf" && value.trim() !== "");
     button.disabled = true;
     problem.hidden = true;
     try {
       const answer = await fetch(`/api/v1/incidents/${mine}/notes`, {
         method: "POST",
-        headers: { "Content-Type": "application/json" },
+        headers: { "Content-Type": "application/json", "X-CSRF-Token": document.body.dataset.csrf || "" },
         body: JSON.stringify(Object.fromEntries(fields)),
       });
       if (!answer.ok) throw new Error((await answer.json()).detail);

@@ -13,13 +13,13 @@ use serde_json::json;
 
 use super::super::answer::{self, Answer, Problem};
 use super::super::auth::{Reader, Reporter};
+use super::super::ingest::quarantine;
 use super::super::{Shared, body};
 use super::operations::{Asked, Settled, Write};
 use super::query::{self, Params};
 use super::{Pairs, listed};
 use crate::domain::record::OperationAction;
-use crate::domain::{ChangeId, Name, Timestamp};
-use crate::store::Quarantine;
+use crate::domain::{ChangeId, Name};
 use crate::{ingest, render};
 
 /// The source that changes in our own form come from.
@@ -53,7 +53,9 @@ pub(super) async fn report(
         Ok(report) => report,
         Err(unusable) => {
             let reason = unusable.reason.as_str();
-            set_aside(&shared, write.received_at(), reason, &unusable.problem, bytes).await?;
+            let source = Name::from(SOURCE);
+            quarantine(&shared, &source, write.received_at(), reason, &unusable.problem, bytes)
+                .await;
             return Err(Problem::Unusable(unusable.problem));
         }
     };
@@ -73,19 +75,4 @@ async fn made_answer(shared: &Shared, made: String) -> Answer {
     };
     let value = change.as_ref().map_or_else(|| json!({ "id": made }), render::json::change);
     answer::json(StatusCode::CREATED, &value)
-}
-
-/// Keeps a body that nothing can be made of, for whoever looks for it.
-async fn set_aside(
-    shared: &Shared,
-    received_at: Timestamp,
-    reason: &'static str,
-    problem: &str,
-    bytes: bytes::Bytes,
-) -> Result<(), Problem> {
-    shared.metrics.quarantined.with_label_values(&[reason]).inc();
-    let problem = problem.to_owned();
-    let source = Name::from(SOURCE);
-    shared.store.quarantine(Quarantine { source, received_at, reason, problem, bytes }).await?;
-    Ok(())
 }

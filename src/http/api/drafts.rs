@@ -53,7 +53,7 @@ pub(super) async fn get(
             Ok::<_, Problem>((draft, crate::domain::Span::from_nanos(took)))
         })
         .await?;
-    shared.metrics.drafts.with_label_values(&[drafts::format_word(format)]).inc();
+    shared.metrics.drafts.with_label_values(&[format.as_str()]).inc();
     shared.metrics.draft_duration.observe(took.seconds_f64());
     sandboxed(&headers, negotiate::content_type(format), draft.text, &draft.tag)
 }

@@ -32,7 +32,8 @@ pub(super) async fn list(
     let params = Params::new(pairs);
     let (filter, page) = (query::incidents(&params)?, params.page()?);
     let page = shared.read(move |store| store.incidents(&filter, &page)).await?;
-    listed(page, render::json::incident)
+    let zone = shared.config().timezone.clone();
+    listed(page, |incident| render::json::incident_in(incident, &zone))
 }
 
 /// GET `/api/v1/incidents/{id}`.
@@ -52,15 +53,16 @@ pub(super) async fn get(
         response.headers_mut().insert(ETAG, header_value(&tag)?);
         return Ok(response);
     }
-    answered(StatusCode::OK, &incident)
+    answered(&shared, StatusCode::OK, &incident)
 }
 
 /// An incident as an answer, with its revision as tag.
 ///
 /// # Errors
 /// When it cannot be written, which would be a fault of ours.
-pub(super) fn answered(status: StatusCode, incident: &Incident) -> Answer {
-    let mut response = answer::json(status, &render::json::incident(incident))?;
+pub(super) fn answered(shared: &Shared, status: StatusCode, incident: &Incident) -> Answer {
+    let value = render::json::incident_in(incident, &shared.config().timezone);
+    let mut response = answer::json(status, &value)?;
     let sent = response.headers_mut();
     sent.insert(ETAG, header_value(&conditional::tag(incident.revision))?);
     sent.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -196,7 +198,7 @@ pub(super) async fn split(
                 .read(move |store| store.incident(made))
                 .await?
                 .ok_or_else(|| no_incident(made))?;
-            located(answered(StatusCode::CREATED, &incident)?, &incident_path(made))
+            located(answered(&shared, StatusCode::CREATED, &incident)?, &incident_path(made))
         }
     }
 }

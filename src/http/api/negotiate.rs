@@ -4,16 +4,7 @@
 
 use super::invalid::{Invalid, listed};
 use super::query;
-use crate::drafts::format_word;
 use crate::render::Format;
-
-/// The formats in the order in which they are offered, with the media type of `Accept`.
-const OFFERS: [(Format, &str); 4] = [
-    (Format::Markdown, "text/markdown"),
-    (Format::Html, "text/html"),
-    (Format::Json, "application/json"),
-    (Format::Text, "text/plain"),
-];
 
 /// What a draft of this format is served as.
 pub(crate) fn content_type(format: Format) -> &'static str {
@@ -31,22 +22,19 @@ pub(crate) fn content_type(format: Format) -> &'static str {
 /// When `format` is none of ours, or `Accept` rules all of them out.
 pub(crate) fn format(format: Option<&str>, accept: Option<&str>) -> Result<Format, Invalid> {
     if let Some(asked) = format {
-        let formats = OFFERS.map(|(format, _)| format);
-        return formats
-            .into_iter()
-            .find(|format| format_word(*format) == asked)
-            .ok_or_else(|| query::unknown_word("format", formats.map(format_word), asked));
+        let words = Format::ALL.map(Format::as_str);
+        return Format::from_word(asked).ok_or_else(|| query::unknown_word("format", words, asked));
     }
     let ranges: Vec<Range<'_>> =
         accept.unwrap_or_default().split(',').filter_map(Range::read).collect();
     if ranges.is_empty() {
         return Ok(Format::Markdown);
     }
-    let wanted = OFFERS
+    let wanted = Format::ALL
         .into_iter()
         .enumerate()
-        .filter_map(|(place, (format, media))| {
-            let (position, range) = best_range(&ranges, media)?;
+        .filter_map(|(place, format)| {
+            let (position, range) = best_range(&ranges, format.media_type())?;
             let key = (
                 range.quality,
                 range.exactness(),
@@ -58,7 +46,7 @@ pub(crate) fn format(format: Option<&str>, accept: Option<&str>) -> Result<Forma
         .max_by_key(|(key, _)| *key);
     wanted
         .map(|(_, format)| format)
-        .ok_or_else(|| Invalid::Unacceptable(listed(OFFERS.map(|(_, media)| media))))
+        .ok_or_else(|| Invalid::Unacceptable(listed(Format::ALL.map(Format::media_type))))
 }
 
 /// One range of `Accept`, such as `text/*;q=0.8`.
@@ -120,7 +108,7 @@ mod tests {
     #[test]
     fn accept_decides_by_quality_then_narrowness_then_order() {
         let check = |accept: Option<&str>, expect: Option<&str>| {
-            assert_eq!(format(None, accept).ok().map(format_word), expect, "{accept:?}");
+            assert_eq!(format(None, accept).ok().map(Format::as_str), expect, "{accept:?}");
         };
         check(None, Some("markdown"));
         check(Some(""), Some("markdown"));
@@ -148,8 +136,8 @@ mod tests {
 
     #[test]
     fn format_wins_over_accept_and_must_be_known() {
-        for name in OFFERS.map(|(offer, _)| format_word(offer)) {
-            assert_eq!(format(Some(name), Some("image/png")).map(format_word), Ok(name));
+        for name in Format::ALL.map(Format::as_str) {
+            assert_eq!(format(Some(name), Some("image/png")).map(Format::as_str), Ok(name));
         }
         for bad in ["pdf", "HTML", "md"] {
             let error = format(Some(bad), None).unwrap_err().to_string();

@@ -119,7 +119,7 @@ impl Write {
                     .read(move |store| store.incident(id))
                     .await?
                     .ok_or_else(|| no_incident(id))?;
-                incidents::answered(StatusCode::OK, &incident)
+                incidents::answered(&shared, StatusCode::OK, &incident)
             }
             Settled::Later => answer::accepted(&incident_path(id)),
         }

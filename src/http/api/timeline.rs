@@ -13,7 +13,6 @@ use super::super::answer::{self, Answer, Problem};
 use super::super::auth::Reader;
 use super::query::Params;
 use super::{Pairs, fields, incident_id, no_incident, sandboxed};
-use crate::domain::Timestamp;
 use crate::domain::timeline::Entry;
 use crate::domain::zone::Zone;
 use crate::drafts::{self, DraftError};
@@ -37,8 +36,12 @@ pub(super) async fn list(
             let default = || drafts::zone_of(&facts.incident, &default_zone);
             let zone = asked.clone().unwrap_or_else(default);
             let entries = drafts::entries(&facts, is_collapsed);
-            let items: Vec<Value> =
-                entries.iter().map(|entry| shape(entry, asked.as_ref())).collect();
+            // Local times stand beside the others for who asks for a zone.
+            let shape = |entry: &Entry| match &asked {
+                Some(zone) => render::json::entry_in(entry, zone),
+                None => render::json::entry(entry),
+            };
+            let items: Vec<Value> = entries.iter().map(shape).collect();
             Ok::<_, Problem>(json!({
                 "items": items,
                 "next_cursor": null,
@@ -83,55 +86,11 @@ pub(super) fn asked_zone(params: &Params) -> Result<Option<Zone>, Problem> {
     Ok(name.map(|name| fields::zone("tz", name)).transpose()?)
 }
 
-/// An entry with the rows that it folds, and its local time when a zone was asked for.
-fn shape(entry: &Entry, zone: Option<&Zone>) -> Value {
-    let mut value = render::json::entry(entry);
-    if let Some(zone) = zone {
-        value["local_time"] = json!(local_time(entry.occurred_at, zone));
-    }
-    if !entry.rows.is_empty() {
-        let rows: Vec<Value> = entry.rows.iter().map(|row| shape(row, zone)).collect();
-        value["rows"] = json!(rows);
-    }
-    value
-}
-
-/// A moment in a zone as RFC 3339 writes it: `2026-03-04T03:14:07.000+01:00`.
-fn local_time(at: Timestamp, zone: &Zone) -> String {
-    let clock = zone.wall_clock(at);
-    let offset = zone.offset_at(at).to_string();
-    format!(
-        "{}T{:02}:{:02}:{:02}.{:03}{}",
-        clock.date(),
-        clock.hour,
-        clock.minute,
-        clock.second,
-        at.millis().rem_euclid(1000),
-        offset.trim_start_matches("UTC"),
-    )
-}
-
 impl From<DraftError> for Problem {
     fn from(error: DraftError) -> Self {
         match error {
             DraftError::Store(error) => error.into(),
             DraftError::FutureRevision { .. } => Self::Invalid(error.to_string()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn local_times_carry_their_offset() {
-        let check = |zone: &str, expect: &str| {
-            let at = Timestamp::parse("2026-03-04T23:14:07.25Z").unwrap();
-            assert_eq!(local_time(at, &Zone::parse(zone).unwrap()), expect);
-        };
-        check("UTC", "2026-03-04T23:14:07.250+00:00");
-        check("Africa/Lagos", "2026-03-05T00:14:07.250+01:00");
-        check("America/St_Johns", "2026-03-04T19:44:07.250-03:30");
     }
 }

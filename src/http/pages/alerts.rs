@@ -5,13 +5,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Extension, State};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::super::Shared;
 use super::super::answer::Answer;
-use super::super::auth::Reader;
-use super::{Pages, alert, default_zone, frame, merged};
+use super::{Pages, Visitor, alert, default_zone, frame, merged};
 use crate::domain::{Episode, Membership};
 use crate::store::{EpisodeFilter, PageRequest, StoreError};
 
@@ -20,10 +19,14 @@ const ALERTS_MAX: usize = 200;
 
 /// GET `/alerts`.
 pub(super) async fn list(
-    Reader(_): Reader,
+    visitor: Visitor,
     State(shared): State<Arc<Shared>>,
     Extension(pages): Extension<Pages>,
+    headers: HeaderMap,
 ) -> Answer {
+    if let Err(problem) = visitor {
+        return pages.turned_away(&shared, &headers, problem);
+    }
     let (floating, active) = shared
         .read(|store| {
             let page = PageRequest { limit: ALERTS_MAX, cursor: None };
@@ -46,5 +49,9 @@ pub(super) async fn list(
         "members": rows(&mut active.items.iter().filter(is_member)),
         "is_cut": is_cut,
     });
-    pages.page(StatusCode::OK, "alerts.html", merged(frame(&shared, "alerts", &zone), values))
+    pages.page(
+        StatusCode::OK,
+        "alerts.html",
+        merged(frame(&shared, &headers, "alerts", &zone), values),
+    )
 }

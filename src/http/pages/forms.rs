@@ -1,7 +1,7 @@
 //! Forms of the pages, for browsers without script: the same operations as in the API.
 //!
-//! A form of a foreign page cannot reach them: who asks without a token must come from a page of
-//! ours, which `auth` checks. Caller: the table of routes.
+//! A form of a foreign page cannot reach them: `auth` refuses it, and a form sent by way of a
+//! session repeats the session's own token. Caller: the table of routes.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::super::answer::{Answer, Problem};
 use super::super::api::fields::{self, Fields};
 use super::super::api::operations::{Asked, Settled, Write};
 use super::super::api::{header_value, incident_id, no_incident};
-use super::super::auth::{Principal, Writer};
+use super::super::auth::{FormWriter, Principal};
 use super::super::{Shared, body};
 use super::Pages;
 use crate::domain::IncidentId;
@@ -24,7 +24,7 @@ use crate::domain::record::OperationAction;
 
 /// POST `/incidents/{id}/notes`.
 pub(super) async fn add_note(
-    Writer(principal): Writer,
+    FormWriter(principal): FormWriter,
     State(shared): State<Arc<Shared>>,
     Extension(pages): Extension<Pages>,
     Path(id): Path<String>,
@@ -41,7 +41,7 @@ pub(super) async fn add_note(
 
 /// POST `/incidents/{id}/step`.
 pub(super) async fn take_step(
-    Writer(principal): Writer,
+    FormWriter(principal): FormWriter,
     State(shared): State<Arc<Shared>>,
     Extension(pages): Extension<Pages>,
     Path(id): Path<String>,
@@ -78,7 +78,7 @@ async fn done(
         Ok(id) => see(&format!("/incidents/{id}")),
         Err(problem) => {
             let back = incident_id(id).map_or("/".to_owned(), |id| format!("/incidents/{id}"));
-            pages.problem(shared, problem, &back)
+            pages.problem(shared, headers, problem, &back)
         }
     }
 }
@@ -94,7 +94,16 @@ async fn perform(
     let id = incident_id(id).map_err(|_| no_incident(id))?;
     let write = Write::begin(Arc::clone(shared), principal, headers)?;
     let mut received = body::receive(shared, headers, body, body::API_BYTES_MAX).await?;
-    let form = decoded(&received.decoded(body::API_BYTES_MAX)?);
+    let mut form = decoded(&received.decoded(body::API_BYTES_MAX)?);
+    let repeated = form.as_object_mut().and_then(|fields| fields.remove("csrf"));
+    let repeated = repeated.as_ref().and_then(Value::as_str).unwrap_or_default();
+    if let Some(session) = shared.sessions.find(headers)
+        && !session.is_repeated(repeated.as_bytes())
+    {
+        return Err(Problem::Forbidden(
+            "the form is not from this session; load the page again".to_owned(),
+        ));
+    }
     match write.perform(read(id, form)?).await? {
         Settled::Done { incident, .. } => Ok(incident.unwrap_or(id)),
         Settled::Later => Ok(id),
@@ -102,7 +111,7 @@ async fn perform(
 }
 
 /// Sends the browser to look at the result, with a GET.
-fn see(path: &str) -> Answer {
+pub(super) fn see(path: &str) -> Answer {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
     response.headers_mut().insert(LOCATION, header_value(path)?);
@@ -110,7 +119,7 @@ fn see(path: &str) -> Answer {
 }
 
 /// A form as an object of texts; fields that were left empty are absent.
-fn decoded(body: &[u8]) -> Value {
+pub(super) fn decoded(body: &[u8]) -> Value {
     let pairs = body.split(|byte| *byte == b'&').filter_map(|pair| {
         let split = pair.iter().position(|byte| *byte == b'=')?;
         let (name, value) = (text(&pair[..split]), text(&pair[split + 1..]));

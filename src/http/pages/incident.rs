@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use axum::extract::{Extension, Path, State};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::super::Shared;
 use super::super::answer::{Answer, Problem};
 use super::super::api::{incident_id, incident_path, no_incident};
 use super::super::auth::{Need, Reader};
-use super::{Pages, alert, frame, length, links, merged, moment, moment_if_any, zone_of};
+use super::{Pages, Visitor, alert, frame, length, links, merged, moment, moment_if_any, zone_of};
 use crate::domain::incident::{Action, Candidate, CandidateKind, NoteKind};
 use crate::domain::milestone::{MilestoneState, measures, milestones};
 use crate::domain::timeline::{Entry, Provenance};
@@ -26,17 +26,22 @@ const ALERTS_MAX: usize = 500;
 
 /// GET `/incidents/{id}`.
 pub(super) async fn show(
-    Reader(principal): Reader,
+    visitor: Visitor,
     State(shared): State<Arc<Shared>>,
     Extension(pages): Extension<Pages>,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Answer {
+    let Reader(principal) = match visitor {
+        Ok(reader) => reader,
+        Err(problem) => return pages.turned_away(&shared, &headers, problem),
+    };
     let facts = match facts(&shared, &id).await {
         Ok(facts) => facts,
-        Err(problem) => return pages.problem(&shared, problem, "/"),
+        Err(problem) => return pages.problem(&shared, &headers, problem, "/"),
     };
     let zone = zone_of(&facts.incident.report, &shared);
-    let frame = frame(&shared, "incident", &zone);
+    let frame = frame(&shared, &headers, "incident", &zone);
     let may_write = principal.may(&Need::Write);
     // A long timeline takes a while to make and to print.
     let made = tokio::task::spawn_blocking(move || {

@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use super::super::Shared;
 use super::super::answer::{Answer, Problem};
 use super::super::api::query::{self, LIMIT_MAX, Params, STATES};
-use super::super::auth::Reader;
-use super::{Pages, default_zone, frame, length, merged, moment_if_any};
+use super::{Pages, Visitor, default_zone, frame, length, merged, moment_if_any};
 use crate::domain::milestone::{Milestone, value_of};
 use crate::domain::zone::Zone;
 use crate::domain::{Incident, IncidentState, Severity, Timestamp};
@@ -24,16 +23,19 @@ const RUNNING: [IncidentState; 3] =
 
 /// GET `/`.
 pub(super) async fn list(
-    Reader(_): Reader,
+    visitor: Visitor,
     State(shared): State<Arc<Shared>>,
     Extension(pages): Extension<Pages>,
     Query(pairs): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Answer {
+    if let Err(problem) = visitor {
+        return pages.turned_away(&shared, &headers, problem);
+    }
     let params = Params::new(pairs);
     let (filter, page) = match read(&params) {
         Ok(read) => read,
-        Err(problem) => return pages.problem(&shared, problem, "/"),
+        Err(problem) => return pages.problem(&shared, &headers, problem, "/"),
     };
     let has_states = !filter.states.is_empty();
     let is_first = page.cursor.is_none();
@@ -78,7 +80,11 @@ pub(super) async fn list(
         "own_url": own_url(&shared, &headers),
         "now": now.to_string(),
     });
-    pages.page(StatusCode::OK, "incidents.html", merged(frame(&shared, "incidents", &zone), values))
+    pages.page(
+        StatusCode::OK,
+        "incidents.html",
+        merged(frame(&shared, &headers, "incidents", &zone), values),
+    )
 }
 
 fn read(params: &Params) -> Result<(IncidentFilter, PageRequest), Problem> {

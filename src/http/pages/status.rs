@@ -5,13 +5,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Extension, State};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::super::Shared;
 use super::super::answer::Answer;
-use super::super::auth::Reader;
-use super::{Pages, default_zone, frame, merged, moment, moment_if_any};
+use super::{Pages, Visitor, default_zone, frame, merged, moment, moment_if_any};
 use crate::domain::zone::Zone;
 use crate::store::{HeartbeatRow, PageRequest, QuarantineRow, SourceRow, StoreError};
 
@@ -20,10 +19,14 @@ const QUARANTINE_MAX: usize = 20;
 
 /// GET `/status`.
 pub(super) async fn show(
-    Reader(_): Reader,
+    visitor: Visitor,
     State(shared): State<Arc<Shared>>,
     Extension(pages): Extension<Pages>,
+    headers: HeaderMap,
 ) -> Answer {
+    if let Err(problem) = visitor {
+        return pages.turned_away(&shared, &headers, problem);
+    }
     let (sources, heartbeats, quarantine, counts, size, is_writable) = shared
         .read(|store| {
             let page = PageRequest { limit: QUARANTINE_MAX, cursor: None };
@@ -42,7 +45,7 @@ pub(super) async fn show(
     let cursor = shared.store.cursor().borrow().0;
     let head = shared.store.head().borrow().0;
     let values = json!({
-        "missing": shared.health.missing(),
+        "missing": shared.missing(),
         "version": env!("CARGO_PKG_VERSION"),
         "head": head,
         "cursor": cursor,
@@ -54,7 +57,11 @@ pub(super) async fn show(
         "heartbeats": heartbeats.iter().map(|row| heartbeat(row, &zone)).collect::<Vec<_>>(),
         "quarantine": quarantine.iter().map(|row| refused(row, &zone)).collect::<Vec<_>>(),
     });
-    pages.page(StatusCode::OK, "status.html", merged(frame(&shared, "status", &zone), values))
+    pages.page(
+        StatusCode::OK,
+        "status.html",
+        merged(frame(&shared, &headers, "status", &zone), values),
+    )
 }
 
 fn source(row: &SourceRow, zone: &Zone) -> Value {

@@ -9,13 +9,14 @@ use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior
 use crate::render::escape;
 
 /// Every template by its name.
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 8] = [
     ("base.html", include_str!("../../web/base.html")),
     ("macros.html", include_str!("../../web/macros.html")),
     ("incidents.html", include_str!("../../web/incidents.html")),
     ("incident.html", include_str!("../../web/incident.html")),
     ("alerts.html", include_str!("../../web/alerts.html")),
     ("status.html", include_str!("../../web/status.html")),
+    ("login.html", include_str!("../../web/login.html")),
     ("problem.html", include_str!("../../web/problem.html")),
 ];
 
@@ -87,7 +88,9 @@ mod tests {
     }
 
     fn frame(values: serde_json::Value) -> serde_json::Value {
-        let frame = json!({"page": "x", "place": 1, "zone": HOSTILE});
+        let frame = json!({
+            "page": "x", "place": 1, "zone": HOSTILE, "csrf": "c", "has_tokens": true,
+        });
         super::super::merged(frame, values)
     }
 
@@ -170,6 +173,8 @@ mod tests {
                     "quarantine": [{"at": at(), "source": HOSTILE, "problem": HOSTILE}],
                 }),
             ),
+            ("login.html", json!({"name": HOSTILE, "problem": null})),
+            ("login.html", json!({"name": null, "problem": HOSTILE})),
             ("problem.html", json!({"title": HOSTILE, "detail": HOSTILE, "back": "/"})),
         ];
         for (name, values) in pages {
