@@ -26,7 +26,7 @@ fn stdout(output: &Output) -> String {
 #[test]
 fn the_commands_of_people_do_what_the_api_does() {
     let server = Server::start();
-    let body = fixtures::json("payloads/alertmanager/01-firing-one.json");
+    let body = fixtures::begun_now(fixtures::json("payloads/alertmanager/01-firing-one.json"));
     server.post("/api/v1/ingest/alertmanager", &body).expect(200);
     server.settle();
 

@@ -17,7 +17,7 @@ pub(crate) fn critical() -> Value {
 
 /// Sends the alert that opens an incident, and waits for the incident.
 pub(crate) fn with_incident() -> Server {
-    let server = Server::start();
+    let server = Server::start_at("2026-03-02T10:00:30Z");
     server.post("/api/v1/ingest/alertmanager", &critical()).expect(200);
     server.settle();
     server.get("/api/v1/incidents/1").expect(200);

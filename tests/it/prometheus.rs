@@ -131,7 +131,7 @@ fn alertmanager(binary: &Path, folder: &Path, scribed: &Server) -> (Process, Cli
     );
     let file = folder.join("alertmanager.yml");
     fs::write(&file, config).unwrap();
-    let client = Client { address: (Ipv4Addr::LOCALHOST, server::free_port()).into() };
+    let client = Client::new((Ipv4Addr::LOCALHOST, server::free_port()).into());
     let mut command = Command::new(binary);
     command
         .arg(format!("--config.file={}", file.display()))
@@ -155,7 +155,7 @@ fn prometheus(binary: &Path, folder: &Path, shop: &Shop, receivers: [&Client; 2]
     );
     let file = folder.join("prometheus.yml");
     fs::write(&file, config).unwrap();
-    let client = Client { address: (Ipv4Addr::LOCALHOST, server::free_port()).into() };
+    let client = Client::new((Ipv4Addr::LOCALHOST, server::free_port()).into());
     let mut command = Command::new(binary);
     command
         .arg(format!("--config.file={}", file.display()))

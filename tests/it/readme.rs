@@ -93,7 +93,7 @@ fn the_first_steps_of_the_readme_lead_to_a_draft() {
     let step = |beginning: &str| {
         lines
             .iter()
-            .find(|line| line.starts_with("curl") && line.contains(beginning))
+            .find(|line| line.contains("curl") && line.contains(beginning))
             .unwrap_or_else(|| panic!("the README shows no curl to {beginning}"))
     };
     let server = Server::start();

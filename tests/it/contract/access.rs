@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use super::{critical, expect_problem, with_incident};
 use crate::support::{Request, Server, Setup, fixtures, server, wait};
 
@@ -67,7 +69,8 @@ fn tokens_allow_what_their_scopes_say() {
         let bearer = format!("Bearer token-of-{who}");
         server.send(&request.header("Authorization", &bearer)).status
     };
-    let post = |path: &str| Request::new("POST", path).json(&critical());
+    let body = fixtures::begun_now(critical());
+    let post = |path: &str| Request::new("POST", path).json(&body);
     let get = |path: &str| Request::new("GET", path);
 
     expect_problem(server.post("/api/v1/ingest/alertmanager", &critical()), 401);
@@ -81,8 +84,9 @@ fn tokens_allow_what_their_scopes_say() {
     wait::until("the incident to open", || {
         (ask("reader", get("/api/v1/incidents/1")) == 200).then_some(())
     });
-    assert_eq!(ask("reader", post("/api/v1/incidents/1/acknowledge")), 403);
-    assert_eq!(ask("writer", post("/api/v1/incidents/1/acknowledge")), 200);
+    let acknowledge = Request::new("POST", "/api/v1/incidents/1/acknowledge").json(&json!({}));
+    assert_eq!(ask("reader", acknowledge.clone()), 403);
+    assert_eq!(ask("writer", acknowledge), 200);
     assert_eq!(ask("reader", get("/api/v1/deliveries/d1/raw")), 403);
     assert_eq!(ask("reader", post("/-/reload")), 403);
     assert_eq!(ask("boss", post("/-/reload")), 200);

@@ -48,11 +48,18 @@ impl Request {
     }
 
     /// The bytes on the wire.
-    fn wire(&self, address: SocketAddr) -> Vec<u8> {
+    fn wire(&self, client: &Client) -> Vec<u8> {
+        let address = client.address;
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         let is_set = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         if !is_set("Host") {
             head += &format!("Host: {address}\r\n");
+        }
+        if let Some(time) = client.received_at
+            && self.method != "GET"
+            && !is_set("Scribed-Received-At")
+        {
+            head += &format!("Scribed-Received-At: {time}\r\n");
         }
         if !self.body.is_empty() || matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") {
             head += &format!("Content-Length: {}\r\n", self.body.len());
@@ -120,21 +127,28 @@ impl Answer {
 pub(crate) struct Client {
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// The time of receipt that writes state unless they state one themselves.
+    pub(crate) received_at: Option<&'static str>,
 }
 
 impl Client {
+    /// A client of whoever listens there.
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self { address, received_at: None }
+    }
+
     /// Sends a request and reads the whole answer.
     pub(crate) fn try_send(&self, request: &Request) -> io::Result<Answer> {
         let mut stream = TcpStream::connect_timeout(&self.address, ANSWER_TIMEOUT)?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
-        let wire = request.wire(self.address);
+        let wire = request.wire(self);
         // A server may answer and hang up before it has read a body that it will not take; the
         // answer is there all the same.
         let sent = stream.write_all(&wire);
         let mut bytes = Vec::new();
         let received = stream.read_to_end(&mut bytes);
-        match parse(&bytes) {
+        match parse(&bytes, request.method == "HEAD") {
             Some(answer) => Ok(answer),
             None => Err(sent.and(received.map(|_| ())).err().unwrap_or_else(|| {
                 io::Error::new(
@@ -207,7 +221,7 @@ impl Client {
 }
 
 /// Reads an answer; `None` when it is cut.
-fn parse(bytes: &[u8]) -> Option<Answer> {
+fn parse(bytes: &[u8], is_head: bool) -> Option<Answer> {
     let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.split("\r\n");
@@ -221,7 +235,10 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     let is_chunked = answer
         .header("Transfer-Encoding")
         .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
-    answer.body = if is_chunked {
+    answer.body = if is_head {
+        // It tells the length of a body that it does not carry.
+        vec![]
+    } else if is_chunked {
         unchunk(rest)?
     } else if let Some(length) = answer.header("Content-Length") {
         rest.get(..length.parse().ok()?)?.to_vec()
@@ -250,7 +267,7 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
 #[test]
 fn answers_are_read_whole_or_not_at_all() {
     let check = |wire: &str, body: Option<&str>| {
-        let answer = parse(wire.as_bytes());
+        let answer = parse(wire.as_bytes(), false);
         assert_eq!(answer.map(|a| a.text()), body.map(str::to_owned), "{wire}");
     };
     check("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Some("ok"));
@@ -262,4 +279,5 @@ fn answers_are_read_whole_or_not_at_all() {
     check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", None);
     check("HTTP/1.1 204 No Content\r\n\r\n", Some(""));
     check("HTTP/1.1 200", None);
+    assert!(parse(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", true).is_some());
 }

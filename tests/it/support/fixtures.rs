@@ -25,6 +25,20 @@ pub(crate) fn json(name: &str) -> Value {
     serde_json::from_slice(&bytes(name)).unwrap_or_else(|e| panic!("fixture {name}: {e}"))
 }
 
+/// This moment, as senders write it.
+pub(crate) fn now() -> String {
+    scribed::clock::Clock::system().now().to_string()
+}
+
+/// A webhook body whose alerts begin now: for servers that take the time of receipt from their
+/// own clock, to which an alert that began months ago is no news.
+pub(crate) fn begun_now(mut body: Value) -> Value {
+    for alert in body["alerts"].as_array_mut().expect("a webhook has alerts") {
+        alert["startsAt"] = json!(now());
+    }
+    body
+}
+
 /// A webhook body of Alertmanager with one firing alert.
 pub(crate) fn firing(labels: &Value, starts_at: &str) -> Value {
     webhook(labels, "firing", starts_at, "0001-01-01T00:00:00Z")

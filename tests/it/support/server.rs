@@ -80,6 +80,14 @@ impl Server {
         Setup::new().replay().start()
     }
 
+    /// As [`Server::start`], and every write states this time of receipt unless it states one
+    /// itself: the program lives at that moment.
+    pub(crate) fn start_at(time: &'static str) -> Self {
+        let mut server = Self::start();
+        server.client.received_at = Some(time);
+        server
+    }
+
     /// The folder that holds configuration, store and log.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -129,7 +137,7 @@ impl Server {
         assert!(self.child.is_none(), "the server runs");
         let (child, client) = launch(&self.setup, self.folder.path());
         self.child = Some(child);
-        self.client = client;
+        self.client.address = client.address;
     }
 
     /// Everything it wrote to stdout and stderr.
@@ -171,7 +179,7 @@ pub(crate) fn free_port() -> u16 {
 fn launch(setup: &Setup, folder: &Path) -> (Child, Client) {
     for _ in 0..PORT_ATTEMPTS {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-        let client = Client { address };
+        let client = Client::new(address);
         let mut child = spawn(setup, folder, address).expect("the program starts");
         let ended = wait::until("the server to be ready", || {
             if let Some(status) = child.try_wait().expect("it can be waited for") {
