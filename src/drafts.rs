@@ -63,12 +63,25 @@ pub fn render_draft(
     request: &DraftRequest,
 ) -> Result<Option<RenderedDraft>, DraftError> {
     let Some(facts) = store.facts(id)? else { return Ok(None) };
+    let facts = reviewed(store, facts)?;
     rendered(&facts, request).map(Some)
+}
+
+/// A final draft is made from the facts that were reviewed; what came later is only told by its
+/// revisions.
+fn reviewed(store: &Store, facts: Facts) -> Result<Facts, StoreError> {
+    if facts.incident.finalised.is_none() {
+        return Ok(facts);
+    }
+    let revisions = facts.revisions.clone();
+    let reviewed = store.reviewed(facts.incident.id)?.unwrap_or(facts);
+    Ok(Facts { revisions, ..reviewed })
 }
 
 /// Renders the draft of facts that are already at hand.
 fn rendered(facts: &Facts, request: &DraftRequest) -> Result<RenderedDraft, DraftError> {
-    let current = facts.incident.revision;
+    let newest = facts.revisions.last().map_or(0, |revision| revision.revision);
+    let current = facts.incident.revision.max(newest);
     if let Some(asked) = request.since_revision.filter(|asked| *asked > current) {
         return Err(DraftError::FutureRevision { asked, current });
     }

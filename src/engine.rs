@@ -150,8 +150,9 @@ impl Engine {
         }
     }
 
-    /// Handles some records and commits what they changed. Returns false, with the machine as it
-    /// was before, when one of them cannot be digested.
+    /// Handles some records, all unless the machine asks for a commit in between, and commits what
+    /// they changed. Returns false, with the machine as it was before, when one of them cannot be
+    /// digested.
     fn digest(&mut self, records: &[Record]) -> Result<bool, EngineError> {
         let mut commit = EngineCommit::default();
         for record in records {
@@ -166,6 +167,9 @@ impl Engine {
                 return Ok(false);
             }
             commit.cursor = record.seq;
+            if self.machine.asks_for_commit() {
+                break;
+            }
         }
         self.observe_lag(records);
         self.commit(commit)?;

@@ -114,7 +114,7 @@ metrics! {
     http_duration: HistogramVec "scribed_http_request_duration_seconds" ["route"] {COMMIT_BUCKETS};
     /// Open connections.
     http_connections: IntGauge "scribed_http_connections";
-    /// 1 when the last reload of the configuration succeeded.
+    /// Whether the last reload of the configuration succeeded.
     config_last_reload_successful: IntGauge "scribed_config_last_reload_successful";
     /// When the configuration was last loaded, in Unix seconds.
     config_last_reload_success_timestamp: Gauge "scribed_config_last_reload_success_timestamp_seconds";

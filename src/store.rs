@@ -254,6 +254,14 @@ impl Store {
         self.inner.read(|connection| incidents::facts(connection, id))
     }
 
+    /// The facts that people had reviewed when they last called the incident's draft final.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn reviewed(&self, id: IncidentId) -> Result<Option<Facts>, StoreError> {
+        self.inner.read(|connection| incidents::reviewed(connection, id))
+    }
+
     /// Incidents, newest first.
     ///
     /// # Errors

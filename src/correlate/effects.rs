@@ -52,6 +52,8 @@ pub(super) struct Dirt {
     pub(super) outcomes: Vec<(Seq, Outcome)>,
     pub(super) heartbeats: bool,
     pub(super) topology: bool,
+    /// A draft became final.
+    pub(super) finalised: bool,
     /// What the running step changed about each incident, in words; becomes one revision each.
     pub(super) step: BTreeMap<IncidentId, Vec<String>>,
 }

@@ -84,6 +84,13 @@ impl Machine {
         &self.memory.rules
     }
 
+    /// True when what was handled last must be committed before anything else is handled: the
+    /// facts of a draft that became final are kept as they stand then.
+    #[must_use]
+    pub fn asks_for_commit(&self) -> bool {
+        self.dirt.finalised
+    }
+
     /// Works one record in.
     pub fn handle(&mut self, record: &Record) {
         if let Some(time) = record.time {

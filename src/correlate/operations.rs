@@ -181,7 +181,9 @@ impl Machine {
             incident.finalised = (incident.report.status == DraftStatus::Final)
                 .then(|| Finalised { revision: incident.revision + 1, at: now, by: doing.actor() });
         }
+        let is_final = incident.finalised.is_some() && before.status != DraftStatus::Final;
         let fields = changed_fields(&before, &incident.report);
+        self.dirt.finalised |= is_final;
         self.dirt.say(id, format!("Set by a person: {}", fields.join(", ")));
         Ok(None)
     }

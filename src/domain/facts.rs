@@ -5,7 +5,7 @@ use super::change::Change;
 use super::incident::Incident;
 
 /// One incident with everything it refers to, read at one moment.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Facts {
     /// The incident.
     pub incident: Incident,

@@ -1,4 +1,6 @@
-//! The plain-text writer: blocks to lines of at most 80 columns where words allow it.
+//! The plain-text writer: one line for each sentence or list item, tables in columns.
+//!
+//! Only table cells are broken into lines, to keep the columns: whoever greps for a note finds it.
 //!
 //! Decides nothing about content. Every text passes [`escape::terminal`].
 
@@ -27,9 +29,7 @@ fn print_block(out: &mut String, block: &Block) {
         Block::Heading(level, words) => {
             let words = escape::terminal(words).to_string();
             let width = words.chars().count().min(COLUMNS);
-            for line in wrap(&words, COLUMNS) {
-                out.push_str(&format!("{line}\n"));
-            }
+            out.push_str(&format!("{words}\n"));
             match level {
                 1 => out.push_str(&format!("{}\n", "=".repeat(width))),
                 2 => out.push_str(&format!("{}\n", "-".repeat(width))),
@@ -57,14 +57,10 @@ fn print_block(out: &mut String, block: &Block) {
     }
 }
 
-/// Prints words behind a mark, following lines as far in as the first one.
+/// Prints words behind a mark.
 fn hang(out: &mut String, mark: &str, words: &str) {
-    let margin = mark.chars().count();
-    for (index, line) in wrap(words, COLUMNS - margin).into_iter().enumerate() {
-        let lead = if index == 0 { mark.to_owned() } else { " ".repeat(margin) };
-        out.push_str(format!("{lead}{line}").trim_end());
-        out.push('\n');
-    }
+    out.push_str(format!("{mark}{words}").trim_end());
+    out.push('\n');
 }
 
 fn print_table(out: &mut String, table: &Table) {

@@ -192,11 +192,15 @@ struct NewQuarantine<'a> {
     body: Option<&'a [u8]>,
 }
 
-/// Puts a body in quarantine, within bounds; returns its number.
+/// Puts a body in quarantine, within bounds; returns its number. The same body of the same source
+/// is kept once: Alertmanager sends what was refused again every group interval.
 pub(super) fn quarantine(
     connection: &Connection,
     quarantine: &Quarantine,
 ) -> Result<u64, StoreError> {
+    if let Some(number) = kept_already(connection, quarantine)? {
+        return Ok(number);
+    }
     let row = NewQuarantine {
         source: &quarantine.source,
         received_at: quarantine.received_at,
@@ -210,6 +214,31 @@ pub(super) fn quarantine(
     let number = insert_quarantine(connection, &row)?;
     bound_quarantine_rows(connection)?;
     Ok(number)
+}
+
+/// The row of the same body. Lengths are compared first, so that hardly a body is read.
+fn kept_already(
+    connection: &Connection,
+    quarantine: &Quarantine,
+) -> Result<Option<u64>, StoreError> {
+    connection
+        .prepare_cached(
+            "SELECT number FROM quarantine
+             WHERE bytes = :bytes AND source = :source AND body = :body LIMIT 1",
+        )
+        .and_then(|mut select| {
+            select
+                .query_row(
+                    named! {
+                        bytes: int(quarantine.bytes.len() as u64),
+                        source: quarantine.source.as_str(), body: &quarantine.bytes[..],
+                    },
+                    |row| row.get(0),
+                )
+                .optional()
+        })
+        .trying("looking for a body in quarantine")
+        .map(|number| number.map(from_int))
 }
 
 fn insert_quarantine(connection: &Connection, row: &NewQuarantine<'_>) -> Result<u64, StoreError> {

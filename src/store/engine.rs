@@ -106,6 +106,7 @@ pub(super) fn store(
     commit.episodes.iter().try_for_each(|row| episodes::upsert(connection, row))?;
     commit.changes.iter().try_for_each(|row| changes::upsert(connection, row))?;
     commit.revisions.iter().try_for_each(|row| incidents::insert_revision(connection, row))?;
+    commit.incidents.iter().try_for_each(|row| incidents::freeze(connection, row))?;
     for (seq, json) in &commit.outcomes {
         connection
             .prepare_cached("INSERT OR REPLACE INTO outcomes (seq, json) VALUES (:seq, :json)")

@@ -23,6 +23,8 @@ pub(super) struct IncidentColumns {
     ended_at: Option<Timestamp>,
     services: String,
     search: String,
+    /// True when its draft became final with just this revision.
+    is_reviewed_now: bool,
     json: String,
 }
 
@@ -50,6 +52,10 @@ impl IncidentColumns {
             ended_at: ended_at(incident),
             services,
             search: search.to_lowercase(),
+            is_reviewed_now: incident
+                .finalised
+                .as_ref()
+                .is_some_and(|reviewed| reviewed.revision == incident.revision),
             json: to_json(incident, "an incident")?,
         })
     }
@@ -208,6 +214,40 @@ pub(super) fn facts(connection: &Connection, id: IncidentId) -> Result<Option<Fa
         revisions: revisions(connection, id)?,
         incident,
     }))
+}
+
+/// Keeps the facts of an incident whose draft has just become final. The engine commits such a
+/// record alone or last, so that nothing later is among them.
+pub(super) fn freeze(connection: &Connection, row: &IncidentColumns) -> Result<(), StoreError> {
+    if !row.is_reviewed_now {
+        return Ok(());
+    }
+    let Some(facts) = facts(connection, IncidentId(from_int(row.id)))? else { return Ok(()) };
+    let json = to_json(&facts, "reviewed facts")?;
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO reviewed (incident, facts) VALUES (:incident, :facts)",
+        )
+        .and_then(|mut insert| insert.execute(named! { incident: row.id, facts: json }))
+        .trying("keeping the facts of a final draft")?;
+    Ok(())
+}
+
+/// The facts that people had reviewed when they last called the draft final.
+pub(super) fn reviewed(
+    connection: &Connection,
+    id: IncidentId,
+) -> Result<Option<Facts>, StoreError> {
+    connection
+        .prepare_cached("SELECT facts FROM reviewed WHERE incident = :incident")
+        .and_then(|mut select| {
+            select
+                .query_row(named! { incident: int(id.0) }, |row| row.get::<_, String>("facts"))
+                .optional()
+        })
+        .trying("reading the facts of a final draft")?
+        .map(|json| from_json(&json, "reviewed facts"))
+        .transpose()
 }
 
 fn revisions(connection: &Connection, id: IncidentId) -> Result<Vec<Revision>, StoreError> {

@@ -266,6 +266,7 @@ fn drop_incident(connection: &Connection, id: i64) -> Result<(), StoreError> {
         "DELETE FROM episodes WHERE incident = :id",
         "DELETE FROM context WHERE incident = :id",
         "DELETE FROM revisions WHERE incident = :id",
+        "DELETE FROM reviewed WHERE incident = :id",
         "DELETE FROM incidents WHERE id = :id",
     ] {
         connection

@@ -105,6 +105,9 @@ CREATE TABLE revisions (
     PRIMARY KEY (incident, revision)
 ) STRICT, WITHOUT ROWID;
 
+-- The facts that people had reviewed when they called a draft final.
+CREATE TABLE reviewed (incident INTEGER PRIMARY KEY, facts TEXT NOT NULL) STRICT;
+
 CREATE TABLE changes (
     id INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
