@@ -59,7 +59,8 @@ impl Machine {
         let is_member_again = self.memory.members(incident.id).any(|m| m.key == episode.key);
         let start = episode.starts_at();
         if !is_member_again {
-            let first = incident.tally.first?.at;
+            // Within one record the tally lags behind the members that just joined.
+            let first = self.memory.members(incident.id).map(Episode::starts_at).min()?;
             let is_near = self
                 .memory
                 .members(incident.id)

@@ -335,17 +335,23 @@ fn deliveries_keep_their_body_and_their_refused_alerts() {
 #[tokio::test]
 async fn the_quarantine_is_bounded() {
     let store = TestStore::new();
-    let quarantine = |bytes: usize| Quarantine {
-        source: "grafana".into(),
-        received_at: at(0),
-        reason: "not_json",
-        problem: "it is no JSON; send JSON".to_owned(),
-        bytes: vec![b'{'; bytes].into(),
+    // The same body is kept once, so each one begins with a number of its own.
+    let quarantine = |number: u32, bytes: usize| {
+        let mut body = number.to_be_bytes().to_vec();
+        body.resize(bytes, b'{');
+        Quarantine {
+            source: "grafana".into(),
+            received_at: at(0),
+            reason: "not_json",
+            problem: "it is no JSON; send JSON".to_owned(),
+            bytes: body.into(),
+        }
     };
-    assert_eq!(store.quarantine(quarantine(1)).await.unwrap(), "q1");
-    assert_eq!(store.quarantined_body(1).unwrap(), Some(b"{".to_vec()));
-    for _ in 0..1005 {
-        store.quarantine(quarantine(1)).await.unwrap();
+    assert_eq!(store.quarantine(quarantine(0, 4)).await.unwrap(), "q1");
+    assert_eq!(store.quarantine(quarantine(0, 4)).await.unwrap(), "q1");
+    assert_eq!(store.quarantined_body(1).unwrap(), Some(vec![0; 4]));
+    for number in 1..=1005 {
+        store.quarantine(quarantine(number, 4)).await.unwrap();
     }
     let count = || {
         let mut count = 0;
@@ -360,11 +366,11 @@ async fn the_quarantine_is_bounded() {
         }
     };
     assert_eq!(count(), 1000);
-    for _ in 0..5 {
-        store.quarantine(quarantine(15 << 20)).await.unwrap();
+    for number in 2001..=2005 {
+        store.quarantine(quarantine(number, 15 << 20)).await.unwrap();
     }
     assert_eq!(count(), 4, "four bodies of 15 MiB keep the bound of 64 MiB");
-    assert_eq!(store.quarantine(quarantine(1)).await.unwrap(), "q1012");
+    assert_eq!(store.quarantine(quarantine(3000, 4)).await.unwrap(), "q1012");
 }
 
 #[test]
