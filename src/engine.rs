@@ -6,6 +6,8 @@
 
 mod pulse;
 mod restore;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};

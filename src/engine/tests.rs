@@ -1,0 +1,222 @@
+//! The engine over a real store, killed and restarted at any point.
+
+use proptest::prelude::*;
+
+use super::{Engine, Known};
+use crate::clock::Clock;
+use crate::domain::incident::{DraftStatus, NoteKind, Patch};
+use crate::domain::record::{Delivery, NoteDraft, Operation, OperationAction, Path, Skip};
+use crate::domain::{
+    AlertKey, Claim, Ending, Facts, IncidentId, IncidentState, Labels, Name, RecordBody, Rules,
+    Seq, Span, Timestamp, Word, WordState,
+};
+use crate::metrics::Metrics;
+use crate::store::{Append, Store, StoreOptions};
+
+/// A store in a folder of its own, and a clock that the test turns.
+struct House {
+    folder: tempfile::TempDir,
+    clock: Clock,
+}
+
+impl House {
+    fn new() -> Self {
+        let now = Timestamp::parse("2026-03-02T10:00:00Z").unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), clock: Clock::manual(now) }
+    }
+
+    fn open(&self) -> (Store, Engine) {
+        let options = StoreOptions {
+            path: self.folder.path().to_owned(),
+            queue_capacity: 64,
+            queue_bytes: 1 << 20,
+        };
+        let store = Store::open(options, self.clock.clone(), Metrics::new()).unwrap();
+        let known = Known { rules: Rules::default(), topology: None };
+        let engine =
+            Engine::prepare(store.clone(), self.clock.clone(), Metrics::new(), &known).unwrap();
+        (store, engine)
+    }
+
+    fn append(&self, store: &Store, body: RecordBody) -> Seq {
+        let now = self.clock.now();
+        let append = Append { body, received_at: Some(now), true_received_at: now, raw: None };
+        store.append_blocking(append).unwrap().seq
+    }
+}
+
+/// One thing that happens, and how long after the one before.
+#[derive(Clone, Debug)]
+struct Step {
+    pause_minutes: i64,
+    alert: usize,
+    what: u8,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let pause = prop_oneof![8 => 0..15i64, 1 => 30..90i64, 1 => 1500..2000i64];
+    let step = (pause, 0..3usize, 0..10u8).prop_map(|(pause_minutes, alert, what)| Step {
+        pause_minutes,
+        alert,
+        what,
+    });
+    prop::collection::vec(step, 1..20)
+}
+
+fn body_of(step: &Step, now: Timestamp) -> RecordBody {
+    let incident = IncidentId(1);
+    let action = match step.what {
+        0..=3 => return word(step.alert, now, None),
+        4..=6 => return word(step.alert, now - Span::from_minutes(20), Some(now)),
+        7 => OperationAction::AddNote(
+            incident,
+            NoteDraft { text: "seen".to_owned(), kind: Some(NoteKind::Observation) },
+        ),
+        8 => OperationAction::Acknowledge(incident),
+        _ => {
+            let patch = Patch { status: Some(Some(DraftStatus::Final)), ..Patch::default() };
+            OperationAction::Patch(incident, Box::new(patch))
+        }
+    };
+    let operation = Operation {
+        principal: None,
+        actor: Some("ann".to_owned()),
+        at: None,
+        if_revision: None,
+        action,
+    };
+    RecordBody::Operation(Box::new(operation))
+}
+
+fn word(alert: usize, start: Timestamp, end: Option<Timestamp>) -> RecordBody {
+    let (name, severity) =
+        [("HighErrorRate", "critical"), ("SlowResponses", "warning"), ("DbDown", "critical")]
+            [alert];
+    let labels =
+        Labels::from_pairs([("alertname", name), ("service", "shop-web"), ("severity", severity)]);
+    let state = match end {
+        None => WordState::Firing { lease: None },
+        Some(end) => WordState::Resolved { ends_at: Claim::plain(end), ending: Ending::Recovered },
+    };
+    RecordBody::Delivery(Delivery {
+        source: Name::from("alertmanager"),
+        path: Path::Webhook,
+        sender: Some(Name::from("http://am:9093")),
+        group: None,
+        truncated: 0,
+        rejected: 0,
+        words: vec![Word {
+            key: AlertKey::new(Name::from("prometheus"), labels.fingerprint()),
+            key_from_labels: true,
+            labels,
+            annotations: Labels::default(),
+            state,
+            starts_at: Claim::plain(start),
+            links: vec![],
+            values: vec![],
+            is_test: false,
+        }],
+        changes: vec![],
+    })
+}
+
+/// Everything that a draft can be made of.
+fn story(store: &Store) -> Vec<(Option<Facts>, Option<Facts>)> {
+    (1..=20)
+        .map(|id| (store.facts(IncidentId(id)).unwrap(), store.reviewed(IncidentId(id)).unwrap()))
+        .take_while(|(facts, _)| facts.is_some())
+        .collect()
+}
+
+/// Plays the steps; after those that `kills` names, the engine is dropped where it stands, before
+/// or after it has worked the record in, and everything is opened again.
+fn play(steps: &[Step], kills: &[(usize, bool)]) -> Vec<(Option<Facts>, Option<Facts>)> {
+    let house = House::new();
+    let (mut store, mut engine) = house.open();
+    for (index, step) in steps.iter().enumerate() {
+        house.clock.advance(Span::from_minutes(step.pause_minutes));
+        house.append(&store, body_of(step, house.clock.now()));
+        let kill = kills.iter().find(|(at, _)| *at == index);
+        if kill.is_none_or(|(_, is_after)| *is_after) {
+            engine.catch_up().unwrap();
+        }
+        if kill.is_some() {
+            drop(engine);
+            drop(store);
+            (store, engine) = house.open();
+        }
+    }
+    engine.catch_up().unwrap();
+    story(&store)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_crash_points_give_the_same_incidents(
+        steps in steps(),
+        kills in prop::collection::vec((0..20usize, any::<bool>()), 0..4),
+    ) {
+        prop_assert_eq!(play(&steps, &kills), play(&steps, &[]));
+    }
+}
+
+#[test]
+fn a_quiet_incident_resolves_by_a_tick_and_not_while_a_request_is_in_flight() {
+    let house = House::new();
+    let (store, mut engine) = house.open();
+    house.append(&store, word(0, house.clock.now(), None));
+    house.clock.advance(Span::from_minutes(20));
+    let end = house.clock.now();
+    house.append(&store, word(0, end - Span::from_minutes(20), Some(end)));
+    engine.catch_up().unwrap();
+    let state = |store: &Store| store.incident(IncidentId(1)).unwrap().unwrap().state;
+    house.clock.advance(Span::from_minutes(9));
+    let in_flight = store.receive(house.clock.now());
+    house.clock.advance(Span::from_minutes(2));
+    engine.tick_if_due();
+    engine.catch_up().unwrap();
+    assert_eq!(state(&store), IncidentState::Open, "a word may still be on its way");
+    drop(in_flight);
+    engine.tick_if_due();
+    engine.catch_up().unwrap();
+    assert_eq!(state(&store), IncidentState::Resolved);
+}
+
+#[test]
+fn our_own_absence_closes_nothing_and_is_told() {
+    let house = House::new();
+    let (store, mut engine) = house.open();
+    house.append(&store, word(0, house.clock.now(), None));
+    engine.catch_up().unwrap();
+    engine.show_life();
+    drop(engine);
+    drop(store);
+    // Longer than any silence after which an alert's end would be unknown.
+    house.clock.advance(Span::from_hours(20));
+    let (store, mut engine) = house.open();
+    engine.tick_if_due();
+    engine.catch_up().unwrap();
+    let incident = store.incident(IncidentId(1)).unwrap().unwrap();
+    assert_eq!(incident.state, IncidentState::Open);
+    assert_eq!(incident.tally.firing, 1);
+    assert!(incident.caveats[0].text.contains("20h"), "{:?}", incident.caveats);
+}
+
+#[test]
+fn a_record_that_is_to_be_skipped_is_passed_over_and_told() {
+    let house = House::new();
+    let (store, mut engine) = house.open();
+    house.append(&store, word(0, house.clock.now(), None));
+    engine.catch_up().unwrap();
+    let seq = house.append(&store, word(2, house.clock.now(), None));
+    let skip = RecordBody::Skip(Skip { seq, problem: "the machine failed on it twice".to_owned() });
+    engine.append_own(skip).unwrap();
+    drop(engine);
+    drop(store);
+    let (store, _engine) = house.open();
+    let facts = store.facts(IncidentId(1)).unwrap().unwrap();
+    assert_eq!(facts.members.len(), 1);
+    assert!(facts.incident.caveats[0].text.contains("passed over"));
+}
