@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::graph::Relation;
 use super::machine::Machine;
-use super::reading::{cluster_of, in_words};
+use super::reading::in_words;
+use super::traits::cluster_of;
 use crate::domain::incident::{Candidate, CandidateKind};
 use crate::domain::milestone::{Milestone, value_of};
 use crate::domain::{
