@@ -203,8 +203,22 @@ fn main() {
             (key, e.reason.as_str())
         })
         .collect();
-    let prediction =
-        json!({"assign": assign, "reasons": reasons, "root_causes": roots, "changes": causes});
+    let why: BTreeMap<String, Vec<Value>> = kept
+        .incidents
+        .values()
+        .map(|i| {
+            let list = i.candidates.iter().map(|c| {
+                let reference = match c.kind {
+                    CandidateKind::Change => key(&c.reference),
+                    CandidateKind::Service => c.reference.clone(),
+                };
+                json!({"ref": reference, "score": c.score, "why": c.why})
+            });
+            (i.id.to_string(), list.collect())
+        })
+        .collect();
+    let prediction = json!({"assign": assign, "reasons": reasons, "root_causes": roots,
+        "changes": causes, "why": why});
     std::fs::write(&arguments[1], prediction.to_string()).unwrap();
     println!(
         "{count} records, {} episodes, {} incidents",

@@ -33,6 +33,7 @@ mod lifecycle;
 mod machine;
 mod memory;
 mod operations;
+mod origins;
 mod reading;
 mod recall;
 mod signals;

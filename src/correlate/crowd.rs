@@ -12,6 +12,9 @@ use crate::domain::{AlertKey, EpisodeId, Name};
 /// How many profiles of an incident are weighed.
 const PROFILES_MAX: usize = 32;
 
+/// How many profiles are looked at for where it began.
+const FOUNDERS_MAX: usize = 64;
+
 /// What members of one profile have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Profile {
@@ -79,6 +82,14 @@ impl Crowd {
             let first = self.profiles.get(profile).and_then(BTreeSet::first).copied();
             first.into_iter().filter(move |first| first != last).chain([*last])
         })
+    }
+
+    /// The first member of each profile, of the profiles that came first.
+    pub(super) fn founders(&self) -> impl Iterator<Item = EpisodeId> {
+        let mut first: Vec<EpisodeId> =
+            self.profiles.values().filter_map(BTreeSet::first).copied().collect();
+        first.sort_unstable();
+        first.into_iter().take(FOUNDERS_MAX)
     }
 
     /// How many different alerts it holds.

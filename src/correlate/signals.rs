@@ -193,6 +193,11 @@ impl Signal {
         matches!(self, Self::Target | Self::NotReady | Self::Down | Self::Crash | Self::OutOfMemory)
     }
 
+    /// What fills up over an hour rather than breaks at once.
+    pub(super) const fn builds_up(self) -> bool {
+        matches!(self, Self::Memory | Self::OutOfMemory | Self::DiskFilling | Self::DiskFull)
+    }
+
     /// How likely it is itself the cause rather than a consequence, 0 to 3, below 0 for what only
     /// ever shows the trouble of others.
     pub(super) const fn strength_as_cause(self) -> f64 {
