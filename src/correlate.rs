@@ -18,6 +18,8 @@
 //! return), `heartbeats`, `operations` (what people do), `causes` (what may have caused it).
 
 mod causes;
+mod completion;
+mod crowd;
 mod deadlines;
 mod effects;
 mod episodes;
@@ -25,14 +27,21 @@ mod evidence;
 mod graph;
 mod grouping;
 mod heartbeats;
+mod kinds;
+mod learned;
 mod lifecycle;
 mod machine;
 mod memory;
 mod operations;
+mod origins;
 mod reading;
 mod recall;
+mod signals;
+mod stage;
 #[cfg(test)]
 mod tests;
+mod traits;
+mod weights;
 
 pub use effects::Effects;
 pub use machine::{Machine, RULES_VERSION, UnreadableSnapshot};

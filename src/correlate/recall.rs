@@ -65,7 +65,7 @@ pub(super) const FLOATING_MEMORY: Span = Span::from_hours(3);
 /// How long, in record time, a change can still be tied to incidents that form later.
 pub(super) const CHANGE_MEMORY: Span = Span::from_hours(24);
 /// How long, in record time, the habits of an alert are remembered.
-const HISTORY_MEMORY: Span = Span::from_hours(24 * 8);
+pub(super) const HISTORY_MEMORY: Span = Span::from_hours(24 * 8);
 
 impl Machine {
     /// What must be recalled before `record` can be handled.
