@@ -13,7 +13,7 @@ use scribed::domain::incident::CandidateKind;
 use scribed::domain::record::{Operation, OperationAction};
 use scribed::domain::{
     Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Labels, Name, Record, RecordBody,
-    Rules, Seq, SourceType, Timestamp,
+    Seq, SourceType, Timestamp,
 };
 use scribed::ingest::{self, Envelope};
 use serde_json::{Value, json};
@@ -80,10 +80,7 @@ fn single(row: &Value, known_as: &mut BTreeMap<String, String>) -> Value {
     let pairs = labels.iter().map(|(k, v)| (k.as_str(), v.as_str().unwrap()));
     let fingerprint = Labels::from_pairs(pairs).fingerprint().to_string();
     known_as.insert(fingerprint.clone(), row["fingerprint"].as_str().unwrap().to_owned());
-    let ends_at = match row["endsAt"].as_str() {
-        Some(end) => end,
-        None => "0001-01-01T00:00:00Z",
-    };
+    let ends_at = row["endsAt"].as_str().unwrap_or("0001-01-01T00:00:00Z");
     let name = labels["alertname"].as_str().unwrap();
     let service = labels.get("service").and_then(Value::as_str).unwrap_or_default();
     json!({"version": "4", "receiver": "scribed", "status": row["status"],
@@ -105,8 +102,27 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let stream = Stream::at(&arguments[0]);
     let mut known_as = BTreeMap::new();
+    let with_graph = !arguments.iter().any(|a| a == "--no-topology");
+    let events = events_of(&stream, &mut known_as, with_graph);
+    let count = events.len();
+    let kept = play(events);
+    let prediction = prediction(&kept, &known_as);
+    std::fs::write(&arguments[1], prediction.to_string()).unwrap();
+    println!(
+        "{count} records, {} episodes, {} incidents",
+        kept.episodes.len(),
+        kept.incidents.len()
+    );
+}
+
+/// Everything that happens in a stream, by the time at which it is heard.
+fn events_of(
+    stream: &Stream,
+    known_as: &mut BTreeMap<String, String>,
+    with_graph: bool,
+) -> Vec<(Timestamp, RecordBody)> {
     let mut events: Vec<(Timestamp, RecordBody)> = Vec::new();
-    for (at, body) in stream.bodies(&mut known_as) {
+    for (at, body) in stream.bodies(known_as) {
         let is_grafana = body["version"] == "1";
         let kind = if is_grafana { SourceType::Grafana } else { SourceType::Alertmanager };
         let source = Name::from(kind.as_str());
@@ -117,42 +133,48 @@ fn main() {
     }
     let changes = std::fs::read_to_string(&stream.changes).unwrap_or_else(|_| "[]".to_owned());
     let changes: Vec<Value> = serde_json::from_str(&changes).unwrap();
-    for change in &changes {
-        let at = Timestamp::parse(change["t"].as_str().unwrap()).unwrap();
-        let kind = match change["kind"].as_str().unwrap_or_default() {
-            "infra" => "scaling",
-            known @ ("deploy" | "config" | "flag") => known,
-            _ => "other",
-        };
-        let labels: BTreeMap<&str, &Value> = ["cluster", "env"]
-            .into_iter()
-            .filter_map(|key| change.get(key).filter(|v| v.is_string()).map(|v| (key, v)))
-            .collect();
-        let mut body = json!({"at": change["t"], "kind": kind,
-            "summary": change.get("title").or(change.get("summary")).cloned().unwrap_or("change".into()),
-            "key": change["id"], "labels": labels});
-        if let Some(service) = change.get("service").filter(|v| v.is_string()) {
-            body["service"] = service.clone();
-        }
-        let report = ingest::read_change(&serde_json::to_vec(&body).unwrap(), at).unwrap();
-        let action = OperationAction::ReportChange(report);
-        let operation =
-            Operation { principal: None, actor: None, at: None, if_revision: None, action };
-        events.push((at, RecordBody::Operation(Box::new(operation))));
-    }
+    events.extend(changes.iter().map(reported));
     events.sort_by_key(|(at, _)| *at);
     let first = events[0].0;
-    events.insert(0, (first, RecordBody::Rules(Box::new(Rules::default()))));
-    if !arguments.iter().any(|a| a == "--no-topology") {
+    events.insert(0, (first, RecordBody::Rules(Box::default())));
+    if with_graph {
         let topology: Value =
             serde_json::from_str(&std::fs::read_to_string(&stream.topology).unwrap()).unwrap();
         let topology = json!({"edges": topology["edges"], "placement": topology["placement"]});
         let topology = ingest::read_topology(topology.to_string().as_bytes()).unwrap();
         events.insert(0, (first, RecordBody::Topology(topology)));
     }
+    events
+}
+
+/// A change as somebody reports it.
+fn reported(change: &Value) -> (Timestamp, RecordBody) {
+    let at = Timestamp::parse(change["t"].as_str().unwrap()).unwrap();
+    let kind = match change["kind"].as_str().unwrap_or_default() {
+        "infra" => "scaling",
+        known @ ("deploy" | "config" | "flag") => known,
+        _ => "other",
+    };
+    let labels: BTreeMap<&str, &Value> = ["cluster", "env"]
+        .into_iter()
+        .filter_map(|key| change.get(key).filter(|v| v.is_string()).map(|v| (key, v)))
+        .collect();
+    let mut body = json!({"at": change["t"], "kind": kind,
+        "summary": change.get("title").or(change.get("summary")).cloned().unwrap_or("change".into()),
+        "key": change["id"], "labels": labels});
+    if let Some(service) = change.get("service").filter(|v| v.is_string()) {
+        body["service"] = service.clone();
+    }
+    let report = ingest::read_change(&serde_json::to_vec(&body).unwrap(), at).unwrap();
+    let action = OperationAction::ReportChange(report);
+    let operation = Operation { principal: None, actor: None, at: None, if_revision: None, action };
+    (at, RecordBody::Operation(Box::new(operation)))
+}
+
+/// Plays events into a fresh machine.
+fn play(events: Vec<(Timestamp, RecordBody)>) -> Kept {
     let mut machine = Machine::new();
     let mut kept = Kept::default();
-    let count = events.len();
     for (index, (at, body)) in events.into_iter().enumerate() {
         let record =
             Record { seq: Seq(index as u64 + 1), time: Some(at), received_at: Some(at), body };
@@ -166,12 +188,17 @@ fn main() {
         machine.handle(&record);
         kept.take(machine.take_effects());
     }
+    kept
+}
+
+/// What became of each alert, in the form that `score.py` reads, with the reasons beside it.
+fn prediction(kept: &Kept, known_as: &BTreeMap<String, String>) -> Value {
     let assign: BTreeMap<String, Option<String>> = kept
         .episodes
         .values()
         .map(|e| {
             (
-                format!("{}|{}", fingerprint_of(e, &known_as), e.starts_at()),
+                format!("{}|{}", fingerprint_of(e, known_as), e.starts_at()),
                 e.incident().map(|i| i.to_string()),
             )
         })
@@ -199,7 +226,7 @@ fn main() {
         .episodes
         .values()
         .map(|e| {
-            let key = format!("{}|{}", fingerprint_of(e, &known_as), e.starts_at());
+            let key = format!("{}|{}", fingerprint_of(e, known_as), e.starts_at());
             (key, e.reason.as_str())
         })
         .collect();
@@ -217,12 +244,6 @@ fn main() {
             (i.id.to_string(), list.collect())
         })
         .collect();
-    let prediction = json!({"assign": assign, "reasons": reasons, "root_causes": roots,
-        "changes": causes, "why": why});
-    std::fs::write(&arguments[1], prediction.to_string()).unwrap();
-    println!(
-        "{count} records, {} episodes, {} incidents",
-        kept.episodes.len(),
-        kept.incidents.len()
-    );
+    json!({"assign": assign, "reasons": reasons, "root_causes": roots,
+        "changes": causes, "why": why})
 }

@@ -13,9 +13,12 @@
 //! 5. `forget()`, after a commit, drops from memory what nothing can touch soon. Whether and when
 //!    it is called never changes a decision: only what lies inside stated windows is considered.
 //!
-//! Rooms inside: `episodes` (what a word says about a firing), `reading` (what labels tell),
-//! `evidence` and `grouping` (which incident it belongs to), `lifecycle` (how incidents end and
-//! return), `heartbeats`, `operations` (what people do), `causes` (what may have caused it).
+//! Rooms inside: `episodes` (what a word says about a firing), `reading`, `kinds`, `signals` and
+//! `traits` (what labels tell), `graph` and `completion` (who calls whom), `learned` (what the
+//! stream teaches), `crowd` and `stage` (what a placement looks at), `evidence` with `weights`,
+//! `grouping` and `membership` (which incident it belongs to), `lifecycle` (how incidents end and
+//! return), `heartbeats`, `operations` (what people do), `causes` and `origins` (what may have
+//! caused it).
 
 mod causes;
 mod completion;
@@ -31,6 +34,7 @@ mod kinds;
 mod learned;
 mod lifecycle;
 mod machine;
+mod membership;
 mod memory;
 mod operations;
 mod origins;

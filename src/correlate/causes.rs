@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::graph::Relation;
-use super::grouping::opening_moment;
 use super::machine::Machine;
+use super::membership::opening_moment;
 use super::origins::Origin;
 use super::reading::in_words;
 use super::signals::spaced;

@@ -83,7 +83,7 @@ pub(super) struct Pair {
     terms: Vec<(Term, f64)>,
     /// True when something is shared beyond time and severity.
     is_related: bool,
-    /// True when the graph, the service, the node or the alert itself ties them.
+    /// True when a direct call, the service, the node or the alert itself ties them.
     is_tied: bool,
 }
 
@@ -116,7 +116,8 @@ impl Pair {
             return pair;
         }
         pair.weigh_circumstances(a, b, scene);
-        pair.weigh_time(a.episode, b.episode, is_same_alert, scene.busy);
+        let busy = pair.busy(scene);
+        pair.weigh_time(a.episode, b.episode, is_same_alert, busy);
         pair
     }
 
@@ -156,7 +157,7 @@ impl Pair {
         // Load goes down the calls, where every other trouble climbs.
         if caller.traits.signal == Signal::Traffic {
             let points = if steps == 1 { weights.load } else { weights.second_call };
-            self.tie(term, points);
+            self.add(term, points);
             return;
         }
         let headstart = callee.episode.starts_at() - caller.episode.starts_at();
@@ -167,10 +168,15 @@ impl Pair {
             1 => weights.descends,
             _ => weights.second_call,
         };
-        self.tie(term, points);
+        if steps == 1 {
+            self.tie(term, points);
+        } else {
+            self.add(term, points);
+        }
         if !is_in_order {
+            let busy = if steps == 1 { scene.busy } else { 1.0 };
             let share = (headstart.seconds_f64() / ORDER_SPAN_SECONDS).min(1.0);
-            let points = weights.wrong_order * share * scene.busy;
+            let points = weights.wrong_order * share * busy;
             self.add(Term::WrongOrder(headstart), if steps > 1 { points / 2.0 } else { points });
         }
         if !caller.traits.signal.is_symptom() {
@@ -282,6 +288,11 @@ impl Pair {
         }
         let together = (-apart.seconds_f64() / BURST_SECONDS).exp();
         self.add(Term::Together(apart), weights.together * together);
+    }
+
+    /// How likely coincidence is: without a direct tie always.
+    pub(super) const fn busy(&self, scene: Scene<'_>) -> f64 {
+        if self.is_tied { scene.busy } else { 1.0 }
     }
 
     fn add(&mut self, term: Term, points: f64) {

@@ -152,21 +152,9 @@ impl Graph {
         }
     }
 
-    /// The services that call this one, or that it calls.
-    pub(super) fn neighbours(&self, service: &Name) -> impl Iterator<Item = &Name> {
-        let down = self.callees.get(service).into_iter().flat_map(BTreeMap::keys);
-        let up = self.callers.get(service).into_iter().flat_map(BTreeMap::keys);
-        down.chain(up)
-    }
-
     /// The services that this one calls directly.
     pub(super) fn callees(&self, service: &Name, cluster: Option<&str>) -> Vec<&Name> {
         near(&self.callees, service, cluster)
-    }
-
-    /// The services that call this one directly.
-    pub(super) fn callers(&self, service: &Name, cluster: Option<&str>) -> Vec<&Name> {
-        near(&self.callers, service, cluster)
     }
 
     fn calls(&self, caller: &Name, callee: &Name, cluster: Option<&str>) -> bool {

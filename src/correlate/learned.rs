@@ -276,9 +276,10 @@ fn parts_of(name: &Name) -> Vec<String> {
 /// True when the text holds the word, with no letter, digit or dash at either side.
 fn has_word(text: &str, word: &str) -> bool {
     let continues = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-    text.match_indices(word).any(|(at, _)| {
-        !text[..at].ends_with(continues) && !text[at + word.len()..].starts_with(continues)
-    })
+    !word.is_empty()
+        && text.match_indices(word).any(|(at, _)| {
+            !text[..at].ends_with(continues) && !text[at + word.len()..].starts_with(continues)
+        })
 }
 
 /// Drops the oldest quarter when there are too many, equal ages by key.

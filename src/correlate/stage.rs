@@ -14,6 +14,9 @@ const WORK_BEFORE: Span = Span::from_minutes(1);
 /// … until it should be done.
 const WORK_LASTS: Span = Span::from_minutes(20);
 
+/// From here on it makes no difference how many more there are.
+const OTHERS_MAX: usize = 100;
+
 /// See the module.
 pub(super) struct Stage<'a> {
     machine: &'a Machine,
@@ -21,6 +24,7 @@ pub(super) struct Stage<'a> {
     work: Vec<(Timestamp, Option<&'a str>)>,
     /// Incidents of the other alerts that began lately in the same cluster.
     begun: Vec<Option<IncidentId>>,
+    busy_free: f64,
     busy_at: f64,
     has_clusters: bool,
 }
@@ -47,6 +51,7 @@ impl<'a> Stage<'a> {
             machine,
             work,
             begun,
+            busy_free: weights(true).busy_free,
             busy_at: weights(traits.is_some_and(|traits| traits.is_mapped)).busy_at,
             has_clusters: memory.learned.has_clusters(now),
         }
@@ -67,10 +72,10 @@ impl<'a> Stage<'a> {
             .begun
             .iter()
             .filter(|begun| incident.is_none() || **begun != incident)
-            .take(100)
+            .take(OTHERS_MAX)
             .count();
-        #[expect(clippy::cast_precision_loss, reason = "at most 100")]
-        let busy = (others as f64 / self.busy_at).min(1.0);
+        #[expect(clippy::cast_precision_loss, reason = "at most a hundred")]
+        let busy = ((others as f64 - self.busy_free) / self.busy_at).clamp(0.0, 1.0);
         Scene {
             graph: &machine.memory.graph,
             learned: &machine.memory.learned,

@@ -45,7 +45,16 @@ fn alert(index: usize, start: f64) -> Alert {
         ("MailQueue", "mail", "warning"),
         ("Watchdog", "", "none"),
     ][index];
-    Alert::new(name, service, severity, start)
+    let alert = Alert::new(name, service, severity, start);
+    // Some name their cluster, some only a pod that was seen in one, so that what is inferred and
+    // learnt is put to the test as well.
+    match index {
+        0 => alert.label("pod", "shop-web-1"),
+        1 => alert.label("pod", "shop-web-1").label("cluster", "eu"),
+        2 => alert.label("cluster", "eu"),
+        4 => alert.label("cluster", "us"),
+        _ => alert,
+    }
 }
 
 /// Plays the steps without ticks; returns the ledger.
