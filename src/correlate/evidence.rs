@@ -22,6 +22,8 @@ const ORDER_SPAN_SECONDS: f64 = 600.0;
 const BURST_SECONDS: f64 = 120.0;
 /// The same alert is no longer simply the same story when it began this long before.
 const LONG_AGO: Span = Span::from_hours(1);
+/// Starts at most this far apart are one moment: a scrape and an evaluation.
+const ONE_MOMENT: Span = Span::from_minutes(1);
 /// With fewer series than this, nothing is known about how common a label pair is.
 const SERIES_MIN: u32 = 20;
 
@@ -41,6 +43,7 @@ pub(super) enum Term {
     OtherNode,
     SharedGround,
     SameAlertname,
+    OneMessage,
     SameNamespace,
     AlikeNames,
     RareLabel,
@@ -229,6 +232,9 @@ impl Pair {
                 weights.other_alertname
             };
             self.add(Term::SameAlertname, points);
+            if is_one_message(a.episode, b.episode) {
+                self.tie(Term::OneMessage, weights.one_message);
+            }
         }
         if let (Some(one), Some(other)) = (&x.namespace, &y.namespace)
             && one == other
@@ -359,6 +365,7 @@ fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> String {
         Term::OtherNode => "another node".to_owned(),
         Term::SharedGround => "one is about what the whole cluster stands on".to_owned(),
         Term::SameAlertname => format!("same alert name {}", a.traits.alertname),
+        Term::OneMessage => "told in one message, begun at one moment".to_owned(),
         Term::SameNamespace => "same namespace or folder".to_owned(),
         Term::AlikeNames => format!("alike names {x} and {y}"),
         Term::RareLabel => "a rare label in common".to_owned(),
@@ -395,6 +402,14 @@ fn shared_labels<'a>(a: &'a Episode, b: &'a Episode) -> impl Iterator<Item = (&'
         .iter()
         .filter(|(name, value)| !value.is_empty() && !WEIGHED.contains(name))
         .filter(|(name, value)| b.labels.get(name) == Some(*value))
+}
+
+/// True when one message of a sender told of both, and both began at one moment: the sender's own
+/// group speaks of one event.
+fn is_one_message(a: &Episode, b: &Episode) -> bool {
+    a.received_at == b.received_at
+        && a.sources.first() == b.sources.first()
+        && (a.starts_at() - b.starts_at()).abs() <= ONE_MOMENT
 }
 
 /// Time between two firings; none where they overlap. An open one reaches to the end of time.

@@ -40,6 +40,7 @@ pub(super) struct Weights {
     pub(super) shared_ground: f64,
     /// Same alert name, of a symptom or a loss of place.
     pub(super) same_alertname: f64,
+    pub(super) one_message: f64,
     /// Same namespace or folder, less when most alerts have it.
     pub(super) same_namespace: f64,
     /// For the rarest part that both service names have.
@@ -108,6 +109,7 @@ impl Weights {
         other_node: -2.0,
         shared_ground: 3.25,
         same_alertname: 1.5,
+        one_message: 3.0,
         same_namespace: 1.0,
         alike_names: 0.5,
         rare_label: 0.5,
@@ -141,6 +143,7 @@ impl Weights {
         same_node: 5.25,
         shared_ground: 2.25,
         same_alertname: 1.5,
+        one_message: 3.0,
         same_namespace: 1.5,
         alike_names: 1.0,
         critical: 1.75,
