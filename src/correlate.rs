@@ -34,6 +34,6 @@ mod recall;
 #[cfg(test)]
 mod tests;
 
-pub use effects::Effects;
+pub use effects::{Beat, Effects};
 pub use machine::{Machine, RULES_VERSION, UnreadableSnapshot};
 pub use recall::{Recalled, Wants};
