@@ -169,7 +169,7 @@ fn what_was_dropped_because_of_its_age_is_told_and_no_fault() {
 #[test]
 fn a_record_that_was_passed_over_is_passed_over_again() {
     let house = lived(&outage(), &[]);
-    let (store, mut engine) = house.open();
+    let (store, engine) = house.open();
     let seq = house.append(&store, word(2, house.clock.now(), None));
     engine.append_own(RecordBody::Skip(Skip { seq, problem: "it failed".to_owned() })).unwrap();
     drop((engine, store));
