@@ -47,6 +47,6 @@ mod tests;
 mod traits;
 mod weights;
 
-pub use effects::Effects;
+pub use effects::{Beat, Effects};
 pub use machine::{Machine, RULES_VERSION, UnreadableSnapshot};
 pub use recall::{Recalled, Wants};

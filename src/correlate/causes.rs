@@ -62,6 +62,12 @@ impl Machine {
         self.memory.put_change(change);
         self.dirt.changes.insert(id);
         for incident in touched {
+            // Named at once: told late, it may be no longer recent when the step ends.
+            if let Some(incident) = self.memory.incidents.get_mut(&incident)
+                && !incident.changes.contains(&id)
+            {
+                incident.changes.push(id);
+            }
             self.dirt.say(incident, format!("Change heard of: {}", report.summary));
         }
         id
@@ -75,7 +81,11 @@ impl Machine {
             .changes
             .values()
             .filter(|change| {
-                incident.changes.contains(&change.id) || self.concerns(change, incident)
+                // One that is still in memory only because nobody has forgotten it yet does not
+                // count: whether and when we forget must not show.
+                incident.changes.contains(&change.id)
+                    || (super::recall::is_recent(change, self.now())
+                        && self.concerns(change, incident))
             })
             .map(|change| (change.report.at, change.id))
             .collect();

@@ -16,6 +16,8 @@ mod episodes;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod life;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod people;
