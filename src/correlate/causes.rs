@@ -278,7 +278,12 @@ fn service_candidate(
         let others = u32::try_from(services - 1).unwrap_or(u32::MAX);
         let reached = u32::try_from(callers).unwrap_or(u32::MAX);
         score += 0.4 * f64::from(reached) / f64::from(others.max(1));
-        why.push(format!("{callers} of {} other services with alerts call it", services - 1));
+        why.push(match services - 1 {
+            1 => "the other service with alerts calls it".to_owned(),
+            all if all == callers => format!("all {all} other services with alerts call it"),
+            all if callers == 1 => format!("1 of {all} other services with alerts calls it"),
+            all => format!("{callers} of {all} other services with alerts call it"),
+        });
     }
     let order = if place == 0 {
         "the first to show symptoms".to_owned()

@@ -32,9 +32,14 @@ pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
             (MilestoneState::Pending, _) => "pending".to_owned(),
             (_, _) => "not recorded".to_owned(),
         };
+        let mut length = vec![strong(length)];
+        if value.measure == Measure::TimeToDetect && layout.draft.detection.onset_is_detection {
+            // A zero that was never measured must not read like a fast detection.
+            length.push(text(" (same alert)"));
+        }
         vec![
             cell(measure_name(value.measure)),
-            vec![strong(length)],
+            length,
             cell(value.measure.formula()),
             cell(row_name(value.from.as_ref())),
             cell(row_name(value.to.as_ref())),
@@ -101,10 +106,9 @@ pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
                     (CandidateKind::Change, Some(row)) => format!("row {row}, "),
                     (CandidateKind::Change, None) | (CandidateKind::Service, _) => String::new(),
                 };
-                let score = words::number((candidate.score * 100.0).round() / 100.0);
                 vec![
                     strong(candidate.summary.clone()),
-                    text(format!(" ({where_to}score {score}).{why}")),
+                    text(format!(" ({where_to}score {:.2}).{why}", candidate.score)),
                 ]
             })
             .collect();

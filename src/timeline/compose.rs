@@ -131,7 +131,11 @@ fn questions(facts: &Facts) -> Vec<Question> {
         return Vec::new();
     }
     let rows = [
-        (Section::Lead, report.lead.is_none(), "Who leads the response?"),
+        (
+            Section::Lead,
+            report.lead.is_none(),
+            if is_running { "Who leads the response?" } else { "Who led the response?" },
+        ),
         (
             Section::Impact,
             said(report.impact.as_ref()).is_none(),

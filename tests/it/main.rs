@@ -14,6 +14,8 @@ mod durability;
 #[cfg(test)]
 mod episodes;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod page;
