@@ -29,3 +29,5 @@ mod readme;
 mod scenarios;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod templates;
