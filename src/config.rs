@@ -17,13 +17,16 @@ mod reload;
 mod scalar;
 mod schema;
 mod secret;
+mod templates;
 mod values;
 mod web_file;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::domain::{Name, Rules, SourceType, Span};
+use crate::render::own::OwnTemplates;
 
 pub use load::{Overrides, check_file, load};
 pub use problem::{ConfigErrors, Mark, Place, Problem};
@@ -45,6 +48,8 @@ pub struct Config {
     pub timezone: String,
     /// A folder with people's own templates.
     pub templates_dir: Option<PathBuf>,
+    /// What that folder held when the configuration was loaded.
+    pub templates: Arc<OwnTemplates>,
     /// A file with the service graph, in the form of `PUT /api/v1/topology` (JSON or YAML).
     pub topology_file: Option<PathBuf>,
     /// Who may do what.

@@ -4,11 +4,15 @@
 //! revision always gives the same bytes and the same tag. Blocks while it reads; callers (`http`)
 //! run it on a thread that may. Never decides what a draft says or how it looks.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
+use crate::domain::draft::Template;
 use crate::domain::timeline::Entry;
 use crate::domain::zone::Zone;
 use crate::domain::{Facts, Incident, IncidentId};
+use crate::render::own::{OwnTemplates, TemplateFault};
 use crate::render::{self, Format};
 use crate::store::{Store, StoreError};
 use crate::timeline::{self, DraftOptions};
@@ -20,6 +24,10 @@ pub struct DraftRequest {
     pub format: Format,
     /// In which zone; the incident's own when absent.
     pub zone: Option<Zone>,
+    /// How it is laid out.
+    pub template: Template,
+    /// People's own templates, among which the one that is asked for may be.
+    pub own_templates: Arc<OwnTemplates>,
     /// The configured zone, for incidents that have none: an IANA name.
     pub default_zone: String,
     /// Says what changed since then.
@@ -43,6 +51,9 @@ pub enum DraftError {
     /// The facts cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A template of people's own does not fit the draft.
+    #[error("the template {0}")]
+    Template(TemplateFault),
     /// Asked for what changed since a revision that does not exist yet.
     #[error("`since_revision` is {asked}, but the incident stands at revision {current}")]
     FutureRevision {
@@ -89,10 +100,20 @@ fn rendered(facts: &Facts, request: &DraftRequest) -> Result<RenderedDraft, Draf
     let zone = request.zone.clone().unwrap_or_else(default);
     let options = DraftOptions {
         zone,
+        template: request.template.clone(),
         since_revision: request.since_revision,
         external_url: request.external_url.clone(),
     };
-    let text = render::draft(&timeline::compose(facts, &options), request.format);
+    let draft = timeline::compose(facts, &options);
+    let text = match (&draft.template, request.format) {
+        // JSON is the data itself, whatever the layout.
+        (Template::Own(_), Format::Markdown | Format::Html | Format::Text) => {
+            request.own_templates.print(&draft, request.format).map_err(DraftError::Template)?
+        }
+        (Template::Own(_), Format::Json) | (Template::Shipped(_), _) => {
+            render::draft(&draft, request.format)
+        }
+    };
     let tag = tag_of(&text);
     Ok(RenderedDraft { text, tag })
 }
@@ -166,6 +187,8 @@ mod tests {
         DraftRequest {
             format: Format::Text,
             zone: None,
+            template: Template::default(),
+            own_templates: Arc::default(),
             default_zone: "UTC".to_owned(),
             since_revision,
             external_url: None,

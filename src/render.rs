@@ -8,7 +8,9 @@
 pub mod escape;
 mod html;
 pub mod json;
+mod layouts;
 mod markdown;
+pub mod own;
 mod report;
 mod sections;
 pub mod svg;
@@ -70,9 +72,9 @@ impl Format {
 #[must_use]
 pub fn draft(draft: &Draft, format: Format) -> String {
     match format {
-        Format::Markdown => markdown::print(&report::layout(draft)),
-        Format::Html => html::print(draft, &report::layout(draft)),
+        Format::Markdown => markdown::print(&layouts::lay_out(draft)),
+        Format::Html => html::print(draft, &layouts::lay_out(draft)),
         Format::Json => format!("{:#}\n", json::draft(draft)),
-        Format::Text => text::print(&report::layout(draft)),
+        Format::Text => text::print(&layouts::lay_out(draft)),
     }
 }

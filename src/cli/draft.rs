@@ -23,7 +23,8 @@ pub(super) struct DraftArguments {
     /// Zone of all times, an IANA name; the incident's own unless given.
     #[arg(long, value_name = "ZONE", value_parser = filled)]
     tz: Option<String>,
-    /// Which template; `outage-report` unless given.
+    /// Which template: outage-report unless given, google-sre, pagerduty, atlassian, or one of
+    /// the server's own.
     #[arg(long, value_name = "NAME", value_parser = filled)]
     template: Option<String>,
     /// Write to this file instead of standard output.

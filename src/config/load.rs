@@ -96,12 +96,14 @@ fn assemble(
 
     let mut values = Values::new(&layered, &mut report);
     let (web, addresses) = values.web();
+    let (templates_dir, templates) = values.templates();
     let config = Config {
         web,
         storage: values.storage(),
         log: values.log(),
         timezone: values.timezone(),
-        templates_dir: values.templates_dir(),
+        templates_dir,
+        templates,
         topology_file: values.topology_file(),
         auth: Auth { anonymous: values.anonymous(), tokens: listed.tokens },
         sources: listed.sources,

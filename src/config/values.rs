@@ -5,13 +5,16 @@
 //! value, and the caller throws the whole away when the report is not empty. Called by `load`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::domain::rules::{AlertRules, IncidentRules};
 use crate::domain::{Severity, Span};
+use crate::render::own::OwnTemplates;
 
 use super::layers::{Layered, Text};
 use super::problem::{Place, Report};
 use super::scalar::{self, ListenAddress};
+use super::templates;
 use super::{Anonymous, Log, LogFormat, Storage, Timeouts, Web};
 
 const MILLISECOND: Span = Span::from_millis(1);
@@ -91,11 +94,16 @@ impl<'a> Values<'a> {
         self.value("timezone", scalar::zone).unwrap_or_default()
     }
 
-    /// The folder of people's own templates.
-    pub(super) fn templates_dir(&mut self) -> Option<PathBuf> {
-        let path = self.path("templates.dir")?;
+    /// The folder of people's own templates, and what it holds.
+    pub(super) fn templates(&mut self) -> (Option<PathBuf>, Arc<OwnTemplates>) {
+        let Some(path) = self.path("templates.dir") else { return (None, Arc::default()) };
         self.must_exist("templates.dir", path.is_dir(), &path, "folder");
-        Some(path)
+        let held = if path.is_dir() {
+            templates::read(&path, "templates.dir", self.report)
+        } else {
+            Arc::default()
+        };
+        (Some(path), held)
     }
 
     /// The file with the service graph.

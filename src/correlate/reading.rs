@@ -223,13 +223,16 @@ fn without_variant(name: &str) -> String {
     }
 }
 
-/// A length in words for reasons: `45s`, `12m`, `3h5m`.
+/// A length in words for reasons: `45s`, `12m`, `3h 5m`.
 pub(super) fn in_words(span: Span) -> String {
     let seconds = span.abs().seconds();
     if seconds < 60 {
         return format!("{seconds}s");
     }
-    Span::from_minutes(seconds / 60).to_string()
+    let minutes = seconds / 60;
+    let parts = [(minutes / 1440, "d"), (minutes / 60 % 24, "h"), (minutes % 60, "m")];
+    let told = parts.iter().filter(|(count, _)| *count > 0);
+    told.map(|(count, unit)| format!("{count}{unit}")).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -13,8 +13,68 @@ use super::time::{Span, Timestamp};
 use super::timeline::{Entry, EntryId};
 use super::zone::Zone;
 
-/// The layout that is used unless another is asked for.
-pub const DEFAULT_TEMPLATE: &str = "outage-report";
+/// How a draft is laid out. It changes the form, never the facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Template {
+    /// One that comes with the program.
+    Shipped(ShippedTemplate),
+    /// One of people's own, by its name.
+    Own(Name),
+}
+
+impl Template {
+    /// Its name in the API.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Shipped(shipped) => shipped.as_str(),
+            Self::Own(name) => name.as_str(),
+        }
+    }
+}
+
+impl Default for Template {
+    fn default() -> Self {
+        Self::Shipped(ShippedTemplate::default())
+    }
+}
+
+/// The layouts that come with the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ShippedTemplate {
+    /// The widely used report of an outage.
+    #[default]
+    OutageReport,
+    /// The example postmortem of Google's SRE book.
+    GoogleSre,
+    /// PagerDuty's template: contributing factors, never one root cause.
+    PagerDuty,
+    /// Atlassian's template: leadup, fault, response, five whys.
+    Atlassian,
+}
+
+impl ShippedTemplate {
+    /// All of them, the default first.
+    pub const ALL: [Self; 4] =
+        [Self::OutageReport, Self::GoogleSre, Self::PagerDuty, Self::Atlassian];
+
+    /// Its name in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OutageReport => "outage-report",
+            Self::GoogleSre => "google-sre",
+            Self::PagerDuty => "pagerduty",
+            Self::Atlassian => "atlassian",
+        }
+    }
+
+    /// Reads one of the names of [`ShippedTemplate::as_str`].
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|template| template.as_str() == word)
+    }
+}
 
 /// A postmortem as far as it can be known at one revision of its incident.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +87,8 @@ pub struct Draft {
     pub as_of: Timestamp,
     /// The zone its times are shown in.
     pub zone: Zone,
+    /// How it is laid out.
+    pub template: Template,
     /// What it is called.
     pub title: String,
     /// Where the incident stands.

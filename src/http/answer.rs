@@ -56,6 +56,9 @@ pub enum Problem {
     },
     /// The configuration could not be loaded. Whoever may ask for it may read why.
     Misconfigured(String),
+    /// A template of people's own does not fit what it is to print. Whoever may read drafts may
+    /// read why.
+    BadTemplate(String),
     /// A fault of ours. The text goes to the log, not to the client.
     Internal(String),
 }
@@ -145,6 +148,12 @@ impl Problem {
                 "Configuration not loaded",
                 detail.into(),
             ),
+            Self::BadTemplate(detail) => facts(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "template",
+                "The template does not fit",
+                detail.into(),
+            ),
             Self::Internal(_) => facts(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
@@ -191,6 +200,7 @@ impl Problem {
             | Self::Stale { .. }
             | Self::TooLarge { .. }
             | Self::Misconfigured(_)
+            | Self::BadTemplate(_)
             | Self::Internal(_) => {}
         }
         response
@@ -279,6 +289,7 @@ pub(super) mod tests {
             (Problem::UnsupportedMedia(text()), 415, Some((ACCEPT_ENCODING, "gzip"))),
             (Problem::unavailable("why"), 503, Some((RETRY_AFTER, "5"))),
             (Problem::Misconfigured(text()), 500, None),
+            (Problem::BadTemplate(text()), 500, None),
             (Problem::Internal(text()), 500, None),
         ] {
             let response = problem.render(None);

@@ -154,6 +154,9 @@ fn log_problem(problem: &Problem, id: &str, route: &str) {
         Problem::Misconfigured(detail) => {
             error!(request.id = %id, detail, "The configuration could not be loaded");
         }
+        Problem::BadTemplate(detail) => {
+            error!(request.id = %id, http.route = route, detail, "A draft could not be printed");
+        }
         Problem::Unavailable { detail, .. } => {
             warn!(request.id = %id, http.route = route, detail, "A request was put off");
         }

@@ -111,6 +111,7 @@ impl Pages {
             | Problem::UnsupportedMedia(_)
             | Problem::Unavailable { .. }
             | Problem::Misconfigured(_)
+            | Problem::BadTemplate(_)
             | Problem::Internal(_) => return Err(problem),
         };
         let values = json!({ "title": title, "detail": detail, "back": back });

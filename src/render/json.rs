@@ -6,8 +6,9 @@
 use serde_json::{Map, Value, json};
 
 use super::escape::{plain, url};
+use super::time::Clocks;
 use crate::domain::alert::EndKind;
-use crate::domain::draft::{DEFAULT_TEMPLATE, Draft, Suggestion, Summary};
+use crate::domain::draft::{Draft, Suggestion, Summary};
 use crate::domain::facts::Revision;
 use crate::domain::incident::{Action, ActionKind, Candidate, Caveat};
 use crate::domain::milestone::{self, MeasureValue, Milestone, MilestoneValue};
@@ -224,8 +225,9 @@ pub fn draft(draft: &Draft) -> Value {
         "incident": draft.incident.0,
         "revision": draft.revision,
         "as_of": time(draft.as_of),
-        "template": DEFAULT_TEMPLATE,
+        "template": draft.template.as_str(),
         "timezone": draft.zone.name(),
+        "timezone_label": Clocks::for_draft(draft).zone_label(draft.as_of),
         "title": plain(&draft.title),
         "status": draft.status.as_str(),
         "state": draft.state.as_str(),

@@ -1,12 +1,10 @@
-//! A draft laid out in blocks, without any markup: the one place that decides what a report says
-//! and in which order. The writers decide only how it looks.
+//! The blocks of a report, without any markup, and the parts that stand in every layout: the head
+//! and the timeline. Which sections there are is decided in `layouts`, how it looks by the writers.
 //!
 //! Texts here may hold words from outside; the writers escape every one of them.
 
 use std::collections::BTreeMap;
 
-use super::sections;
-use super::tables;
 use super::time::Clocks;
 use crate::domain::draft::{Draft, Section};
 use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase, Provenance};
@@ -91,28 +89,13 @@ pub(super) struct Layout<'a> {
     pub(super) clocks: Clocks,
 }
 
-/// Lays out a draft: the sections of the widely used outage report, in its order.
-pub(super) fn layout(draft: &Draft) -> Vec<Block> {
-    let alerts = draft.alerts.iter().map(|episode| (episode.id, episode)).collect();
-    let layout = Layout { draft, alerts, clocks: Clocks::for_draft(draft) };
-    let mut blocks = Vec::new();
-    layout.head(&mut blocks);
-    sections::since(&layout, &mut blocks);
-    sections::summary(&layout, &mut blocks);
-    layout.timeline(&mut blocks);
-    sections::detection(&layout, &mut blocks);
-    sections::cause_and_resolution(&layout, &mut blocks);
-    sections::wrong_leads(&layout, &mut blocks);
-    sections::escalations(&layout, &mut blocks);
-    sections::measures_to_take(&layout, &mut blocks);
-    tables::measures(&layout, &mut blocks);
-    tables::candidates(&layout, &mut blocks);
-    tables::alerts(&layout, &mut blocks);
-    tables::open_questions(&layout, &mut blocks);
-    blocks
-}
-
 impl<'a> Layout<'a> {
+    /// A draft, ready to be laid out.
+    pub(super) fn new(draft: &'a Draft) -> Self {
+        let alerts = draft.alerts.iter().map(|episode| (episode.id, episode)).collect();
+        Self { draft, alerts, clocks: Clocks::for_draft(draft) }
+    }
+
     /// One of the draft's alerts.
     pub(super) fn alert(&self, id: EpisodeId) -> Option<&'a Episode> {
         self.alerts.get(&id).copied()
@@ -129,7 +112,8 @@ impl<'a> Layout<'a> {
         self.draft.question(section).map(todo)
     }
 
-    fn head(&self, blocks: &mut Vec<Block>) {
+    /// The title, and what stands under it in every layout.
+    pub(super) fn head(&self, blocks: &mut Vec<Block>) {
         let draft = self.draft;
         blocks.push(Block::Heading(1, draft.title.clone()));
         let key = |name: &str| strong(format!("{name}:"));
@@ -173,8 +157,8 @@ impl<'a> Layout<'a> {
         blocks.push(Block::Bullets(lines));
     }
 
-    fn timeline(&self, blocks: &mut Vec<Block>) {
-        blocks.push(Block::Heading(2, "Timeline".to_owned()));
+    /// The story as a table, with the chart and the rows that were folded.
+    pub(super) fn timeline(&self, blocks: &mut Vec<Block>) {
         let entries = &self.draft.timeline;
         if entries.is_empty() {
             blocks.push(Block::Paragraph(vec![text("Nothing was recorded.")]));

@@ -35,72 +35,69 @@ pub(super) fn since(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     blocks.push(Block::Bullets(since.revisions.iter().map(line).collect()));
 }
 
-/// How long, how bad, why.
-pub(super) fn summary(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
-    heading(blocks, "Issue summary");
-    let summary = &layout.draft.summary;
+/// How long it lasted.
+pub(super) fn length(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     paragraph(blocks, duration(layout));
-    let mut impact = vec![strong("Impact:"), text(" ")];
-    let said = summary.impact.as_deref().map(escape::paragraphs).unwrap_or_default();
-    match said.first() {
-        Some(first) => impact.push(text(sentence(first.clone()))),
-        None => impact.extend(layout.gap(Section::Impact)),
-    }
-    paragraph(blocks, impact);
-    for more in said.into_iter().skip(1) {
-        paragraph(blocks, vec![text(sentence(more))]);
-    }
+}
+
+/// What people said about the impact, and whom it hit; without a name where the heading says it.
+pub(super) fn impact(layout: &Layout<'_>, blocks: &mut Vec<Block>, name: Option<&str>) {
+    let summary = &layout.draft.summary;
+    long_text(layout, blocks, name, summary.impact.as_deref(), Section::Impact);
     if let Some(users) = users(layout) {
         paragraph(blocks, vec![strong("Users affected:"), text(format!(" {users}"))]);
     }
-    if !summary.evidence.is_empty() {
-        paragraph(
-            blocks,
-            vec![strong("Seen by the alerts:"), text(format!(" {}", summary.evidence))],
-        );
-    }
-    match summary
-        .root_cause
-        .as_deref()
-        .map(escape::paragraphs)
-        .unwrap_or_default()
-        .into_iter()
-        .next()
-    {
-        Some(first) => {
-            paragraph(blocks, vec![strong("Root cause:"), text(" "), text(sentence(first))])
-        }
-        None if layout.draft.candidate_causes.is_empty() => {
-            paragraph(blocks, vec![strong("Root cause:"), text(" not known yet.")]);
-        }
-        None => paragraph(
-            blocks,
-            vec![strong("Root cause:"), text(" not known yet; see Candidate causes.")],
-        ),
-    }
-    let pinned: Vec<Line> = layout
-        .draft
-        .timeline
-        .iter()
-        .filter(|entry| entry.pinned)
-        .map(|entry| note_line(layout, entry))
-        .collect();
-    if !pinned.is_empty() {
-        paragraph(blocks, vec![strong("Key moments:")]);
-        blocks.push(Block::Bullets(pinned));
+}
+
+/// What the alerts say about the impact.
+pub(super) fn evidence(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
+    let evidence = &layout.draft.summary.evidence;
+    if !evidence.is_empty() {
+        paragraph(blocks, vec![strong("Seen by the alerts:"), text(format!(" {evidence}"))]);
     }
 }
 
-/// A long text of a person behind its name, or the gap that waits for it.
+/// Why it happened, in one line, or where to look.
+pub(super) fn cause_in_short(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
+    let said = layout.draft.summary.root_cause.as_deref().map(escape::paragraphs);
+    let line = match said.unwrap_or_default().into_iter().next() {
+        Some(first) => format!(" {}", sentence(first)),
+        None if layout.draft.candidate_causes.is_empty() => " not known yet.".to_owned(),
+        None => " not known yet; see Candidate causes.".to_owned(),
+    };
+    paragraph(blocks, vec![strong("Root cause:"), text(line)]);
+}
+
+/// What people pinned.
+pub(super) fn key_moments(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
+    let pinned = lines_of(layout, |entry| entry.pinned);
+    named_list(blocks, "Key moments:", pinned);
+}
+
+/// Lines of the timeline that are picked for a section.
+pub(super) fn lines_of(layout: &Layout<'_>, is_picked: impl Fn(&Entry) -> bool) -> Vec<Line> {
+    let picked = layout.draft.timeline.iter().filter(|entry| is_picked(entry));
+    picked.map(|entry| note_line(layout, entry)).collect()
+}
+
+/// A list behind its name; nothing when it is empty.
+pub(super) fn named_list(blocks: &mut Vec<Block>, name: &str, lines: Vec<Line>) {
+    if !lines.is_empty() {
+        paragraph(blocks, vec![strong(name)]);
+        blocks.push(Block::Bullets(lines));
+    }
+}
+
+/// A long text of a person behind its name, if it has one, or the gap that waits for it.
 fn long_text(
     layout: &Layout<'_>,
     blocks: &mut Vec<Block>,
-    name: &str,
+    name: Option<&str>,
     said: Option<&str>,
     section: Section,
 ) {
     let mut paragraphs = said.map(escape::paragraphs).unwrap_or_default().into_iter();
-    let mut line = vec![strong(name), text(" ")];
+    let mut line = name.map_or_else(Vec::new, |name| vec![strong(name), text(" ")]);
     match paragraphs.next() {
         Some(first) => line.push(text(sentence(first))),
         None => line.extend(layout.gap(section).or_else(|| Some(text("Not known yet.")))),
@@ -119,7 +116,8 @@ fn duration(layout: &Layout<'_>) -> Line {
     let clocks = &layout.clocks;
     let is_running = layout.draft.state.is_running();
     let is_uncertain = layout.draft.caveats.iter().any(|c| c.kind == CaveatKind::EndUnknown);
-    let doubt = if is_uncertain { " The end is uncertain: see Open questions." } else { "" };
+    let doubt =
+        if is_uncertain { " The end is uncertain: see what the records cannot say." } else { "" };
     match (summary.started_at, summary.ended_at) {
         (Some(start), Some(end)) => {
             let ends = format!(
@@ -190,9 +188,8 @@ fn measure<'a>(layout: &Layout<'a>, which: Measure) -> Option<&'a MeasureValue> 
     layout.draft.measures.iter().find(|value| value.measure == which)
 }
 
-/// How it came to light, and how soon somebody acted.
-pub(super) fn detection(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
-    heading(blocks, "Detection");
+/// How it came to light.
+pub(super) fn detection(layout: &Layout<'_>) -> Vec<Line> {
     let clocks = &layout.clocks;
     let draft = layout.draft;
     let find = |id: Option<_>| layout.alert(id?);
@@ -238,11 +235,11 @@ pub(super) fn detection(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     if let Some(at) = milestone_at(layout, Milestone::Notification) {
         lines.push(vec![text(format!("First notification at {}.", clocks.short(at)))]);
     }
-    lines.extend(acknowledgement(layout));
-    blocks.push(Block::Bullets(lines));
+    lines
 }
 
-fn acknowledgement(layout: &Layout<'_>) -> Option<Line> {
+/// Who took it, and how soon.
+pub(super) fn acknowledgement(layout: &Layout<'_>) -> Option<Line> {
     let Some(value) = milestone(layout, Milestone::Acknowledgement).filter(|v| v.at.is_some())
     else {
         let gap = layout.gap(Section::Acknowledgement);
@@ -276,26 +273,25 @@ fn note_line(layout: &Layout<'_>, entry: &Entry) -> Line {
     vec![text(format!("{}: {}{by}", layout.when(entry), layout.words(entry)))]
 }
 
-/// Why, how it was found, what was done, what ended it.
-pub(super) fn cause_and_resolution(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
-    heading(blocks, "Root cause and resolution");
+/// Why it happened, as people said; without a name where the heading says it.
+pub(super) fn cause(layout: &Layout<'_>, blocks: &mut Vec<Block>, name: Option<&str>) {
+    let said = layout.draft.summary.root_cause.as_deref();
+    long_text(layout, blocks, name, said, Section::RootCause);
+}
+
+/// How the cause was found.
+pub(super) fn diagnosis(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
+    let found = lines_of(layout, |e| e.phase == Phase::Diagnosis && e.kind == EntryKind::Note);
+    named_list(blocks, "How it was found:", found);
+}
+
+/// What was done, and what ended it.
+pub(super) fn resolution(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     let summary = &layout.draft.summary;
-    long_text(layout, blocks, "Root cause:", summary.root_cause.as_deref(), Section::RootCause);
-    let lines = |is: &dyn Fn(&Entry) -> bool| -> Vec<Line> {
-        layout.draft.timeline.iter().filter(|e| is(e)).map(|e| note_line(layout, e)).collect()
-    };
-    let found = lines(&|e| e.phase == Phase::Diagnosis && e.kind == EntryKind::Note);
-    if !found.is_empty() {
-        paragraph(blocks, vec![strong("How it was found:")]);
-        blocks.push(Block::Bullets(found));
-    }
-    let done = lines(&|e| {
+    let done = lines_of(layout, |e| {
         e.phase == Phase::Mitigation && e.kind != EntryKind::Caveat && !is_set_milestone(e)
     });
-    if !done.is_empty() {
-        paragraph(blocks, vec![strong("What was done:")]);
-        blocks.push(Block::Bullets(done));
-    }
+    named_list(blocks, "What was done:", done);
     match layout.draft.state {
         IncidentState::Open | IncidentState::Acknowledged | IncidentState::Mitigated
             if summary.resolution.is_none() =>
@@ -308,7 +304,7 @@ pub(super) fn cause_and_resolution(layout: &Layout<'_>, blocks: &mut Vec<Block>)
         _ => long_text(
             layout,
             blocks,
-            "Resolution:",
+            Some("Resolution:"),
             summary.resolution.as_deref(),
             Section::Resolution,
         ),
@@ -319,29 +315,22 @@ fn is_set_milestone(entry: &Entry) -> bool {
     Milestone::ALL.iter().any(|m| entry.id == EntryId::milestone(*m))
 }
 
-/// Suspicions that were not the cause.
-pub(super) fn wrong_leads(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
-    heading(blocks, "Wrong leads");
-    notes(layout, blocks, &layout.draft.wrong_leads);
-}
-
-/// When others were called in.
-pub(super) fn escalations(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
-    heading(blocks, "Escalations");
-    notes(layout, blocks, &layout.draft.escalations);
-}
-
-fn notes(layout: &Layout<'_>, blocks: &mut Vec<Block>, entries: &[Entry]) {
+/// Notes of one kind, or that there are none.
+pub(super) fn notes(layout: &Layout<'_>, blocks: &mut Vec<Block>, entries: &[Entry]) {
     if entries.is_empty() {
         paragraph(blocks, vec![text("None recorded.")]);
     } else {
-        blocks.push(Block::Bullets(entries.iter().map(|e| note_line(layout, e)).collect()));
+        blocks.push(Block::Bullets(note_lines(layout, entries)));
     }
+}
+
+/// Notes with their times and authors.
+pub(super) fn note_lines(layout: &Layout<'_>, entries: &[Entry]) -> Vec<Line> {
+    entries.iter().map(|entry| note_line(layout, entry)).collect()
 }
 
 /// What people want to do, and what the evidence suggests.
 pub(super) fn measures_to_take(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
-    heading(blocks, "Corrective and preventative measures");
     let draft = layout.draft;
     if let Some(gap) = layout.gap(Section::Actions) {
         paragraph(blocks, vec![gap]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::escape;
 use super::report::{Block, Inline, Layout, Line, Table, cell, strong, text};
-use super::sections::{heading, paragraph};
+use super::sections::{named_list, paragraph};
 use crate::domain::draft::Question;
 use crate::domain::incident::{CandidateKind, Caveat, CaveatKind};
 use crate::domain::milestone::{Measure, MeasureValue, MilestoneState, MilestoneValue};
@@ -17,7 +17,6 @@ const ALERT_ROWS_MAX: usize = 200;
 
 /// The milestones and the lengths between them, each with where it comes from.
 pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
-    heading(blocks, "Measures");
     let row_name = |entry: Option<&EntryId>| {
         entry
             .and_then(|id| layout.row_of(id))
@@ -32,9 +31,14 @@ pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
             (MilestoneState::Pending, _) => "pending".to_owned(),
             (_, _) => "not recorded".to_owned(),
         };
+        let mut length = vec![strong(length)];
+        if value.measure == Measure::TimeToDetect && layout.draft.detection.onset_is_detection {
+            // A zero that was never measured must not read like a fast detection.
+            length.push(text(" (same alert)"));
+        }
         vec![
             cell(measure_name(value.measure)),
-            vec![strong(length)],
+            length,
             cell(value.measure.formula()),
             cell(row_name(value.from.as_ref())),
             cell(row_name(value.to.as_ref())),
@@ -80,7 +84,6 @@ const fn measure_name(measure: Measure) -> &'static str {
 
 /// What may have caused it, by rule.
 pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
-    heading(blocks, "Candidate causes");
     let all = &layout.draft.candidate_causes;
     if all.is_empty() {
         paragraph(blocks, vec![text("None: no change or service stands out.")]);
@@ -101,10 +104,9 @@ pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
                     (CandidateKind::Change, Some(row)) => format!("row {row}, "),
                     (CandidateKind::Change, None) | (CandidateKind::Service, _) => String::new(),
                 };
-                let score = words::number((candidate.score * 100.0).round() / 100.0);
                 vec![
                     strong(candidate.summary.clone()),
-                    text(format!(" ({where_to}score {score}).{why}")),
+                    text(format!(" ({where_to}score {:.2}).{why}", candidate.score)),
                 ]
             })
             .collect();
@@ -117,7 +119,6 @@ pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
 
 /// The alerts, those alike in one row, and those beside the incident.
 pub(super) fn alerts(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
-    heading(blocks, "Alerts");
     let draft = layout.draft;
     if draft.alerts.is_empty() {
         paragraph(blocks, vec![text("None.")]);
@@ -203,7 +204,6 @@ fn alert_row(layout: &Layout<'_>, group: &[&Episode]) -> Vec<Line> {
 
 /// What only people know, and what the records cannot say.
 pub(super) fn open_questions(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
-    heading(blocks, "Open questions");
     let draft = layout.draft;
     if draft.todo.is_empty() && draft.caveats.is_empty() {
         paragraph(blocks, vec![text("None.")]);
@@ -216,17 +216,21 @@ pub(super) fn open_questions(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
         };
         blocks.push(Block::Bullets(draft.todo.iter().map(line).collect()));
     }
-    if !draft.caveats.is_empty() {
-        paragraph(blocks, vec![strong("What the records cannot say:")]);
-        let line = |caveat: &Caveat| {
-            let when = match caveat.until {
-                Some(until) => layout.clocks.range(caveat.at, until),
-                None => layout.clocks.short(caveat.at),
-            };
-            let text_only = caveat.kind == CaveatKind::Late && draft.is_afterthought;
-            let when = if text_only { String::new() } else { format!("{when}: ") };
-            vec![text(format!("{when}{}", caveat.text))]
+    caveats(layout, blocks);
+}
+
+/// What the records cannot say; nothing when there is no doubt.
+pub(super) fn caveats(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
+    let draft = layout.draft;
+    let line = |caveat: &Caveat| {
+        let when = match caveat.until {
+            Some(until) => layout.clocks.range(caveat.at, until),
+            None => layout.clocks.short(caveat.at),
         };
-        blocks.push(Block::Bullets(draft.caveats.iter().map(line).collect()));
-    }
+        let text_only = caveat.kind == CaveatKind::Late && draft.is_afterthought;
+        let when = if text_only { String::new() } else { format!("{when}: ") };
+        vec![text(format!("{when}{}", caveat.text))]
+    };
+    let lines = draft.caveats.iter().map(line).collect();
+    named_list(blocks, "What the records cannot say:", lines);
 }

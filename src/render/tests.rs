@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::escape::{self, TEXT_CHARS_MAX};
 use super::{Format, draft, json, svg};
-use crate::domain::draft::Draft;
+use crate::domain::draft::{Draft, ShippedTemplate, Template};
 use crate::domain::{Facts, Zone};
 use crate::timeline::{DraftOptions, compose, examples};
 
@@ -32,6 +32,58 @@ fn every_example_prints_as_it_was_reviewed() {
         insta::assert_snapshot!(format!("{name}.html"), printed(&facts, Format::Html));
         insta::assert_snapshot!(format!("{name}.json"), printed(&facts, Format::Json));
         insta::assert_snapshot!(format!("{name}.svg"), svg::lanes(&facts, &Zone::utc()));
+    }
+}
+
+/// Facts laid out by another template than the default one.
+fn laid_out(facts: &Facts, template: ShippedTemplate, format: Format) -> String {
+    draft(&Draft { template: Template::Shipped(template), ..composed(facts) }, format)
+}
+
+#[test]
+fn every_layout_prints_as_it_was_reviewed() {
+    for template in ShippedTemplate::ALL.into_iter().skip(1) {
+        let printed = laid_out(&examples::ecommerce(), template, Format::Markdown);
+        insta::assert_snapshot!(format!("ecommerce-{}.md", template.as_str()), printed);
+        let running = laid_out(&examples::unresolved(), template, Format::Text);
+        insta::assert_snapshot!(format!("unresolved-{}.txt", template.as_str()), running);
+    }
+}
+
+#[test]
+fn every_layout_tells_all_that_the_records_hold() {
+    for (name, facts) in examples::all() {
+        let composed = composed(&facts);
+        for template in ShippedTemplate::ALL {
+            let text = laid_out(&facts, template, Format::Text);
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let caveats = composed.caveats.iter().map(|c| &c.text);
+            let notes = composed.wrong_leads.iter().chain(&composed.escalations).map(|e| &e.text);
+            let actions = composed.actions.iter().map(|a| &a.draft.text);
+            for told in caveats.chain(notes).chain(actions) {
+                let told = escape::plain(told).split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(text.contains(&told), "{name}, {}: {told} in\n{text}", template.as_str());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_layout_sends_the_reader_to_a_section_that_it_lacks() {
+    for (name, facts) in examples::all() {
+        for template in ShippedTemplate::ALL {
+            let markdown = laid_out(&facts, template, Format::Markdown);
+            let headings: Vec<&str> = markdown.lines().filter(|l| l.starts_with('#')).collect();
+            let refers = markdown.contains("see Candidate causes");
+            let has = headings.contains(&"## Candidate causes");
+            assert!(has || !refers, "{name}, {}: {headings:?}", template.as_str());
+            let mut titles = headings.clone();
+            titles.retain(|title| title.starts_with("## "));
+            titles.sort_unstable();
+            let all = titles.len();
+            titles.dedup();
+            assert_eq!(titles.len(), all, "{name}, {}: {headings:?}", template.as_str());
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::entries::Lateness;
 use super::{caveats, collapse, entries, episodes, impact, suggestions};
-use crate::domain::draft::{Detection, Draft, Question, Section, Since, Summary};
+use crate::domain::draft::{Detection, Draft, Question, Section, Since, Summary, Template};
 use crate::domain::milestone::{self, Measure, Milestone, MilestoneState};
 use crate::domain::timeline::{Entry, EntryKind, Phase, Provenance};
 use crate::domain::{Facts, IncidentState, Zone};
@@ -12,6 +12,8 @@ use crate::domain::{Facts, IncidentState, Zone};
 pub struct DraftOptions {
     /// The zone its times are shown in.
     pub zone: Zone,
+    /// How it is laid out.
+    pub template: Template,
     /// The revision that the reader knows already.
     pub since_revision: Option<u64>,
     /// Where scribed is reached.
@@ -35,6 +37,7 @@ pub fn compose(facts: &Facts, options: &DraftOptions) -> Draft {
         revision: incident.revision,
         as_of: incident.as_of,
         zone: options.zone.clone(),
+        template: options.template.clone(),
         title: incident.display_title().to_owned(),
         state: incident.state,
         status: report.status,
@@ -131,7 +134,11 @@ fn questions(facts: &Facts) -> Vec<Question> {
         return Vec::new();
     }
     let rows = [
-        (Section::Lead, report.lead.is_none(), "Who leads the response?"),
+        (
+            Section::Lead,
+            report.lead.is_none(),
+            if is_running { "Who leads the response?" } else { "Who led the response?" },
+        ),
         (
             Section::Impact,
             said(report.impact.as_ref()).is_none(),

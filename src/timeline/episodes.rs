@@ -23,6 +23,9 @@ struct Cast<'a> {
     detected_at: Option<Timestamp>,
     /// Alerts of which several share name and service, so that the place tells them apart.
     crowded: BTreeSet<(String, Option<Name>)>,
+    /// Alerts of which several share name and service but not the severity, which then tells them
+    /// apart.
+    graded: BTreeSet<(String, Option<Name>)>,
     /// The episode whose end is the recovery of its service.
     recovering: BTreeMap<Name, EpisodeId>,
 }
@@ -48,11 +51,17 @@ pub(super) fn rows(facts: &Facts, lateness: &Lateness) -> Vec<Row> {
             .or_default()
             .insert(&episode.key);
     }
+    let mut grades: BTreeMap<(String, Option<Name>), BTreeSet<u8>> = BTreeMap::new();
+    for episode in &facts.members {
+        let name = (episode.alertname().to_owned(), episode.service.clone());
+        grades.entry(name).or_default().insert(episode.severity.rank());
+    }
     let cast = Cast {
         lateness,
         detection: detection_episode(facts),
         detected_at: milestone::value_of(&facts.incident, Milestone::Detection).derived,
         crowded: names.into_iter().filter(|(_, k)| k.len() > 1).map(|(name, _)| name).collect(),
+        graded: grades.into_iter().filter(|(_, g)| g.len() > 1).map(|(name, _)| name).collect(),
         recovering: recovering(facts),
     };
     let mut worst: Option<Severity> = None;
@@ -142,7 +151,10 @@ impl Cast<'_> {
             .as_ref()
             .filter(|service| self.recovering.get(*service) == Some(&episode.id));
         let whole = |how: &str| match recovered {
-            Some(service) => format!("{service} recovered: {} {how}", episode.alertname()),
+            Some(service) => {
+                let grade = self.grade(episode);
+                format!("{service} recovered: {}{grade} {how}", episode.alertname())
+            }
             None => format!("{subject} {how}"),
         };
         let (kind, phase, provenance, mut text) = match &end.how {
@@ -209,10 +221,19 @@ impl Cast<'_> {
     fn subject(&self, episode: &Episode) -> String {
         let subject = words::subject(episode);
         let name = (episode.alertname().to_owned(), episode.service.clone());
+        let grade = self.grade(episode);
         match words::place(episode) {
-            Some((_, place)) if self.crowded.contains(&name) => format!("{subject} ({place})"),
-            Some(_) | None => subject,
+            Some((_, place)) if self.crowded.contains(&name) => {
+                format!("{subject}{grade} ({place})")
+            }
+            Some(_) | None => format!("{subject}{grade}"),
         }
+    }
+
+    /// The severity, where it tells two alerts of one name apart.
+    fn grade(&self, episode: &Episode) -> String {
+        let name = (episode.alertname().to_owned(), episode.service.clone());
+        if self.graded.contains(&name) { format!(" ({})", episode.severity) } else { String::new() }
     }
 }
 

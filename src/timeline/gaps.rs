@@ -39,7 +39,7 @@ fn gap(facts: &Facts, before: &Entry, after: &Entry, number: u64) -> Option<Row>
         return None;
     }
     let text = format!(
-        "Nothing was recorded for {}, while {} kept firing",
+        "Nothing new was recorded for {}, while {} kept firing",
         words::duration(to - from),
         words::count(firing, "alert")
     );

@@ -20,7 +20,7 @@ pub(super) fn evidence(facts: &Facts) -> String {
     sentences.join(" ")
 }
 
-/// `3 alerts (2 critical, 1 warning) on 2 services.`
+/// `3 alerts (2 critical, 1 warning) on 2 services.`, `2 critical alerts on 2 services.`
 fn alerts(members: &[Episode]) -> String {
     let keys: BTreeSet<_> = members.iter().map(|e| &e.key).collect();
     let mut severities: Vec<Severity> = Severity::ALL.to_vec();
@@ -39,7 +39,7 @@ fn alerts(members: &[Episode]) -> String {
                 .iter()
                 .find(|e| e.severity.rank() == severity.rank())
                 .map_or(severity, |e| e.severity);
-            parts.push(format!("{number} {name}"));
+            parts.push((number, name));
         }
     }
     let services: BTreeSet<&Name> = members.iter().filter_map(|e| e.service.as_ref()).collect();
@@ -52,7 +52,14 @@ fn alerts(members: &[Episode]) -> String {
     } else {
         String::new()
     };
-    format!("{} ({}){firings}{on}.", words::count(keys.len(), "alert"), parts.join(", "))
+    let alerts = match parts.as_slice() {
+        [(number, severity)] => words::count(*number, &format!("{severity} alert")),
+        several => {
+            let each: Vec<String> = several.iter().map(|(n, s)| format!("{n} {s}")).collect();
+            format!("{} ({})", words::count(keys.len(), "alert"), each.join(", "))
+        }
+    };
+    format!("{alerts}{firings}{on}.")
 }
 
 /// How long at least one alert of each service fired.
@@ -99,17 +106,20 @@ fn firing_time<'a>(episodes: impl Iterator<Item = &'a Episode>, as_of: Timestamp
 
 /// The highest value of each rule, where its alerts carry one.
 fn peaks(members: &[Episode]) -> Option<String> {
-    let mut highest: Vec<(&str, f64)> = Vec::new();
+    let mut highest: Vec<(&Episode, f64)> = Vec::new();
     for (episode, value) in members.iter().filter_map(|e| Some((e, words::peak(e)?))) {
-        match highest.iter_mut().find(|(name, _)| *name == episode.alertname()) {
-            Some((_, so_far)) => *so_far = so_far.max(value),
-            None => highest.push((episode.alertname(), value)),
+        match highest.iter_mut().find(|(first, _)| first.alertname() == episode.alertname()) {
+            Some(so_far) if value > so_far.1 => *so_far = (episode, value),
+            Some(_) => {}
+            None => highest.push((episode, value)),
         }
     }
     if highest.is_empty() {
         return None;
     }
-    let parts: Vec<String> =
-        highest.iter().map(|(name, value)| format!("{name} {}", words::number(*value))).collect();
+    let part = |(episode, value): &(&Episode, f64)| {
+        format!("{} {}", episode.alertname(), words::peak_text(episode, *value))
+    };
+    let parts: Vec<String> = highest.iter().map(part).collect();
     Some(format!("Highest values seen: {}.", words::short_list(&parts, NAMES_MAX)))
 }

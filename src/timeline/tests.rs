@@ -152,13 +152,13 @@ fn an_import_is_one_caveat_and_not_a_mark_on_every_line() {
 #[test]
 fn long_silence_is_an_entry_only_while_something_fires() {
     let all = entries(&examples::replication());
-    let gap = find(&all, "Nothing was recorded for 3d 20h, while 2 alerts kept firing");
+    let gap = find(&all, "Nothing new was recorded for 3d 20h, while 2 alerts kept firing");
     assert_eq!(gap.kind, EntryKind::Caveat);
     let mut facts = examples::replication();
     for episode in &mut facts.members {
         episode.end.as_mut().unwrap().at = episode.starts_at();
     }
-    assert!(texts(&entries(&facts)).iter().all(|text| !text.contains("Nothing was recorded")));
+    assert!(texts(&entries(&facts)).iter().all(|text| !text.contains("Nothing new was recorded")));
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn a_symptom_is_told_in_the_sender_s_words_without_its_dumps() {
     check(
         &[],
         &[("summary", "Errors in percent"), ("value", "7.50")],
-        "Errors in percent: 7.5 on checkout (HighErrorRate, critical)",
+        "Errors: 7.5% on checkout (HighErrorRate, critical)",
     );
     check(
         &[],

@@ -68,16 +68,25 @@ pub fn capital(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// What an alert says, in one line: `503 responses in percent: 85 on web (Http503High, critical)`.
+/// What an alert says, in one line: `503 responses: 85% on web (Http503High, critical)`.
 #[must_use]
 pub fn symptom(episode: &Episode) -> String {
     let what = what(episode);
     let value = value(episode).filter(|value| !names_number(&what, value));
+    let (what, value) = match value {
+        Some(value) => {
+            let (what, value) = with_unit(&what, &value);
+            (what.to_owned(), Some(value))
+        }
+        None => (what, None),
+    };
     let service = episode.service.as_ref().map(|s| s.as_str()).filter(|s| !names_word(&what, s));
     let mut brackets: Vec<&str> = Vec::new();
     let mut text = what.clone();
     if let Some(value) = &value {
-        text = format!("{text}: {value}");
+        // A text that has its colon already says its number without another.
+        let colon = if what.contains(": ") { "" } else { ":" };
+        text = format!("{text}{colon} {value}");
     }
     match service {
         Some(service) if value.is_some() && !what.contains(" on ") => {
@@ -154,6 +163,34 @@ pub fn cut(text: &str, chars_max: usize) -> String {
 #[must_use]
 pub fn peak(episode: &Episode) -> Option<f64> {
     value(episode)?.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// The unit that a sender names at the end of its text, as its number is followed by.
+const UNITS: [(&str, &str); 6] = [
+    (" in percent", "%"),
+    (" in milliseconds", " ms"),
+    (" in seconds", " s"),
+    (" in minutes", " min"),
+    (" in hours", " h"),
+    (" in bytes", " B"),
+];
+
+/// Moves a unit that a text ends with behind the number: `Load in percent` and `99` become `Load`
+/// and `99%`. Units are never guessed, and words stay as they are.
+fn with_unit<'a>(text: &'a str, value: &str) -> (&'a str, String) {
+    let named = UNITS.iter().find_map(|(words, sign)| Some((text.strip_suffix(words)?, sign)));
+    match named {
+        Some((rest, sign)) if value.parse::<f64>().is_ok() && !rest.trim().is_empty() => {
+            (rest.trim_end_matches([',', ':', ' ']), format!("{value}{sign}"))
+        }
+        Some(_) | None => (text, value.to_owned()),
+    }
+}
+
+/// A number as one alert's peak, with the unit that its text names.
+#[must_use]
+pub fn peak_text(episode: &Episode, peak: f64) -> String {
+    with_unit(&what(episode), &number(peak)).1
 }
 
 /// A number without noise: whole, or with up to three decimals.

@@ -27,8 +27,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ingest", &["domain"]),
     ("correlate", &["domain"]),
     ("timeline", &["domain"]),
-    // A validated configuration holds the machine's rules; the clock tells our moments; a log has both.
-    ("config", &["domain"]),
+    // A validated configuration holds the machine's rules and people's templates, parsed; the clock
+    // tells our moments; a log has both.
+    ("config", &["domain", "render"]),
     ("clock", &["domain"]),
     ("telemetry", &["config", "clock"]),
 ];

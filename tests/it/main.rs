@@ -14,6 +14,8 @@ mod durability;
 #[cfg(test)]
 mod episodes;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod life;
@@ -29,3 +31,7 @@ mod readme;
 mod scenarios;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod templates;
+#[cfg(test)]
+mod timelines;

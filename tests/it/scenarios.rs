@@ -9,7 +9,7 @@ use crate::support::{Client, Request, Server, fixtures, wait};
 
 /// How a scenario is played.
 #[derive(Clone, Copy, Debug)]
-enum Pace {
+pub(crate) enum Pace {
     /// As fast as it is taken.
     Full,
     /// With a short pause after each event, so that the program's own clock moves on.
@@ -19,15 +19,16 @@ enum Pace {
 }
 
 /// An outage with what its draft must show.
-struct Scenario {
-    timezone: String,
+pub(crate) struct Scenario {
+    /// Where its people are.
+    pub(crate) timezone: String,
     events: Vec<Value>,
     expect: Value,
 }
 
 impl Scenario {
     /// Reads one of the fixtures.
-    fn read(name: &str) -> Self {
+    pub(crate) fn read(name: &str) -> Self {
         let file = fixtures::json(&format!("scenarios/{name}.json"));
         Self {
             timezone: file["timezone"].as_str().unwrap().to_owned(),
@@ -106,7 +107,7 @@ fn send(client: &Client, event: &Value, first: &(String, jiff::Timestamp)) {
 }
 
 /// Plays a scenario into a new server; returns it with the incident's number.
-fn play(scenario: &Scenario, pace: Pace) -> (Server, u64) {
+pub(crate) fn play(scenario: &Scenario, pace: Pace) -> (Server, u64) {
     let mut server = Server::start();
     let first = first_alert(&scenario.events);
     for (n, event) in scenario.events.iter().enumerate() {
@@ -127,7 +128,7 @@ fn play(scenario: &Scenario, pace: Pace) -> (Server, u64) {
 }
 
 /// A draft in one format, in the scenario's zone.
-fn draft(server: &Server, id: u64, scenario: &Scenario, format: &str) -> String {
+pub(crate) fn draft(server: &Server, id: u64, scenario: &Scenario, format: &str) -> String {
     let zone = &scenario.timezone;
     server
         .get(&format!("/api/v1/incidents/{id}/draft?format={format}&tz={zone}"))
@@ -333,7 +334,7 @@ fn check(name: &str) {
 }
 
 /// The first lines in which two texts differ.
-fn diff(left: &str, right: &str) -> String {
+pub(crate) fn diff(left: &str, right: &str) -> String {
     left.lines()
         .zip(right.lines())
         .filter(|(left, right)| left != right)

@@ -11,14 +11,15 @@ use http::header::ACCEPT;
 use super::super::Shared;
 use super::super::answer::{Answer, Problem};
 use super::super::auth::Reader;
+use super::invalid::Invalid;
 use super::query::{self, Params};
 use super::timeline::asked_zone;
 use super::{Pairs, incident_id, joined_header, negotiate, no_incident, sandboxed};
-use crate::domain::draft::DEFAULT_TEMPLATE;
+use crate::domain::Name;
+use crate::domain::draft::{ShippedTemplate, Template};
 use crate::drafts::{self, DraftRequest};
-
-/// The layouts that drafts have.
-const TEMPLATES: [&str; 1] = [DEFAULT_TEMPLATE];
+use crate::render::Format;
+use crate::render::own::OwnTemplates;
 
 /// GET `…/draft`.
 pub(super) async fn get(
@@ -32,13 +33,13 @@ pub(super) async fn get(
     let params = Params::new(pairs);
     let accept = joined_header(&headers, ACCEPT);
     let format = negotiate::format(params.one("format")?, accept.as_deref())?;
-    if let Some(name) = params.one("template")?.filter(|name| !TEMPLATES.contains(name)) {
-        return Err(query::unknown_word("template", TEMPLATES, name).into());
-    }
     let config = shared.config();
+    let template = template(&params, &config.templates, format)?;
     let request = DraftRequest {
         format,
         zone: asked_zone(&params)?,
+        template,
+        own_templates: Arc::clone(&config.templates),
         default_zone: config.timezone.clone(),
         since_revision: params.number("since_revision")?,
         external_url: config.web.external_url.clone(),
@@ -56,4 +57,22 @@ pub(super) async fn get(
     shared.metrics.drafts.with_label_values(&[format.as_str()]).inc();
     shared.metrics.draft_duration.observe(took.seconds_f64());
     sandboxed(&headers, negotiate::content_type(format), draft.text, &draft.tag)
+}
+
+/// The template that is asked for: one of ours, or one of the configured folder that has this
+/// format. JSON is there for every name.
+fn template(params: &Params, own: &OwnTemplates, format: Format) -> Result<Template, Invalid> {
+    let Some(name) = params.one("template")? else { return Ok(Template::default()) };
+    if let Some(shipped) = ShippedTemplate::from_word(name) {
+        return Ok(Template::Shipped(shipped));
+    }
+    let Some(formats) = own.formats(name) else {
+        let shipped = ShippedTemplate::ALL.iter().map(|template| template.as_str());
+        return Err(query::unknown_word("template", shipped.chain(own.names()), name));
+    };
+    if format == Format::Json || formats.contains(&format) {
+        return Ok(Template::Own(Name::from(name)));
+    }
+    let written = formats.iter().chain([&Format::Json]).map(|format| format.as_str());
+    Err(query::unknown_word("format", written, format.as_str()))
 }

@@ -257,9 +257,9 @@ pub(crate) fn severity(place: &'static str, word: &str) -> Result<Severity, Inva
 }
 
 /// The error for a word that is none of those that a place takes.
-pub(crate) fn unknown_word(
+pub(crate) fn unknown_word<'a>(
     place: &'static str,
-    known: impl IntoIterator<Item = &'static str>,
+    known: impl IntoIterator<Item = &'a str>,
     found: &str,
 ) -> Invalid {
     Invalid::Wrong {

@@ -79,6 +79,7 @@ fn config(folder: &tempfile::TempDir, settle: Span) -> Config {
         log: Log { level: "info".to_owned(), format: LogFormat::Logfmt },
         timezone: "UTC".to_owned(),
         templates_dir: None,
+        templates: Arc::default(),
         topology_file: None,
         auth: Auth::default(),
         sources: Vec::new(),

@@ -91,6 +91,7 @@ impl From<DraftError> for Problem {
         match error {
             DraftError::Store(error) => error.into(),
             DraftError::FutureRevision { .. } => Self::Invalid(error.to_string()),
+            DraftError::Template(_) => Self::BadTemplate(error.to_string()),
         }
     }
 }
