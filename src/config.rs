@@ -28,9 +28,10 @@ use std::sync::Arc;
 use crate::domain::{Name, Rules, SourceType, Span};
 use crate::render::own::OwnTemplates;
 
-pub use load::{Overrides, check_file, load};
+pub use load::{Overrides, check_file, check_web_file, load};
 pub use problem::{ConfigErrors, Mark, Place, Problem};
 pub use reload::restart_only_differences;
+pub use web_file::{ClientCertificates, Tls, User, Watched, WebFile, load_web_file};
 
 /// The commented default; the source of every default value.
 pub const DEFAULT_YAML: &str = include_str!("../config/scribed.default.yml");
@@ -40,6 +41,9 @@ pub const DEFAULT_YAML: &str = include_str!("../config/scribed.default.yml");
 pub struct Config {
     /// The server.
     pub web: Web,
+    /// TLS, headers and users of the server. The one in force may be newer, see
+    /// [`load_web_file`].
+    pub web_file: WebFile,
     /// The store.
     pub storage: Storage,
     /// Logging.
@@ -87,8 +91,7 @@ pub struct Web {
     pub max_connections: usize,
     /// How long things may take.
     pub timeouts: Timeouts,
-    /// A file in the exporter-toolkit's form. One that asks for anything refuses the start, since
-    /// TLS and users with passwords are not built in.
+    /// The file in the exporter-toolkit's form that [`Config::web_file`] was read from.
     pub config_file: Option<PathBuf>,
 }
 

@@ -1,8 +1,9 @@
 //! The server: the only room that knows HTTP.
 //!
-//! One connection is one task under a permit (`server`); one request passes `observe` (its id, its
-//! metrics, the answer's form), the router (`routes`), an extractor of `auth` that says who may,
-//! and a handler. Handlers meet the engine only in the store. Nothing here decides what an alert
+//! One connection is one task under a permit (`server`), over TLS where the web configuration says
+//! so (`perimeter`); one request passes `observe` (its id, its metrics, the answer's form), the
+//! router (`routes`), `gate` where there are users, an extractor of `auth` that says who may, and a
+//! handler. Handlers meet the engine only in the store. Nothing here decides what an alert
 //! means, formats a draft or asks the system for the time. Caller: `app`.
 
 pub mod alertmanager;
@@ -10,6 +11,7 @@ pub mod answer;
 pub mod api;
 pub mod auth;
 pub mod body;
+pub mod gate;
 pub mod health;
 pub mod ingest;
 pub mod live;
@@ -17,6 +19,7 @@ pub mod observe;
 pub mod openapi;
 pub mod ops;
 pub mod pages;
+pub mod perimeter;
 pub mod rate;
 pub mod receipt;
 pub mod routes;
@@ -38,6 +41,7 @@ use crate::store::{Store, StoreError};
 use answer::Problem;
 use auth::session::Sessions;
 use health::Health;
+use perimeter::Perimeter;
 
 /// What every handler may use. Made once by `app`, shared by all connections.
 #[derive(Debug)]
@@ -58,6 +62,8 @@ pub struct Shared {
     pub started_at: Timestamp,
     /// Who has logged in.
     pub sessions: Sessions,
+    /// TLS, headers and users in force.
+    pub perimeter: Arc<Perimeter>,
     /// How much memory the bodies that are being read take.
     bodies: body::Budget,
     /// How fast each source may deliver.
@@ -79,6 +85,7 @@ impl Shared {
     ) -> Self {
         let started_at = clock.now();
         let sessions = Sessions::new(clock.clone());
+        let perimeter = Arc::new(Perimeter::new(&config, clock.clone(), metrics.clone()));
         Self {
             store,
             metrics,
@@ -88,6 +95,7 @@ impl Shared {
             stop,
             started_at,
             sessions,
+            perimeter,
             bodies: body::Budget::default(),
             rates: rate::RateLimiter::default(),
             config: RwLock::new(config),

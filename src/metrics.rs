@@ -114,6 +114,8 @@ metrics! {
     http_duration: HistogramVec "scribed_http_request_duration_seconds" ["route"] {COMMIT_BUCKETS};
     /// Open connections.
     http_connections: IntGauge "scribed_http_connections";
+    /// TLS handshakes that failed: no TLS at all, no common version, no or a wrong certificate of the client, too slow.
+    tls_handshake_errors: IntCounter "scribed_tls_handshake_errors_total";
     /// Whether the last reload of the configuration succeeded.
     config_last_reload_successful: IntGauge "scribed_config_last_reload_successful";
     /// When the configuration was last loaded, in Unix seconds.

@@ -44,6 +44,12 @@ async fn try_reload(shared: &Arc<Shared>, load: &LoadConfig) -> Result<(), Strin
         .map(topology_file::read)
         .transpose()
         .map_err(|error| error.to_string())?;
+    // Another path holds only from the next start on, and so does what stands there.
+    let web_file =
+        Some(new.web_file.clone()).filter(|_| new.web.config_file == old.web.config_file);
+    if let Some(file) = &web_file {
+        shared.perimeter.may_replace(file)?;
+    }
     for key in restart_only_differences(&old, &new) {
         warn!(config.key = %key, "This setting changes only with a restart");
     }
@@ -58,6 +64,9 @@ async fn try_reload(shared: &Arc<Shared>, load: &LoadConfig) -> Result<(), Strin
         if known.as_ref() != Some(&topology) {
             append(shared, RecordBody::Topology(topology)).await?;
         }
+    }
+    if let Some(file) = web_file {
+        shared.perimeter.replace(file)?;
     }
     shared.replace_config(Arc::new(new));
     crate::http::ingest::prime_metrics(shared);

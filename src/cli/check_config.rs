@@ -1,19 +1,25 @@
 //! `scribed check-config`: says of each file whether the server would start with it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::console::Console;
 use super::failure::Failure;
-use super::serve::check_file;
+use super::serve::{check_file, check_web_file};
+
+/// What is wrong with a file, one problem a line.
+type Verdict = fn(&Path) -> Result<(), String>;
 
 /// Arguments of `check-config`.
 #[derive(Args, Debug)]
 pub(super) struct CheckArguments {
     /// Configuration files.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "web_files", value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// File for `serve --web.config.file` (TLS, users); give it again for more.
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    web_files: Vec<PathBuf>,
 }
 
 /// Checks every file, and tells all problems of each.
@@ -21,16 +27,18 @@ pub(super) struct CheckArguments {
 /// # Errors
 /// When one of them does not hold.
 pub(super) fn run(arguments: &CheckArguments, console: &mut Console<'_>) -> Result<(), Failure> {
-    check(&arguments.files, console, check_file)
+    let files = arguments.files.iter().map(|file| (file, check_file as Verdict));
+    let web_files = arguments.web_files.iter().map(|file| (file, check_web_file as Verdict));
+    check(files.chain(web_files), console)
 }
 
-fn check(
-    files: &[PathBuf],
+fn check<'a>(
+    files: impl Iterator<Item = (&'a PathBuf, Verdict)>,
     console: &mut Console<'_>,
-    verdict: impl Fn(&std::path::Path) -> Result<(), String>,
 ) -> Result<(), Failure> {
-    let mut failed = 0;
-    for file in files {
+    let (mut count, mut failed) = (0, 0);
+    for (file, verdict) in files {
+        count += 1;
         match verdict(file) {
             Ok(()) => console.line(&format!("SUCCESS: {}", file.display()))?,
             Err(problems) => {
@@ -45,7 +53,7 @@ fn check(
     if failed == 0 {
         return Ok(());
     }
-    Err(Failure::Configuration(format!("{failed} of {} files did not hold", files.len())))
+    Err(Failure::Configuration(format!("{failed} of {count} files did not hold")))
 }
 
 #[cfg(test)]
@@ -57,11 +65,11 @@ mod tests {
         let files: Vec<PathBuf> = ["good.yml", "bad.yml", "also-good.yml"].map(Into::into).into();
         let (mut results, mut diagnostics) = (Vec::new(), Vec::new());
         let mut console = Console::captured(&mut results, &mut diagnostics, false);
-        let verdict = |file: &std::path::Path| match file.to_str() {
+        let verdict: Verdict = |file| match file.to_str() {
             Some("bad.yml") => Err("bad.yml:1:2: first\nbad.yml:3:4: second\n".to_owned()),
             _ => Ok(()),
         };
-        let failure = check(&files, &mut console, verdict).unwrap_err();
+        let failure = check(files.iter().map(|file| (file, verdict)), &mut console).unwrap_err();
         assert_eq!(failure.exit_code(), 2);
         assert_eq!(
             String::from_utf8(results).unwrap(),

@@ -119,6 +119,11 @@ pub(super) fn check_file(path: &Path) -> Result<(), String> {
     config::check_file(path).map_err(|errors| errors.to_string())
 }
 
+/// Checks one file for `--web.config.file`; the error lists every problem, one a line.
+pub(super) fn check_web_file(path: &Path) -> Result<(), String> {
+    config::check_web_file(path).map_err(|errors| errors.to_string())
+}
+
 /// Starts a server inside this process; environment and files of the user have no say in it.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! What only a file can say: tokens, sources, heartbeats, and the words for severities.
 //!
 //! Every field is read even when another one is wrong, so that all problems are told at once.
-//! Called by `load`.
+//! Called by `load` and `web_file`.
 
 use crate::domain::rules::HeartbeatRule;
 use crate::domain::{Matcher, Name, Severity, SourceType, Span};
@@ -25,19 +25,22 @@ pub(super) struct Lists<'a> {
 }
 
 /// One object with its path, such as `sources[2]`.
-struct Object<'d> {
+pub(super) struct Object<'d> {
     path: String,
-    mark: Mark,
+    /// Where it begins.
+    pub(super) mark: Mark,
     entries: &'d [Entry],
 }
 
 impl<'d> Object<'d> {
-    fn get(&self, key: &str) -> Option<&'d Node> {
+    /// The value of a key that is set.
+    pub(super) fn get(&self, key: &str) -> Option<&'d Node> {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         Some(&entry.node).filter(|node| !node.is_null())
     }
 
-    fn path_of(&self, key: &str) -> String {
+    /// The path of a key, for messages.
+    pub(super) fn path_of(&self, key: &str) -> String {
         format!("{}.{key}", self.path)
     }
 }
@@ -241,6 +244,28 @@ impl<'a> Lists<'a> {
         matchers
     }
 
+    /// The values of a list, each read; empty when the key is not set.
+    pub(super) fn many<T>(
+        &mut self,
+        object: &Object<'a>,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let path = object.path_of(key);
+        let texts = object
+            .get(key)
+            .and_then(|node| texts_of(self.document, node, &path, self.report))
+            .unwrap_or_default();
+        let mut values = Vec::new();
+        for text in texts {
+            match read(&text.text) {
+                Ok(value) => values.push(value),
+                Err(problem) => self.report.add(text.place, &path, problem),
+            }
+        }
+        values
+    }
+
     /// The secret in the file that a key names.
     fn secret(
         &mut self,
@@ -267,7 +292,8 @@ impl<'a> Lists<'a> {
         self.optional(object, key, read)
     }
 
-    fn optional<T>(
+    /// A value that may be absent.
+    pub(super) fn optional<T>(
         &mut self,
         object: &Object<'a>,
         key: &str,
@@ -297,7 +323,13 @@ impl<'a> Lists<'a> {
         numbered.filter_map(|(i, item)| self.object(item, format!("{path}[{i}]"), known)).collect()
     }
 
-    fn object(&mut self, node: &'a Node, path: String, known: &[&str]) -> Option<Object<'a>> {
+    /// One object, with its unknown keys told.
+    pub(super) fn object(
+        &mut self,
+        node: &'a Node,
+        path: String,
+        known: &[&str],
+    ) -> Option<Object<'a>> {
         let Body::Map(entries) = &node.body else {
             let text =
                 format!("is {}; write a mapping with the keys {}", node.shape(), known.join(", "));
@@ -316,7 +348,8 @@ impl<'a> Lists<'a> {
         self.note(mark, &object.path_of(key), text);
     }
 
-    fn note(&mut self, mark: Mark, key: &str, text: String) {
+    /// Notes a problem.
+    pub(super) fn note(&mut self, mark: Mark, key: &str, text: String) {
         self.report.add(self.document.place(mark), key, text);
     }
 }

@@ -15,7 +15,8 @@ use super::problem::{ConfigErrors, Place, Report};
 use super::scalar::ListenAddress;
 use super::schema::{Shape, settings_of};
 use super::values::Values;
-use super::{Auth, Config, DEFAULT_YAML, Source, Token, web_file};
+use super::web_file::{WebFile, load_web_file};
+use super::{Auth, Config, DEFAULT_YAML, Source, Token};
 
 /// The variable that names the configuration file.
 const CONFIG_FILE_VARIABLE: &str = "SCRIBED_CONFIG_FILE";
@@ -81,6 +82,14 @@ pub fn check_file(path: &Path) -> Result<(), ConfigErrors> {
     assemble(Some(&document), Layer::default(), Layer::default(), report).map(drop)
 }
 
+/// Checks a file of `--web.config.file` as `check-config` does, with the files that it names.
+///
+/// # Errors
+/// With every problem there is, each with its place.
+pub fn check_web_file(path: &Path) -> Result<(), ConfigErrors> {
+    load_web_file(path).0.map(drop)
+}
+
 /// Lays the layers over each other and reads them.
 fn assemble(
     file: Option<&Document>,
@@ -97,8 +106,10 @@ fn assemble(
     let mut values = Values::new(&layered, &mut report);
     let (web, addresses) = values.web();
     let (templates_dir, templates) = values.templates();
+    let (web_file, web_problems) = read_web_file(web.config_file.as_deref());
     let config = Config {
         web,
+        web_file,
         storage: values.storage(),
         log: values.log(),
         timezone: values.timezone(),
@@ -115,12 +126,22 @@ fn assemble(
         replay_allow: values.replay_allow(),
     };
     scopes_must_name_sources(&config, listed.named_sources, &mut report);
-    strangers_must_log_in(&config, addresses, &mut report);
-    if let Some(path) = &config.web.config_file {
-        web_file::check(path, &mut report);
+    match web_problems {
+        // Whom a file lets in that does not hold cannot be told.
+        Some(problems) => report.add_all(problems),
+        None => strangers_must_log_in(&config, addresses, &mut report),
     }
     addresses_must_differ(&config, &layered, &mut report);
     report.finish(config)
+}
+
+/// What the file of `--web.config.file` asks for, and what is wrong with it.
+fn read_web_file(path: Option<&Path>) -> (WebFile, Option<ConfigErrors>) {
+    match path.map(|path| load_web_file(path).0) {
+        None => (WebFile::default(), None),
+        Some(Ok(file)) => (file, None),
+        Some(Err(problems)) => (WebFile::default(), Some(problems)),
+    }
 }
 
 /// What only files can say.
@@ -184,14 +205,16 @@ fn strangers_must_log_in(
     addresses: Vec<(ListenAddress, Place)>,
     report: &mut Report,
 ) {
-    if config.auth.anonymous.is_some() || !config.auth.tokens.is_empty() {
+    let auth = &config.auth;
+    if auth.anonymous.is_some() || !auth.tokens.is_empty() || config.web_file.keeps_strangers_out()
+    {
         return;
     }
     for (address, place) in addresses.into_iter().filter(|(address, _)| !address.is_loopback) {
         let text = format!(
             "`{}` can be reached from other machines, and everybody could do everything; \
-             configure auth.tokens, or say with auth.anonymous what strangers may do, or listen \
-             on a loopback address such as 127.0.0.1:7274",
+             configure auth.tokens, or users or client certificates in --web.config.file, or say \
+             with auth.anonymous what strangers may do, or listen on a loopback address such as 127.0.0.1:7274",
             address.text
         );
         report.add(place, "web.listen_addresses", text);

@@ -106,6 +106,11 @@ impl Report {
         self.problems.push(Problem { place, key: key.into(), text: text.into() });
     }
 
+    /// Notes what another reading found.
+    pub(super) fn add_all(&mut self, errors: ConfigErrors) {
+        self.problems.extend(errors.problems);
+    }
+
     /// The value when nothing was wrong, else all the problems.
     pub(super) fn finish<T>(mut self, value: T) -> Result<T, ConfigErrors> {
         if self.problems.is_empty() {

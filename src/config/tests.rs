@@ -360,16 +360,26 @@ fn a_web_config_file_is_never_silently_ignored() {
     fs::write(&path, "tls_server_config:\n  cert_file: x\nbasic_auth_users:\n  a: hunter2\n")
         .unwrap();
     let error = load(&overrides, &[]).unwrap_err().to_string();
-    let lines: Vec<&str> = error.lines().collect();
-    assert!(
-        lines[0].contains("web.yml:1:1: web.config_file: tls_server_config: this build has no TLS")
-    );
-    assert!(
-        lines[1].contains("web.yml:3:1: web.config_file: basic_auth_users: users with passwords")
-    );
+    assert!(error.contains("web.yml:2:3: tls_server_config.key_file: is missing"), "{error}");
+    assert!(error.contains("web.yml:4:6: basic_auth_users.a: is no bcrypt hash"), "{error}");
     assert!(!error.contains("hunter2"), "{error}");
     fs::write(&path, "# nothing asked for\n").unwrap();
     assert_eq!(load(&overrides, &[]).unwrap().web.config_file, Some(path));
+}
+
+#[test]
+fn users_of_the_web_config_file_keep_strangers_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.yml");
+    let mut overrides = Overrides::default();
+    overrides.set("web.config_file", Some(path.display().to_string()), "--web.config.file");
+    overrides.listen_addresses = vec![":7274".to_owned()];
+    fs::write(&path, "").unwrap();
+    let error = load(&overrides, &[]).unwrap_err().to_string();
+    assert!(error.contains("can be reached from other machines"), "{error}");
+    let hash = bcrypt::hash_with_salt("p", 4, [7; 16]).unwrap();
+    fs::write(&path, format!("basic_auth_users: {{ada: {hash}}}\n")).unwrap();
+    assert_eq!(load(&overrides, &[]).unwrap().web_file.users[0].name, Name::from("ada"));
 }
 
 #[test]

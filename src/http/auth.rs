@@ -10,13 +10,15 @@
 //! change something are checked, for the mark of a foreign page.
 //!
 //! A browser sends the cookie of its session along whichever page asks, so a change by way of a
-//! session must come from our own pages and repeat the session's own token ([`session`]).
+//! session must come from our own pages and repeat the session's own token ([`session`]). A
+//! password or a certificate it sends along likewise; such a change must come from our own pages.
 
 pub mod anonymous;
 pub mod credentials;
 pub mod session;
 pub mod signature;
 pub mod source;
+pub mod users;
 
 use std::sync::Arc;
 
@@ -33,8 +35,9 @@ use super::server::Connection;
 use anonymous::Strictness;
 use credentials::Presented;
 use session::{CSRF_HEADER, Sessions};
+use users::Login;
 
-/// Somebody who asks: a token's name, or nobody in particular.
+/// Somebody who asks: the name of a token, a user or a certificate, or nobody in particular.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     name: Option<Name>,
@@ -159,7 +162,8 @@ pub struct Known<'a> {
 /// request like this.
 pub fn identify(known: Known<'_>, parts: &Parts, csrf: Csrf) -> Result<Principal, Problem> {
     let auth = known.auth;
-    if !auth.tokens.is_empty()
+    let login = parts.extensions.get::<Login>();
+    if (!auth.tokens.is_empty() || login.is_some())
         && let Some(header) = parts.headers.get(AUTHORIZATION)
     {
         return match Presented::read(header) {
@@ -167,15 +171,51 @@ pub fn identify(known: Known<'_>, parts: &Parts, csrf: Csrf) -> Result<Principal
                 .ok_or_else(|| {
                     Problem::Unauthenticated("the bearer token is not a known one".to_owned())
                 }),
+            Some(Presented::Basic { .. }) if login.is_some() => by_password(login, parts),
             Some(Presented::Basic { .. }) | None => Err(Problem::Unauthenticated(
                 "the header Authorization holds no bearer token".to_owned(),
             )),
         };
     }
-    match by_session(known, parts, csrf)? {
+    if let Some(principal) = by_session(known, parts, csrf)? {
+        return Ok(principal);
+    }
+    match by_certificate(auth, parts)? {
         Some(principal) => Ok(principal),
         None => nobody_in_particular(auth, parts),
     }
+}
+
+/// A user of the web configuration. A browser sends the password along whichever page asks.
+fn by_password(login: Option<&Login>, parts: &Parts) -> Result<Principal, Problem> {
+    let Some(Login::User(name)) = login else {
+        return Err(Problem::Unauthenticated("the user name or the password is wrong".to_owned()));
+    };
+    refuse_forged_change(parts)?;
+    Ok(Principal::named(name.clone(), users::scopes()))
+}
+
+/// The owner of a certificate that was checked, where nothing else says who may do what: without
+/// tokens, users and `auth.anonymous` the certificate is the credential. Else it is only what a
+/// connection needs. A browser shows it whichever page asks.
+fn by_certificate(auth: &Auth, parts: &Parts) -> Result<Option<Principal>, Problem> {
+    let says_otherwise = !auth.tokens.is_empty()
+        || auth.anonymous.is_some()
+        || parts.extensions.get::<Login>().is_some();
+    let client = parts.extensions.get::<Connection>().and_then(|c| c.client.clone());
+    let Some(name) = client.filter(|_| !says_otherwise) else { return Ok(None) };
+    refuse_forged_change(parts)?;
+    Ok(Some(Principal::named(name, users::scopes())))
+}
+
+/// Refuses a change that a foreign page may have caused.
+fn refuse_forged_change(parts: &Parts) -> Result<(), Problem> {
+    if !anonymous::changes_something(&parts.method) {
+        return Ok(());
+    }
+    let authority = anonymous::authority(parts);
+    anonymous::refuse_foreign_page(&parts.headers, authority.as_deref())
+        .map_err(|refusal| Problem::Forbidden(refusal.to_string()))
 }
 
 /// Somebody who has logged in; `None` without a session or when its token is no more.
@@ -184,10 +224,8 @@ fn by_session(known: Known<'_>, parts: &Parts, csrf: Csrf) -> Result<Option<Prin
     let Some(token) = known.auth.tokens.iter().find(|token| token.name == session.token) else {
         return Ok(None);
     };
+    refuse_forged_change(parts)?;
     if anonymous::changes_something(&parts.method) {
-        let authority = anonymous::authority(parts);
-        anonymous::refuse_foreign_page(&parts.headers, authority.as_deref())
-            .map_err(|refusal| Problem::Forbidden(refusal.to_string()))?;
         let repeated = parts.headers.get(CSRF_HEADER).map_or(&b""[..], |value| value.as_bytes());
         if csrf == Csrf::InHeader && !session.is_repeated(repeated) {
             return Err(Problem::Forbidden(
@@ -202,15 +240,17 @@ fn by_session(known: Known<'_>, parts: &Parts, csrf: Csrf) -> Result<Option<Prin
 /// overlooked: senders that always send one (Grafana's annotation hooks) must not be turned away.
 fn nobody_in_particular(auth: &Auth, parts: &Parts) -> Result<Principal, Problem> {
     let on_loopback = parts.extensions.get::<Connection>().is_some_and(|c| c.is_on_loopback);
+    let has_users = parts.extensions.get::<Login>().is_some();
     let access = match auth.anonymous {
         Some(access) => access,
-        None if auth.tokens.is_empty() && on_loopback => Anonymous::Write,
+        None if auth.tokens.is_empty() && !has_users && on_loopback => Anonymous::Write,
         None => Anonymous::None,
     };
     if access == Anonymous::None {
-        return Err(Problem::Unauthenticated(
-            "credentials are needed; send the header Authorization: Bearer TOKEN".to_owned(),
-        ));
+        let how = if has_users { "a user name and password" } else { "Bearer TOKEN" };
+        return Err(Problem::Unauthenticated(format!(
+            "credentials are needed; send the header Authorization with {how}"
+        )));
     }
     let strictness = if on_loopback { Strictness::Local } else { Strictness::Open };
     anonymous::check(strictness, parts)
@@ -234,8 +274,11 @@ pub fn allow(
         return Ok(principal);
     }
     let need = needs.first().map_or("", Need::as_str);
-    if principal.name.is_none() && !known.auth.tokens.is_empty() {
-        return Err(Problem::Unauthenticated(format!("this needs a token with the scope {need}")));
+    let has_users = parts.extensions.get::<Login>().is_some();
+    if principal.name.is_none() && (has_users || !known.auth.tokens.is_empty()) {
+        return Err(Problem::Unauthenticated(format!(
+            "this needs credentials with the scope {need}"
+        )));
     }
     needs.first().map_or(Ok(()), |need| principal.require(need)).map(|()| principal)
 }
@@ -345,7 +388,9 @@ pub(in crate::http) mod tests {
             request = request.header(*name, *value);
         }
         let remote = ([127, 0, 0, 1], 9).into();
-        let request = request.extension(Connection { remote, is_on_loopback });
+        let is_encrypted = false;
+        let connection = Connection { remote, is_on_loopback, is_encrypted, client: None };
+        let request = request.extension(connection);
         request.body(()).unwrap().into_parts().0
     }
 
@@ -459,6 +504,71 @@ pub(in crate::http) mod tests {
             let known = Known { auth: &auth, sessions: &sessions() };
             let is_open = require_scraper(known, &parts(true, &[])).is_ok();
             assert_eq!(is_open, expect, "{auth:?}");
+        }
+    }
+
+    /// A request as the gate hands it on where there are users.
+    fn parts_with(login: Login, is_on_loopback: bool, headers: &[(&str, &str)]) -> Parts {
+        let mut parts = parts(is_on_loopback, headers);
+        parts.extensions.insert(login);
+        parts
+    }
+
+    #[test]
+    fn a_user_may_everything_but_state_times_and_nobody_else_gets_in() {
+        let tokens = vec![token("t", "secret", &[Scope::Read])];
+        let auth = Auth { anonymous: None, tokens };
+        let (basic, bearer) = (("authorization", "Basic YTpi"), ("authorization", "Bearer secret"));
+        let ada = || Login::User(Name::from("ada"));
+        let needs = || [ingest(), Need::Read, Need::Write, Need::Admin, Need::Replay];
+        for (login, headers, expect) in [
+            (ada(), vec![basic], [200, 200, 200, 200, 403]),
+            (Login::Refused, vec![basic], [401, 401, 401, 401, 401]),
+            // The password of a source is none of a user.
+            (Login::Absent, vec![basic], [401, 401, 401, 401, 401]),
+            (Login::Absent, vec![bearer], [403, 200, 403, 403, 403]),
+            (Login::Absent, vec![("authorization", "Bearer wrong")], [401; 5]),
+            (Login::Absent, vec![], [401; 5]),
+        ] {
+            let parts = parts_with(login.clone(), true, &headers);
+            let got = needs().map(|need| asked(&auth, &parts, need).1);
+            assert_eq!(got, expect, "{login:?} {headers:?}");
+        }
+        // Users end anonymous access on loopback, unless the operator wrote otherwise.
+        let none = Auth::default();
+        assert_eq!(asked(&none, &parts_with(Login::Absent, true, &[]), Need::Read), (None, 401));
+        let open = Auth { anonymous: Some(Anonymous::Read), tokens: Vec::new() };
+        assert_eq!(asked(&open, &parts_with(Login::Absent, true, &[]), Need::Read), (None, 200));
+        assert_eq!(asked(&open, &parts_with(Login::Absent, true, &[]), Need::Write), (None, 401));
+    }
+
+    #[test]
+    fn a_browser_that_sends_a_password_by_itself_changes_nothing_for_a_foreign_page() {
+        let foreign = [("authorization", "Basic YTpi"), ("origin", "https://evil.example")];
+        for (method, expect) in [("GET", 200), ("POST", 403)] {
+            let mut parts = parts_with(Login::User(Name::from("ada")), false, &foreign);
+            parts.method = method.parse().unwrap();
+            assert_eq!(asked(&Auth::default(), &parts, Need::Write).1, expect, "{method}");
+        }
+    }
+
+    #[test]
+    fn a_verified_certificate_is_a_credential_where_there_is_no_other() {
+        let tokens = vec![token("t", "secret", &[Scope::Read])];
+        for (auth, login, expect) in [
+            (Auth::default(), None, (Some(Name::from("a.example")), 200)),
+            (Auth { anonymous: None, tokens }, None, (None, 401)),
+            (Auth { anonymous: Some(Anonymous::Read), tokens: vec![] }, None, (None, 403)),
+            (Auth::default(), Some(Login::Absent), (None, 401)),
+        ] {
+            let mut parts = parts(false, &[]);
+            if let Some(connection) = parts.extensions.get_mut::<Connection>() {
+                connection.client = Some(Name::from("a.example"));
+            }
+            if let Some(login) = &login {
+                parts.extensions.insert(login.clone());
+            }
+            assert_eq!(asked(&auth, &parts, Need::Write), expect, "{auth:?} {login:?}");
         }
     }
 

@@ -43,6 +43,16 @@ const ONE_ALERT: &str = "alert";
 const SOURCES_OF_OTHER_PATHS: [SourceType; 3] =
     [SourceType::Prometheus, SourceType::Pagerduty, SourceType::Annotations];
 
+/// The paths of deliveries, whose handlers know the credentials of a source.
+pub const PATHS: [&str; 6] = [
+    "/api/v1/ingest/{source}",
+    "/v2/enqueue",
+    "/v2/change/enqueue",
+    "/api/annotations",
+    "/api/annotations/graphite",
+    "/api/v2/alerts",
+];
+
 /// The paths of senders.
 pub fn routes() -> Router<Arc<Shared>> {
     Router::new()

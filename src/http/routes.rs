@@ -11,6 +11,7 @@ use axum::middleware::from_fn_with_state;
 use http::Uri;
 
 use super::answer::Problem;
+use super::gate::{dress, guard};
 use super::observe::{Observer, observe};
 use super::{Shared, alertmanager, api, ingest, ops, pages, status, topology};
 
@@ -24,16 +25,22 @@ pub fn router(shared: &Arc<Shared>) -> Router {
         .merge(ops::routes())
         .merge(api::routes())
         .merge(pages::routes());
-    observed(rooms, Observer::new(shared.metrics.clone(), shared.clock.clone()))
+    let observer = Observer::new(shared.metrics.clone(), shared.clock.clone());
+    let rooms = with_refusals(rooms).layer(from_fn_with_state(Arc::clone(shared), guard));
+    observed(rooms, observer)
+        .layer(from_fn_with_state(Arc::clone(shared), dress))
         .with_state(Arc::clone(shared))
 }
 
-/// Adds what every answer has, whoever gives it. Comes last: it holds for what was added before.
+/// Adds answers for what has no handler. Layers come afterwards, for they hold for what was added
+/// before.
+fn with_refusals<S: Clone + Send + Sync + 'static>(rooms: Router<S>) -> Router<S> {
+    rooms.fallback(unknown_path).method_not_allowed_fallback(wrong_method)
+}
+
+/// Adds what every answer has, whoever gives it.
 fn observed<S: Clone + Send + Sync + 'static>(rooms: Router<S>, observer: Observer) -> Router<S> {
-    rooms
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(observer, observe))
+    rooms.layer(from_fn_with_state(observer, observe))
 }
 
 async fn unknown_path(uri: Uri) -> Problem {

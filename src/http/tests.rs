@@ -63,7 +63,12 @@ impl House {
         headers: &[(&str, &str)],
         body: impl Into<Body>,
     ) -> Answered {
-        let connection = Connection { remote: ([127, 0, 0, 1], 9).into(), is_on_loopback: true };
+        let connection = Connection {
+            remote: ([127, 0, 0, 1], 9).into(),
+            is_on_loopback: true,
+            is_encrypted: false,
+            client: None,
+        };
         let mut request =
             Request::builder().method(method).uri(path).header("host", "127.0.0.1:7274");
         for (name, value) in headers {

@@ -3,7 +3,7 @@
 //!
 //! One binary, so that it is linked once. Tests are independent and run side by side. They wait
 //! for states with generous deadlines and never assert a speed. What needs an external program
-//! (Prometheus, Alertmanager, a browser) says so and passes when it is missing, but fails in CI.
+//! (Prometheus, Alertmanager, a browser, curl) says so and passes when it is missing, but fails in CI.
 
 #[cfg(test)]
 mod cli;
@@ -35,3 +35,5 @@ mod support;
 mod templates;
 #[cfg(test)]
 mod timelines;
+#[cfg(test)]
+mod tls;

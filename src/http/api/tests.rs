@@ -12,7 +12,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::Clock;
-use crate::config::{Auth, Config, Log, LogFormat, Storage, Timeouts, Web};
+use crate::config::{Auth, Config, Log, LogFormat, Storage, Timeouts, Web, WebFile};
 use crate::domain::facts::Revision;
 use crate::domain::incident::{IncidentState, Note, NoteKind, Opening, Report, Tally};
 use crate::domain::record::{OperationAction, Outcome};
@@ -70,6 +70,7 @@ fn config(folder: &tempfile::TempDir, settle: Span) -> Config {
             },
             config_file: None,
         },
+        web_file: WebFile::default(),
         storage: Storage {
             path: folder.path().to_owned(),
             retention: None,
@@ -200,7 +201,12 @@ fn request(method: Method, path: &str, headers: &[(&str, &str)], body: Option<Va
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let connection = Connection { remote: ([127, 0, 0, 1], 4000).into(), is_on_loopback: true };
+    let connection = Connection {
+        remote: ([127, 0, 0, 1], 4000).into(),
+        is_on_loopback: true,
+        is_encrypted: false,
+        client: None,
+    };
     let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
     request.extension(connection).body(body).unwrap()
 }

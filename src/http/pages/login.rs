@@ -15,6 +15,7 @@ use super::super::Shared;
 use super::super::answer::{Answer, Problem};
 use super::super::auth::{anonymous, credentials};
 use super::super::body;
+use super::super::server::Connection;
 use super::forms::{decoded, see};
 use super::{Pages, default_zone, frame, merged};
 
@@ -36,6 +37,8 @@ pub(super) async fn log_in(
     Extension(pages): Extension<Pages>,
     request: Request,
 ) -> Answer {
+    let connection = request.extensions().get::<Connection>();
+    let is_encrypted = connection.is_some_and(|connection| connection.is_encrypted);
     let (headers, form) = form(&shared, request).await?;
     let presented = form["token"].as_str().unwrap_or_default().trim();
     let config = shared.config();
@@ -47,7 +50,7 @@ pub(super) async fn log_in(
     let external = config.web.external_url.as_deref().unwrap_or_default();
     let cookie = shared
         .sessions
-        .open(name, external.starts_with("https://"))
+        .open(name, is_encrypted || external.starts_with("https://"))
         .map_err(|error| Problem::Internal(format!("a session cannot be opened: {error}")))?;
     with_cookie(see("/")?, cookie)
 }

@@ -47,7 +47,7 @@ fn run(metrics: &Metrics, requests: &[(Method, &str)]) -> Vec<Answered> {
         .route("/limit", get(limit))
         .route("/broken", get(broken))
         .route("/panic", get(panicking));
-    let router = observed(rooms, Observer::new(metrics.clone(), clock));
+    let router = observed(with_refusals(rooms), Observer::new(metrics.clone(), clock));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let mut answers = Vec::new();

@@ -17,9 +17,9 @@ use tokio::time::{Instant, Sleep, sleep};
 /// How long a peer may leave us waiting with an answer half written.
 const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
 /// How long the peer may pause while its left-over body is thrown away.
-const LINGER_PAUSE_MAX: Duration = Duration::from_millis(200);
+pub(super) const LINGER_PAUSE_MAX: Duration = Duration::from_millis(200);
 /// How long throwing it away may take altogether.
-const LINGER_MAX: Duration = Duration::from_secs(5);
+pub(super) const LINGER_MAX: Duration = Duration::from_secs(5);
 /// How much is thrown away at a time.
 const SCRATCH_BYTES: usize = 16 * 1024;
 

@@ -8,11 +8,19 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::Timestamp;
 use crate::shutdown::Stopper;
 
 /// Long enough never to be reached.
 const LONG: Duration = Duration::from_secs(60);
-const LIMITS: Limits = Limits { connections_max: 100, header_timeout: LONG, drain_deadline: LONG };
+const LIMITS: Limits = Limits {
+    connections_max: 100,
+    header_timeout: LONG,
+    stall_timeout: LONG,
+    drain_deadline: LONG,
+};
 
 struct Running {
     address: SocketAddr,
@@ -46,9 +54,14 @@ impl Running {
         let listener = bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stopper, stop) = Stopper::new();
-        let connections = IntGauge::new("open", "open").unwrap();
-        let server =
-            tokio::spawn(serve_router(router, limits, connections.clone(), vec![listener], stop));
+        let (config, clock) = (Config::default_config(), Clock::manual(Timestamp::EPOCH));
+        let metrics = Metrics::new();
+        let connections = metrics.http_connections.clone();
+        let perimeter = Arc::new(Perimeter::new(&config, clock, metrics.clone()));
+        let surroundings = Surroundings { perimeter, metrics };
+        let server = tokio::spawn(async move {
+            serve_router(router, limits, &surroundings, vec![listener], stop).await;
+        });
         Self { address, stopper, server, connections, called, release }
     }
 

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use super::client::{Client, Request};
+use super::client::{Answer, Client, Request};
 use super::wait;
 
 /// How often a port that somebody else took in between is tried anew.
@@ -21,6 +21,7 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_scribed");
 pub(crate) struct Setup {
     flags: Vec<String>,
     config: Option<String>,
+    files: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -46,6 +47,17 @@ impl Setup {
         self
     }
 
+    /// Puts a file into its folder, where it runs.
+    pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Gives it a file of this text for `--web.config.file`.
+    pub(crate) fn web(self, yaml: &str) -> Self {
+        self.file("web.yml", yaml).flag("--web.config.file=web.yml")
+    }
+
     /// Starts it in a new folder and waits until it is ready.
     pub(crate) fn start(self) -> Server {
         self.start_in(tempfile::tempdir().expect("a temporary folder can be made"))
@@ -56,6 +68,9 @@ impl Setup {
         if let Some(yaml) = &self.config {
             fs::write(folder.path().join("scribed.yml"), yaml)
                 .expect("the configuration is written");
+        }
+        for (name, text) in &self.files {
+            fs::write(folder.path().join(name), text).expect("a file is written");
         }
         let (child, client) = launch(&self, folder.path());
         Server { setup: self, folder, child: Some(child), client }
@@ -190,7 +205,9 @@ fn launch(setup: &Setup, folder: &Path) -> (Child, Client) {
                 return Some(Some(status));
             }
             let answer = client.try_send(&Request::new("GET", "/-/ready"));
-            answer.is_ok_and(|a| a.status == 200).then_some(None)
+            // Over TLS, plain http is told so once the server runs.
+            let is_told = |a: &Answer| a.status == 400 && a.text().contains("speaks https");
+            answer.is_ok_and(|a| a.status == 200 || is_told(&a)).then_some(None)
         });
         match ended {
             None => return (child, client),
