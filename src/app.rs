@@ -5,6 +5,7 @@
 //! nothing here pretends to run. Called by `cli`.
 
 mod reload;
+pub mod storage;
 mod topology_file;
 mod upkeep;
 

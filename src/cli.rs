@@ -1,12 +1,13 @@
 //! The command line: arguments in, a command run, an exit code out.
 //!
 //! `main` hands over to [`run`] and does nothing else. `serve`, `check-config` and `demo` reach the
-//! program through `cli/serve.rs` alone; every other command is a client that knows only the HTTP
-//! contract and never the store or the engine. Results go to standard output, diagnostics to
+//! program through `cli/serve.rs`, and `backup`, `restore` and `verify` work on a store through
+//! `app`; every other command is a client that knows only the HTTP contract. Results go to standard output, diagnostics to
 //! standard error; the exit code is 0 when it is done, 1 when it failed, and 2 for wrong usage or
 //! bad configuration.
 
 mod arguments;
+mod backup;
 mod change;
 mod check_config;
 mod client;
@@ -24,10 +25,13 @@ mod note;
 mod player;
 mod progress;
 mod replay;
+mod restore;
 mod scenario;
 mod serve;
+mod storage;
 mod text;
 mod url;
+mod verify;
 mod wire;
 
 use std::ffi::OsString;
@@ -85,6 +89,21 @@ enum Command {
     #[command(after_help = "Examples:\n  scribed explain e17\n  \
         scribed explain 9ba69599550c63f0@2026-03-04T02:14:00Z")]
     Explain(explain::ExplainArguments),
+    /// Write a checked copy of the store into a file; a server may be running on it.
+    #[command(after_help = "The file is one moment of the store, and is there whole or not at \
+        all.\n\nExamples:\n  scribed backup /var/backups/scribed.db --force\n  \
+        scribed backup monday.db --storage.path=/var/lib/scribed")]
+    Backup(backup::BackupArguments),
+    /// Put a backup in the place of a store on which no server runs.
+    #[command(after_help = "Nothing is deleted: with --force the database that is there is moved \
+        into a folder beside it.\n\nExample:\n  \
+        scribed restore /var/backups/scribed.db --storage.path=/var/lib/scribed")]
+    Restore(restore::RestoreArguments),
+    /// Check a store: the file, the ledger, and that replaying it gives what is stored.
+    #[command(after_help = "While a server runs, a copy is checked, which takes as much space as \
+        the store for as long.\n\nExample:\n  \
+        scribed verify --storage.path=/var/lib/scribed")]
+    Verify(verify::VerifyArguments),
     /// Write a completion script for a shell.
     #[command(after_help = "Example:\n  \
         scribed completions bash > /usr/share/bash-completion/completions/scribed")]
@@ -135,6 +154,9 @@ fn execute(command: &Command, console: &mut Console<'_>) -> Result<(), Failure> 
         Command::Note(arguments) => wait(note::run(arguments, console)),
         Command::Change(arguments) => wait(change::run(arguments, console)),
         Command::Explain(arguments) => wait(explain::run(arguments, console)),
+        Command::Backup(arguments) => backup::run(arguments, console),
+        Command::Restore(arguments) => restore::run(arguments, console),
+        Command::Verify(arguments) => verify::run(arguments, console),
         Command::Completions(arguments) => {
             completions::run(arguments, Arguments::command(), console)
         }

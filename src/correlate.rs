@@ -13,11 +13,16 @@
 //! 5. `forget()`, after a commit, drops from memory what nothing can touch soon. Whether and when
 //!    it is called never changes a decision: only what lies inside stated windows is considered.
 //!
-//! Rooms inside: `episodes` (what a word says about a firing), `reading` (what labels tell),
-//! `evidence` and `grouping` (which incident it belongs to), `lifecycle` (how incidents end and
-//! return), `heartbeats`, `operations` (what people do), `causes` (what may have caused it).
+//! Rooms inside: `episodes` (what a word says about a firing), `reading`, `kinds`, `signals` and
+//! `traits` (what labels tell), `graph` and `completion` (who calls whom), `learned` (what the
+//! stream teaches), `crowd` and `stage` (what a placement looks at), `evidence` with `weights`,
+//! `grouping` and `membership` (which incident it belongs to), `lifecycle` (how incidents end and
+//! return), `heartbeats`, `operations` (what people do), `causes` and `origins` (what may have
+//! caused it).
 
 mod causes;
+mod completion;
+mod crowd;
 mod deadlines;
 mod effects;
 mod episodes;
@@ -25,15 +30,23 @@ mod evidence;
 mod graph;
 mod grouping;
 mod heartbeats;
+mod kinds;
+mod learned;
 mod lifecycle;
 mod machine;
+mod membership;
 mod memory;
 mod operations;
+mod origins;
 mod reading;
 mod recall;
+mod signals;
+mod stage;
 #[cfg(test)]
 mod tests;
+mod traits;
+mod weights;
 
-pub use effects::Effects;
+pub use effects::{Beat, Effects};
 pub use machine::{Machine, RULES_VERSION, UnreadableSnapshot};
 pub use recall::{Recalled, Wants};

@@ -5,9 +5,11 @@
 //! record of the ledger. Called by `app`.
 
 mod pulse;
+mod recall;
 mod restore;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,20 +18,19 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::correlate::{Machine, Recalled, UnreadableSnapshot, Wants};
+use crate::correlate::{Beat, Machine, UnreadableSnapshot};
 use crate::domain::record::Skip;
 use crate::domain::{Record, RecordBody, Rules, Seq, Span, Topology};
 use crate::metrics::Metrics;
 use crate::shutdown::StopSignal;
 use crate::store::{Append, EngineCommit, HeartbeatRow, Store, StoreError};
 use pulse::Pulse;
+pub use verify::{Check, Verdict, verify};
 
 /// Records handled before a commit: enough to share its cost, few enough that nobody waits long.
 const BATCH_RECORDS: usize = 256;
 /// A snapshot is taken when at least this many records came since the last one.
 const SNAPSHOT_EVERY_RECORDS: u64 = 5_000;
-/// Episodes of one alert that are recalled, newest first.
-const EPISODES_RECALLED: usize = 64;
 /// How often a sign of life is written, at least.
 const SIGN_OF_LIFE_EVERY: Span = Span::from_seconds(5);
 /// How long to wait before a failed commit or read is tried again.
@@ -156,10 +157,11 @@ impl Engine {
     /// they changed. Returns false, with the machine as it was before, when one of them cannot be
     /// digested.
     fn digest(&mut self, records: &[Record]) -> Result<bool, EngineError> {
-        let mut commit = EngineCommit::default();
+        let mut cursor = self.cursor;
+        let mut recalls = Vec::new();
         for record in records {
             if let Some(recalled) = self.recall_for(record)? {
-                commit.recalls.push((record.seq, recalled));
+                recalls.push((record.seq, recalled));
             }
             if self.skipped.contains(&record.seq) {
                 self.machine.pass_over(record);
@@ -168,13 +170,13 @@ impl Engine {
                 (self.machine, ..) = restore::machine(&self.store)?;
                 return Ok(false);
             }
-            commit.cursor = record.seq;
+            cursor = record.seq;
             if self.machine.asks_for_commit() {
                 break;
             }
         }
         self.observe_lag(records);
-        self.commit(commit)?;
+        self.commit(cursor, recalls)?;
         if let Some(time) = self.machine.time().filter(|_| records.iter().any(has_own_time)) {
             self.pulse.beat(&self.clock, time);
         }
@@ -184,18 +186,7 @@ impl Engine {
     /// Asks the store for what the machine has forgotten and needs for this record. Returns what
     /// was found, serialised, to be kept until the next snapshot.
     fn recall_for(&mut self, record: &Record) -> Result<Option<Vec<u8>>, EngineError> {
-        let mut found = Recalled::default();
-        loop {
-            let wants = self.machine.wants(record);
-            if wants.is_empty() {
-                break;
-            }
-            let recalled = self.look_up(&wants)?;
-            found.incidents.extend(recalled.incidents.iter().cloned());
-            found.episodes.extend(recalled.episodes.iter().cloned());
-            found.changes.extend(recalled.changes.iter().cloned());
-            self.machine.recall(wants, recalled);
-        }
+        let found = recall::for_record(&mut self.machine, record, &self.store)?;
         if found.is_empty() {
             return Ok(None);
         }
@@ -204,49 +195,10 @@ impl Engine {
             .map_err(|error| StoreError::Broken(error.to_string()).into())
     }
 
-    fn look_up(&self, wants: &Wants) -> Result<Recalled, EngineError> {
-        let mut recalled = Recalled::default();
-        for id in &wants.incidents {
-            if let Some(facts) = self.store.facts(*id)? {
-                recalled.incidents.push(facts.incident);
-                recalled.episodes.extend(facts.members);
-                recalled.changes.extend(facts.changes);
-            }
-        }
-        for key in &wants.alerts {
-            recalled.episodes.extend(self.store.episodes_of_alert(key, EPISODES_RECALLED)?);
-        }
-        for id in &wants.episodes {
-            recalled.episodes.extend(self.store.episode(*id)?);
-        }
-        for (source, key) in &wants.change_keys {
-            recalled.changes.extend(self.store.change_by_key(source, key)?);
-        }
-        Ok(recalled)
-    }
-
     /// Commits what the machine changed. A commit that fails is tried again as it is: a record is
     /// never handled twice.
-    fn commit(&mut self, mut commit: EngineCommit) -> Result<(), EngineError> {
-        let effects = self.machine.take_effects();
-        commit.episodes = effects.episodes;
-        commit.incidents = effects.incidents;
-        commit.changes = effects.changes;
-        commit.revisions = effects.revisions;
-        commit.outcomes = effects.outcomes;
-        commit.topology = effects.topology;
-        commit.heartbeats = effects.heartbeats.map(|beats| {
-            beats
-                .into_iter()
-                .map(|beat| HeartbeatRow {
-                    name: beat.name,
-                    episode: beat.episode,
-                    last_word_at: beat.last_word_at,
-                    deadline: beat.deadline,
-                    is_missed: beat.is_missed,
-                })
-                .collect()
-        });
+    fn commit(&mut self, cursor: Seq, recalls: Vec<(Seq, Vec<u8>)>) -> Result<(), EngineError> {
+        let mut commit = EngineCommit { recalls, ..commit_of(&mut self.machine, cursor) };
         if commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS {
             commit.snapshot = Some(self.machine.snapshot()?);
         }
@@ -383,6 +335,32 @@ impl Engine {
             warn!(error = %error, "The last sign of life was not written");
         }
         info!(engine.cursor = self.cursor.0, "The engine stopped");
+    }
+}
+
+/// What the machine changed since the last commit, as the store takes it.
+fn commit_of(machine: &mut Machine, cursor: Seq) -> EngineCommit {
+    let effects = machine.take_effects();
+    let heartbeats = effects.heartbeats.map(|beats| {
+        let row = |beat: Beat| HeartbeatRow {
+            name: beat.name,
+            episode: beat.episode,
+            last_word_at: beat.last_word_at,
+            deadline: beat.deadline,
+            is_missed: beat.is_missed,
+        };
+        beats.into_iter().map(row).collect()
+    });
+    EngineCommit {
+        cursor,
+        episodes: effects.episodes,
+        incidents: effects.incidents,
+        changes: effects.changes,
+        revisions: effects.revisions,
+        outcomes: effects.outcomes,
+        topology: effects.topology,
+        heartbeats,
+        ..EngineCommit::default()
     }
 }
 

@@ -3,7 +3,7 @@
 //! One writer thread owns the only writing connection and commits whatever waits in one
 //! transaction (group commit); a small pool of read-only connections serves everyone else. Nobody
 //! is told "yes" before the commit. Callers: `http` (append, reads), `engine` (ledger, commit),
-//! `drafts` (facts), `app` (open, retention, close).
+//! `drafts` (facts), `app` (open, retention, close, backup).
 //!
 //! Where to look:
 //!
@@ -16,10 +16,13 @@
 //! | `deliveries`, `incidents`, `episodes`, `changes`, `engine` | one file for each group of tables |
 //! | `readers`, `paging` | the way of a read |
 //! | `retention` | dropping what is too old |
+//! | `backup`, `check`, `rebuilt` | copies, and whether the laws hold; without a writer |
 //!
 //! Reads block, so call them from a thread that may block (`spawn_blocking`).
 
+mod backup;
 mod changes;
+mod check;
 mod deliveries;
 mod door;
 mod engine;
@@ -37,6 +40,7 @@ mod ledger_form;
 mod paging;
 mod queue;
 mod readers;
+mod rebuilt;
 mod retention;
 mod rows;
 mod schema;
@@ -51,8 +55,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{oneshot, watch};
 
+pub use backup::{Restored, back_up, restore};
+pub use check::{Archive, Depth, Faults, Holdings};
 pub use error::StoreError;
 pub use inflight::InFlight;
+pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
     HeartbeatRow, IncidentFilter, Page, PageRequest, Quarantine, QuarantineRow, RawDelivery,

@@ -51,6 +51,9 @@ pub(super) enum Failure {
     /// The server inside this process did not start or did not stop well.
     #[error("{0}")]
     Server(String),
+    /// A store could not be copied or put back, or a law does not hold on it.
+    #[error("{0}")]
+    Store(String),
 }
 
 impl Failure {
@@ -68,8 +71,14 @@ impl Failure {
             | Self::File { .. }
             | Self::Stream(_)
             | Self::NotFound(_)
-            | Self::Server(_) => 1,
+            | Self::Server(_)
+            | Self::Store(_) => 1,
         }
+    }
+
+    /// A failure that has to do with a store, for `map_err`.
+    pub(super) fn store(problem: impl std::fmt::Display) -> Self {
+        Self::Store(problem.to_string())
     }
 
     /// A failure to use a file, for `map_err`.
@@ -91,6 +100,7 @@ mod tests {
         for (failure, code) in [
             (Failure::Configuration(String::new()), 2),
             (Failure::NotFound(String::new()), 1),
+            (Failure::store("the disk is full"), 1),
             (Failure::Stream(io::ErrorKind::BrokenPipe.into()), 0),
             (Failure::Stream(io::ErrorKind::StorageFull.into()), 1),
         ] {

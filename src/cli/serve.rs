@@ -1,5 +1,5 @@
-//! `scribed serve`, and the one place where this room reaches into the program: everything of the
-//! configuration and of the server that a command needs goes through the functions at the end.
+//! `scribed serve`, and the one place where this room reaches the configuration and the server:
+//! everything of them that a command needs goes through the functions at the end.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use clap::builder::PossibleValuesParser;
 use super::failure::Failure;
 use crate::app;
 use crate::clock::Clock;
-use crate::config::{self, ConfigErrors, Overrides};
+use crate::config::{self, Config, ConfigErrors, Overrides};
 use crate::telemetry;
 
 /// Arguments of `serve`. Only what was really given counts; the environment (`SCRIBED_…`), the
@@ -100,6 +100,18 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), Failure> {
     telemetry::init(&config.log, clock.clone()).map_err(server)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(app::serve(config, load, clock)).map_err(server)
+}
+
+/// The configuration that a server started here would have, for commands that work on its store.
+///
+/// # Errors
+/// When it does not hold.
+pub(super) fn config_for(
+    config_file: Option<PathBuf>,
+    storage_path: Option<PathBuf>,
+) -> Result<Config, Failure> {
+    let arguments = ServeArguments { config_file, storage_path, ..ServeArguments::default() };
+    loader(&arguments, std::env::vars().collect())().map_err(configuration)
 }
 
 /// Checks one configuration file; the error lists every problem, one a line.

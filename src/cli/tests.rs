@@ -58,6 +58,11 @@ fn every_command_of_the_contract_is_read() {
         "note 1 text --kind=diagnosis --at=1719069300 --author=ada",
         "change text --service=web --kind=rollback --at=1719069300 --author=ada --link=http://h",
         "explain e17",
+        "backup out.db",
+        "backup out.db --force --storage.path=d --config.file=f",
+        "restore out.db --force --storage.path d",
+        "verify",
+        "verify --config.file=f --storage.path=d",
         "completions zsh",
         "man out",
     ] {
@@ -91,6 +96,13 @@ fn wrong_usage_is_exit_code_two() {
         "scribed explain e1 --timeout=0",
         "scribed explain e1 --timeout=fast",
         "scribed explain e1 -o yaml",
+        "scribed backup",
+        "scribed backup a b",
+        "scribed backup a --force=maybe",
+        "scribed restore",
+        "scribed restore a --url=http://h",
+        "scribed verify a",
+        "scribed verify --storage.folder=d",
         "scribed completions tcsh",
     ] {
         let error = Arguments::try_parse_from(words(line)).unwrap_err();

@@ -5,17 +5,26 @@ use std::collections::BTreeSet;
 
 use super::graph::Relation;
 use super::machine::Machine;
-use super::reading::{cluster_of, in_words};
+use super::membership::opening_moment;
+use super::origins::Origin;
+use super::reading::in_words;
+use super::signals::spaced;
+use super::stage::is_planned;
+use super::traits::cluster_of;
 use crate::domain::incident::{Candidate, CandidateKind};
 use crate::domain::milestone::{Milestone, value_of};
 use crate::domain::{
-    Change, ChangeId, ChangeKind, ChangeReport, Incident, IncidentId, Kind, Name, Span, Timestamp,
+    Change, ChangeId, ChangeKind, ChangeReport, Incident, IncidentId, Name, Span, Timestamp,
 };
 
 /// Changes up to this long before the onset are listed.
 const BEFORE_ONSET: Span = Span::from_hours(2);
 /// Recovery that follows a rollback within this time speaks for what was rolled back.
 const RECOVERY_AFTER_ROLLBACK: Span = Span::from_minutes(60);
+/// A change can be heard of a moment after what it broke.
+const AFTER_ONSET: Span = Span::from_seconds(30);
+/// The points from which a change is worth being looked at first.
+const LIKELY_CHANGE: f64 = 3.0;
 /// How many candidates of each kind are kept.
 const CANDIDATES_MAX: usize = 10;
 
@@ -53,6 +62,12 @@ impl Machine {
         self.memory.put_change(change);
         self.dirt.changes.insert(id);
         for incident in touched {
+            // Named at once: told late, it may be no longer recent when the step ends.
+            if let Some(incident) = self.memory.incidents.get_mut(&incident)
+                && !incident.changes.contains(&id)
+            {
+                incident.changes.push(id);
+            }
             self.dirt.say(incident, format!("Change heard of: {}", report.summary));
         }
         id
@@ -66,7 +81,11 @@ impl Machine {
             .changes
             .values()
             .filter(|change| {
-                incident.changes.contains(&change.id) || self.concerns(change, incident)
+                // One that is still in memory only because nobody has forgotten it yet does not
+                // count: whether and when we forget must not show.
+                incident.changes.contains(&change.id)
+                    || (super::recall::is_recent(change, self.now())
+                        && self.concerns(change, incident))
             })
             .map(|change| (change.report.at, change.id))
             .collect();
@@ -80,8 +99,9 @@ impl Machine {
         changes.sort_unstable();
         let changes: Vec<ChangeId> =
             forgotten.into_iter().chain(changes.into_iter().map(|(_, id)| id)).collect();
-        let mut candidates = self.change_candidates(incident, &changes);
-        candidates.extend(self.service_candidates(incident));
+        let origins = self.rank_origins(incident, &changes);
+        let mut candidates = self.change_candidates(incident, &changes, &origins);
+        candidates.extend(origins.into_iter().take(CANDIDATES_MAX).map(Origin::into_candidate));
         if let Some(incident) = self.memory.incidents.get_mut(&id) {
             incident.changes = changes;
             incident.candidates = candidates;
@@ -139,16 +159,29 @@ impl Machine {
             })
     }
 
-    /// The printed rule: place in the graph, minutes before the onset, what a rollback showed.
-    fn change_candidates(&self, incident: &Incident, changes: &[ChangeId]) -> Vec<Candidate> {
+    /// The printed rule: how likely its service is the origin, place in the graph, minutes before
+    /// the onset, sort of change, words in common, what a rollback showed.
+    fn change_candidates(
+        &self,
+        incident: &Incident,
+        changes: &[ChangeId],
+        origins: &[Origin],
+    ) -> Vec<Candidate> {
         let Some(onset) = value_of(incident, Milestone::Onset).at else { return Vec::new() };
+        let words = self.words_of(incident);
+        // What was changed between the lead-up and the alert that opened it may be the cause too.
+        let opened = opening_moment(incident).max(onset);
         let mut candidates: Vec<Candidate> = changes
             .iter()
             .filter_map(|id| self.memory.changes.get(id))
             .filter(|change| {
-                change.report.at <= onset && change.report.kind != ChangeKind::Rollback
+                change.report.at <= opened + AFTER_ONSET
+                    && change.report.kind != ChangeKind::Rollback
             })
-            .map(|change| self.change_candidate(incident, change, onset, changes))
+            .map(|change| {
+                let symptom = if change.report.at <= onset { onset } else { opened };
+                self.change_candidate(incident, change, symptom, (changes, origins, &words))
+            })
             .collect();
         // A stable sort: of equal scores the later change comes last, as it stands in the list.
         candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -160,40 +193,60 @@ impl Machine {
         &self,
         incident: &Incident,
         change: &Change,
-        onset: Timestamp,
-        changes: &[ChangeId],
+        symptom: Timestamp,
+        (changes, origins, words): (&[ChangeId], &[Origin], &BTreeSet<String>),
     ) -> Candidate {
         let report = &change.report;
         let mut why = Vec::new();
         let mut score = 0.0;
         let mut add = |points: f64, text: String| {
-            score += points;
-            why.push(format!("{text} ({points:+.2})"));
+            if points.abs() >= 0.05 {
+                score += points;
+                why.push(format!("{text} ({points:+.2})"));
+            }
         };
-        match report.service.as_ref().and_then(|s| self.nearest(s, incident).map(|n| (s, n))) {
-            Some((service, (_, None))) => {
-                add(0.4, format!("{service} has alerts in this incident"))
+        match &report.service {
+            None => add(-3.0, "it names no service".to_owned()),
+            Some(service) => {
+                for (points, text) in self.place_of(service, incident, origins) {
+                    add(points, text);
+                }
             }
-            Some((service, (other, Some(Relation::Calls(n))))) => {
-                add(
-                    0.35 / f64::from(n),
-                    format!("{service} is called by {other}, which has alerts"),
-                );
-            }
-            Some((service, (other, Some(Relation::CalledBy(_))))) => {
-                add(0.1, format!("{service} calls {other}, which has alerts"));
-            }
-            None => add(0.05, "it names no service".to_owned()),
         }
-        let lag = onset - report.at;
-        let nearness = 0.4 * (-lag.seconds_f64() / 1800.0).exp();
-        add(round(nearness), format!("{} before the onset", in_words(lag)));
+        let lag = (symptom - report.at).seconds_f64().max(0.0) / 60.0;
+        let late = if lag > 20.0 { 0.5 } else { 0.0 };
+        // What fills up slowly may have been changed long before.
+        let pace = if origins.first().is_some_and(|top| top.builds_up) { 0.5 } else { 0.75 };
+        let nearness = late - pace * (1.0 + lag / 5.0).log2();
+        let is_onset = value_of(incident, Milestone::Onset).at == Some(symptom);
+        let moment = if is_onset { "the onset" } else { "the alert that opened it" };
+        let side = if report.at <= symptom { "before" } else { "after" };
+        add(nearness, format!("{} {side} {moment}", in_words(symptom - report.at)));
+        let sort = match report.kind {
+            ChangeKind::Deploy => 1.0,
+            ChangeKind::Config => 0.5,
+            ChangeKind::Flag | ChangeKind::Scaling => -0.75,
+            ChangeKind::Maintenance | ChangeKind::Rollback | ChangeKind::Other => 0.0,
+        };
+        add(sort, format!("a change of kind {}", report.kind));
+        if is_planned(report.kind, &report.summary) {
+            add(-1.5, "planned work".to_owned());
+        }
+        let shared = words_in(&report.summary).intersection(words).count().min(2);
+        #[expect(clippy::cast_precision_loss, reason = "at most 2")]
+        add(
+            0.75 * shared as f64,
+            match shared {
+                1 => "a word in common with the alerts".to_owned(),
+                more => format!("{more} words in common with the alerts"),
+            },
+        );
         if let Some((rollback, followed)) = self.rolled_back(incident, change, changes) {
             let after = in_words(rollback - report.at);
             if followed {
-                add(0.2, format!("rolled back {after} later, and recovery followed"));
+                add(1.0, format!("rolled back {after} later, and recovery followed"));
             } else {
-                add(-0.3, format!("rolled back {after} later, and no recovery followed"));
+                add(-1.5, format!("rolled back {after} later, and no recovery followed"));
             }
         }
         let summary = format!("{} ({})", report.summary, report.kind);
@@ -201,9 +254,60 @@ impl Machine {
             kind: CandidateKind::Change,
             reference: change.id.to_string(),
             summary,
-            score: round(score.clamp(0.0, 1.0)),
+            // Half marks the score from which a change is worth being looked at first.
+            score: round(1.0 / (1.0 + (LIKELY_CHANGE - score).exp())),
             why,
         }
+    }
+
+    /// What the service of a change says: whether it is the likely origin, or one that it calls.
+    fn place_of(
+        &self,
+        service: &Name,
+        incident: &Incident,
+        origins: &[Origin],
+    ) -> Vec<(f64, String)> {
+        let mut terms = Vec::new();
+        let has_alerts = incident.tally.services.contains(service);
+        if let Some(origin) = origins.iter().find(|origin| origin.reference == service.as_str()) {
+            let share = 3.5 * origin.probability;
+            terms
+                .push((share, format!("{service} ranks as origin with {:.2}", origin.probability)));
+        }
+        let Some(top) = origins.first() else { return terms };
+        if top.reference == service.as_str() {
+            terms.push((0.75, format!("{service} is the first candidate")));
+        }
+        if has_alerts {
+            terms.push((0.25, format!("{service} has alerts in this incident")));
+        }
+        let relation =
+            self.memory.graph.relation(&Name::from(top.reference.as_str()), service, None);
+        match relation {
+            Some(Relation::Calls(n)) => {
+                let points = 2.0 / f64::from(n);
+                terms.push((points, format!("{service} is called by {}", top.reference)));
+            }
+            Some(Relation::CalledBy(_)) | None if !has_alerts => {
+                terms.push((-1.25, format!("{service} has no alerts here")));
+            }
+            Some(Relation::CalledBy(_)) | None => {}
+        }
+        terms
+    }
+
+    /// The words of the alerts of an incident.
+    fn words_of(&self, incident: &Incident) -> BTreeSet<String> {
+        let Some(crowd) = self.memory.crowd(incident.id) else { return BTreeSet::new() };
+        crowd
+            .founders()
+            .filter_map(|id| self.memory.episodes.get(&id))
+            .flat_map(|episode| {
+                let summary = episode.annotations.value("summary").unwrap_or_default();
+                let kind = episode.kind.as_str().replace('_', " ");
+                words_in(&format!("{} {summary} {kind}", spaced(episode.alertname())))
+            })
+            .collect()
     }
 
     /// When the change was rolled back during the incident, and whether recovery followed: the
@@ -228,92 +332,19 @@ impl Machine {
             .any(|end| end >= rollback && end - rollback <= RECOVERY_AFTER_ROLLBACK);
         Some((rollback, followed))
     }
-
-    /// Services by graph position and order of symptoms: the deeper one, which others reach by
-    /// their calls, and the earlier one come first.
-    fn service_candidates(&self, incident: &Incident) -> Vec<Candidate> {
-        let services = &incident.tally.services;
-        let Some(first) = incident.tally.first.map(|first| first.at) else { return Vec::new() };
-        let mut candidates: Vec<Candidate> = services
-            .iter()
-            .enumerate()
-            .map(|(place, service)| {
-                let members: Vec<_> = self
-                    .memory
-                    .members(incident.id)
-                    .filter(|member| member.service.as_ref() == Some(service))
-                    .collect();
-                let callers = services
-                    .iter()
-                    .filter(|other| *other != service)
-                    .filter(|other| {
-                        matches!(
-                            self.memory.graph.relation(other, service, None),
-                            Some(Relation::Calls(_))
-                        )
-                    })
-                    .count();
-                let began = members.iter().map(|m| m.starts_at()).min().unwrap_or(first);
-                let kinds: BTreeSet<Kind> = members.iter().map(|m| m.kind).collect();
-                service_candidate(service, place, callers, services.len(), began - first, &kinds)
-            })
-            .collect();
-        candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
-        candidates.truncate(CANDIDATES_MAX);
-        candidates
-    }
 }
 
-fn service_candidate(
-    service: &Name,
-    place: usize,
-    callers: usize,
-    services: usize,
-    delay: Span,
-    kinds: &BTreeSet<Kind>,
-) -> Candidate {
-    let mut why = Vec::new();
-    let mut score = 0.2;
-    if callers > 0 {
-        let others = u32::try_from(services - 1).unwrap_or(u32::MAX);
-        let reached = u32::try_from(callers).unwrap_or(u32::MAX);
-        score += 0.4 * f64::from(reached) / f64::from(others.max(1));
-        why.push(match services - 1 {
-            1 => "the other service with alerts calls it".to_owned(),
-            all if all == callers => format!("all {all} other services with alerts call it"),
-            all if callers == 1 => format!("1 of {all} other services with alerts calls it"),
-            all => format!("{callers} of {all} other services with alerts call it"),
-        });
-    }
-    let order = if place == 0 {
-        "the first to show symptoms".to_owned()
-    } else {
-        format!("symptoms {} after the first", in_words(delay))
-    };
-    why.push(order);
-    score += 0.25 * (-delay.seconds_f64() / 1800.0).exp();
-    const CAUSES: [Kind; 5] = [
-        Kind::Replication,
-        Kind::Availability,
-        Kind::CertificateExpiry,
-        Kind::Saturation,
-        Kind::DataIntegrity,
-    ];
-    if let Some(kind) = CAUSES.into_iter().find(|kind| kinds.contains(kind)) {
-        score += 0.15;
-        why.push(format!("its alerts speak of {}", kind.as_str().replace('_', " ")));
-    }
-    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-    Candidate {
-        kind: CandidateKind::Service,
-        reference: service.to_string(),
-        summary: format!("{service}: {}", kinds.join(", ").replace('_', " ")),
-        score: round(score.clamp(0.0, 1.0)),
-        why,
-    }
+/// The words of at least five letters of a text, without what says nothing.
+fn words_in(text: &str) -> BTreeSet<String> {
+    const EMPTY: [&str; 6] = ["service", "alert", "above", "below", "error", "errors"];
+    text.to_lowercase()
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| word.len() >= 5 && !EMPTY.contains(word))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Two decimals: more would claim a precision that is not there.
-fn round(score: f64) -> f64 {
+pub(super) fn round(score: f64) -> f64 {
     (score * 100.0).round() / 100.0
 }

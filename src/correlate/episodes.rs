@@ -58,6 +58,7 @@ impl Machine {
             }
             Match::New { ends_by } => self.begin(key, heard, ends_by)?,
         };
+        self.note_liveness(word, heard.source, received_at);
         self.after_word(id, heard)
     }
 
@@ -360,7 +361,7 @@ impl Machine {
         };
         let id = self.memory.next_episode();
         let reading = self.read(word);
-        let standing = self.standing_of(&key, word);
+        let standing = self.standing_of(&key, word, heard.source, heard.received_at);
         let episode = Episode {
             id,
             key,

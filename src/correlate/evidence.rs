@@ -1,37 +1,31 @@
-//! Evidence between two alerts, and between an alert and an incident.
+//! Evidence between two alerts, and between an alert and a group of others.
 //!
 //! Every shared fact adds or takes points (log-odds). The points of a pair are a probability; the
 //! strongest pairs with one incident are combined as independent witnesses (noisy-or). Each point
-//! has a name, so the reason of a membership is the list of its terms.
+//! has a name, so the reason of a membership is the list of its terms. Called by `grouping` only.
 
 use super::graph::{Graph, Relation};
-use super::reading::{cluster_of, environment_of, in_words, node_of};
-use crate::domain::{Episode, Severity, Span, Timestamp};
+use super::learned::Learned;
+use super::reading::in_words;
+use super::signals::Signal;
+use super::traits::Traits;
+use super::weights::{Weights, weights};
+use crate::domain::{Episode, Name, Span, Timestamp};
 
-/// Two alerts about which nothing is known are most likely not the same trouble.
-const BIAS: f64 = -4.0;
-const SAME_ALERT: f64 = 8.0;
-const SAME_SERVICE: f64 = 4.75;
-const DIRECT_CALL: f64 = 4.75;
-const SECOND_CALL: f64 = 2.25;
-const SAME_NODE: f64 = 3.5;
-const RUNS_ON_NODE: f64 = 4.25;
-const SAME_ALERTNAME: f64 = 1.75;
-const SAME_NAMESPACE: f64 = 1.25;
-const ALIKE_NAMES: f64 = 1.0;
-const CLUSTER_DIFFERS: f64 = -8.0;
-const ENVIRONMENT_DIFFERS: f64 = -6.0;
-const BOTH_CRITICAL: f64 = 0.75;
-/// For every ten minutes between the two firings.
-const GAP: f64 = -2.5;
-/// Two starts within about two minutes.
-const TOGETHER: f64 = 0.75;
-/// For every half hour between the two starts, while the earlier one still fires.
-const OLD: f64 = -0.25;
-/// Witnesses that count.
+/// Witnesses that count: more of them say nothing new.
 const STRONGEST_PAIRS: usize = 12;
 /// A pair's probability never becomes certainty.
 const PROBABILITY_MAX: f64 = 0.999;
+/// From here on a time between two starts weighs in full against the order of a cascade.
+const ORDER_SPAN_SECONDS: f64 = 600.0;
+/// Alerts that begin within about this are one burst.
+const BURST_SECONDS: f64 = 120.0;
+/// The same alert is no longer simply the same story when it began this long before.
+const LONG_AGO: Span = Span::from_hours(1);
+/// Starts at most this far apart are one moment: a scrape and an evaluation.
+const ONE_MOMENT: Span = Span::from_minutes(1);
+/// With fewer series than this, nothing is known about how common a label pair is.
+const SERIES_MIN: u32 = 20;
 
 /// One named piece of evidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,127 +34,282 @@ pub(super) enum Term {
     SameService,
     Calls(u32),
     CalledBy(u32),
+    Siblings,
+    WrongOrder(Span),
+    NotASymptom,
+    TwoCauses,
     SameNode,
-    RunsOnNode,
+    Placed,
+    OtherNode,
+    SharedGround,
     SameAlertname,
+    OneMessage,
     SameNamespace,
     AlikeNames,
+    RareLabel,
+    Critical,
+    UnknownCluster,
     ClusterDiffers,
     EnvironmentDiffers,
-    BothCritical,
     Gap(Span),
+    Apart(Span),
     Together(Span),
-    Old(Span),
+    OneMaintained,
+    BothMaintained,
+    Quiet,
+}
+
+/// One of the two alerts of a pair.
+#[derive(Clone, Copy)]
+pub(super) struct Side<'a> {
+    pub(super) episode: &'a Episode,
+    pub(super) traits: &'a Traits,
+    /// True when planned work on its cluster explains it.
+    pub(super) is_maintained: bool,
+}
+
+/// What both alerts of a pair stand in.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) learned: &'a Learned,
+    /// How much else goes on: 0 when nothing, 1 when a coincidence is likely.
+    pub(super) busy: f64,
+    /// True when more than one cluster is known, so that an unknown one is a doubt.
+    pub(super) has_clusters: bool,
 }
 
 /// What ties two alerts, or keeps them apart.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Pair {
+    weights: &'static Weights,
     terms: Vec<(Term, f64)>,
     /// True when something is shared beyond time and severity.
     is_related: bool,
+    /// True when a direct call, the service, the node or the alert itself ties them.
+    is_tied: bool,
 }
 
 impl Pair {
     /// Weighs all evidence between two alerts.
-    pub(super) fn weigh(a: &Episode, b: &Episode, graph: &Graph) -> Self {
-        let mut pair = Self::default();
-        if pair.keep_apart(a, b) {
+    pub(super) fn weigh(a: Side<'_>, b: Side<'_>, scene: Scene<'_>) -> Self {
+        let is_mapped = a.traits.is_mapped && b.traits.is_mapped;
+        let mut pair = Self {
+            weights: weights(is_mapped),
+            terms: Vec::with_capacity(12),
+            is_related: false,
+            is_tied: false,
+        };
+        let is_same_alert = a.episode.key == b.episode.key;
+        if pair.keep_apart(a.traits, b.traits) && !is_same_alert {
             return pair;
         }
-        pair.weigh_identity(a, b);
-        pair.weigh_services(a, b, graph);
-        pair.is_related = pair.terms.iter().any(|(_, points)| *points > 0.0);
-        pair.weigh_time(a, b);
-        if a.severity == Severity::Critical && b.severity == Severity::Critical {
-            pair.add(Term::BothCritical, BOTH_CRITICAL);
+        if is_same_alert {
+            pair.tie(Term::SameAlert, pair.weights.same_alert);
         }
+        pair.weigh_services(a, b, scene);
+        pair.weigh_nodes(a.traits, b.traits, scene.graph);
+        pair.weigh_names(a, b, scene);
+        // One of several clusters is a label that not every alert has.
+        let is_same_cluster = scene.has_clusters
+            && a.traits.cluster.is_some()
+            && a.traits.cluster == b.traits.cluster;
+        pair.is_related = is_same_cluster || pair.terms.iter().any(|(_, points)| *points > 0.0);
+        if !pair.is_related {
+            return pair;
+        }
+        pair.weigh_circumstances(a, b, scene);
+        let busy = pair.busy(scene);
+        pair.weigh_time(a.episode, b.episode, is_same_alert, busy);
         pair
     }
 
-    /// Known clusters or environments that differ; true when nothing can outweigh that.
-    fn keep_apart(&mut self, a: &Episode, b: &Episode) -> bool {
+    /// Known clusters or environments that differ: nothing outweighs that.
+    fn keep_apart(&mut self, a: &Traits, b: &Traits) -> bool {
         let differ =
-            |x: Option<&str>, y: Option<&str>| matches!((x, y), (Some(x), Some(y)) if x != y);
-        if differ(environment_of(&a.labels), environment_of(&b.labels)) {
-            self.add(Term::EnvironmentDiffers, ENVIRONMENT_DIFFERS);
+            |x: &Option<Name>, y: &Option<Name>| matches!((x, y), (Some(x), Some(y)) if x != y);
+        if differ(&a.environment, &b.environment) {
+            self.add(Term::EnvironmentDiffers, -8.0);
         }
-        if differ(cluster_of(&a.labels), cluster_of(&b.labels)) {
-            self.add(Term::ClusterDiffers, CLUSTER_DIFFERS);
+        if differ(&a.cluster, &b.cluster) {
+            self.add(Term::ClusterDiffers, -8.0);
         }
-        !self.terms.is_empty() && a.key != b.key
+        !self.terms.is_empty()
     }
 
-    fn weigh_identity(&mut self, a: &Episode, b: &Episode) {
-        if a.key == b.key {
-            self.add(Term::SameAlert, SAME_ALERT);
+    fn weigh_services(&mut self, a: Side<'_>, b: Side<'_>, scene: Scene<'_>) {
+        let (Some(x), Some(y)) = (&a.traits.service, &b.traits.service) else { return };
+        let weights = self.weights;
+        if x == y {
+            self.tie(Term::SameService, weights.same_service);
             return;
         }
-        let shared = |name: &str| {
-            a.labels.value(name).is_some_and(|value| b.labels.value(name) == Some(value))
+        let cluster = a.traits.cluster.as_ref().or(b.traits.cluster.as_ref()).map(Name::as_str);
+        let (caller, callee, steps, term) = match scene.graph.relation(x, y, cluster) {
+            Some(Relation::Calls(n)) => (a, b, n, Term::Calls(n)),
+            Some(Relation::CalledBy(n)) => (b, a, n, Term::CalledBy(n)),
+            None => {
+                if let Some(degree) = scene.graph.common_neighbour(x, y, cluster) {
+                    #[expect(clippy::cast_precision_loss, reason = "a degree is small")]
+                    let share = 1.0 / (degree as f64 + 2.0).log2();
+                    self.add(Term::Siblings, weights.siblings * share);
+                }
+                return;
+            }
         };
-        if shared("alertname") {
-            self.add(Term::SameAlertname, SAME_ALERTNAME);
+        // Load goes down the calls, where every other trouble climbs.
+        if caller.traits.signal == Signal::Traffic {
+            let points = if steps == 1 { weights.load } else { weights.second_call };
+            self.add(term, points);
+            return;
         }
-        if node_of(&a.labels).is_some_and(|node| node_of(&b.labels) == Some(node)) {
-            self.add(Term::SameNode, SAME_NODE);
+        let headstart = callee.episode.starts_at() - caller.episode.starts_at();
+        let is_in_order = headstart.seconds_f64() <= weights.order_tolerance;
+        let is_newer_caller = std::ptr::eq(caller.episode, a.episode);
+        let points = match steps {
+            1 if is_newer_caller => weights.climbs,
+            1 => weights.descends,
+            _ => weights.second_call,
+        };
+        if steps == 1 {
+            self.tie(term, points);
+        } else {
+            self.add(term, points);
         }
-        if shared("namespace") || shared("grafana_folder") {
-            self.add(Term::SameNamespace, SAME_NAMESPACE);
+        if !is_in_order {
+            let busy = if steps == 1 { scene.busy } else { 1.0 };
+            let share = (headstart.seconds_f64() / ORDER_SPAN_SECONDS).min(1.0);
+            let points = weights.wrong_order * share * busy;
+            self.add(Term::WrongOrder(headstart), if steps > 1 { points / 2.0 } else { points });
+        }
+        if !caller.traits.signal.is_symptom() {
+            self.add(Term::NotASymptom, weights.not_a_symptom);
         }
     }
 
-    fn weigh_services(&mut self, a: &Episode, b: &Episode, graph: &Graph) {
-        if let (Some(x), Some(y)) = (&a.service, &b.service) {
+    fn weigh_nodes(&mut self, a: &Traits, b: &Traits, graph: &Graph) {
+        let weights = self.weights;
+        if let (Some(x), Some(y)) = (&a.node, &b.node) {
             if x == y {
-                self.add(Term::SameService, SAME_SERVICE);
-                return;
-            }
-            let cluster = cluster_of(&a.labels).or_else(|| cluster_of(&b.labels));
-            match graph.relation(x, y, cluster) {
-                Some(Relation::Calls(1)) => self.add(Term::Calls(1), DIRECT_CALL),
-                Some(Relation::CalledBy(1)) => self.add(Term::CalledBy(1), DIRECT_CALL),
-                Some(Relation::Calls(n)) => self.add(Term::Calls(n), SECOND_CALL),
-                Some(Relation::CalledBy(n)) => self.add(Term::CalledBy(n), SECOND_CALL),
-                None if share_a_part(x.as_str(), y.as_str()) => {
-                    self.add(Term::AlikeNames, ALIKE_NAMES);
-                }
-                None => {}
+                self.tie(Term::SameNode, weights.same_node);
+            } else if a.is_about_a_node() || b.is_about_a_node() {
+                self.add(Term::OtherNode, weights.other_node);
             }
         }
-        let runs = |service: &Episode, node: &Episode| {
-            let cluster = cluster_of(&service.labels).or_else(|| cluster_of(&node.labels));
-            match (&service.service, node_of(&node.labels)) {
-                (Some(name), Some(node)) => graph.runs_on(name, node, cluster),
-                _ => false,
+        for (node, service) in [(a, b), (b, a)] {
+            let (Some(name), Some(at)) = (&service.service, &node.node) else { continue };
+            let cluster = node.cluster.as_ref().or(service.cluster.as_ref()).map(Name::as_str);
+            if !node.is_about_a_node()
+                || service.node.is_some()
+                || !graph.runs_on(name, at.as_str(), cluster)
+            {
+                continue;
             }
-        };
-        if (a.service.is_none() && runs(b, a)) || (b.service.is_none() && runs(a, b)) {
-            self.add(Term::RunsOnNode, RUNS_ON_NODE);
+            if service.signal.is_loss_of_place() {
+                self.tie(Term::Placed, weights.placed);
+            } else {
+                self.tie(Term::Placed, weights.placed_other);
+            }
+        }
+        let is_same_place =
+            a.service.is_some() && a.service == b.service || a.node.is_some() && a.node == b.node;
+        if a.signal.is_cause() && b.signal.is_cause() && !is_same_place {
+            self.add(Term::TwoCauses, weights.two_causes);
+        }
+    }
+
+    fn weigh_names(&mut self, a: Side<'_>, b: Side<'_>, scene: Scene<'_>) {
+        let weights = self.weights;
+        let (x, y) = (a.traits, b.traits);
+        let is_one_cluster = x.cluster == y.cluster && (x.cluster.is_some() || !scene.has_clusters);
+        if is_one_cluster && (x.signal.is_shared_ground() || y.signal.is_shared_ground()) {
+            self.add(Term::SharedGround, weights.shared_ground);
+        }
+        if x.alertname == y.alertname {
+            let points = if x.signal.is_symptom() || x.signal.is_loss_of_place() {
+                weights.same_alertname
+            } else {
+                weights.other_alertname
+            };
+            self.add(Term::SameAlertname, points);
+            if is_one_message(a.episode, b.episode) {
+                self.tie(Term::OneMessage, weights.one_message);
+            }
+        }
+        if let (Some(one), Some(other)) = (&x.namespace, &y.namespace)
+            && one == other
+        {
+            let share = if scene.learned.series() < SERIES_MIN {
+                1.0
+            } else {
+                scene.learned.rarity("namespace", one.as_str()).min(1.0)
+            };
+            self.add(Term::SameNamespace, weights.same_namespace * share);
+        }
+        if let (Some(one), Some(other)) = (&x.service, &y.service)
+            && let Some(rarity) = scene.learned.shared_part(one, other)
+        {
+            self.add(Term::AlikeNames, weights.alike_names * rarity.min(3.0) / 2.0);
+        }
+        if weights.rare_label != 0.0 {
+            let rarest = shared_labels(a.episode, b.episode)
+                .map(|(name, value)| scene.learned.rarity(name, value))
+                .fold(0.0, f64::max);
+            if rarest > 0.0 && scene.learned.series() >= SERIES_MIN {
+                self.add(Term::RareLabel, weights.rare_label * rarest.min(3.0) / 3.0);
+            }
+        }
+    }
+
+    fn weigh_circumstances(&mut self, a: Side<'_>, b: Side<'_>, scene: Scene<'_>) {
+        let weights = self.weights;
+        let critical = f64::from(u8::from(a.traits.is_critical) + u8::from(b.traits.is_critical));
+        self.add(Term::Critical, weights.critical * critical / 2.0);
+        let is_unknown = a.traits.cluster.is_none() || b.traits.cluster.is_none();
+        if scene.has_clusters && is_unknown {
+            self.add(Term::UnknownCluster, weights.unknown_cluster);
+        }
+        match (a.is_maintained, b.is_maintained) {
+            (true, true) => self.add(Term::BothMaintained, weights.both_maintained),
+            (true, false) | (false, true) => self.add(Term::OneMaintained, weights.one_maintained),
+            (false, false) => {}
+        }
+        if self.is_tied {
+            self.add(Term::Quiet, weights.quiet * (1.0 - scene.busy));
         }
     }
 
     /// Nearness is measured to the nearest moment at which the other one was *firing*: a caller
-    /// that still fires is near, however long ago it began.
-    fn weigh_time(&mut self, a: &Episode, b: &Episode) {
-        let gap = gap_between(a, b);
+    /// that still fires is near. The time between the starts counts as far as coincidence is
+    /// likely, which is when much else goes on.
+    fn weigh_time(&mut self, a: &Episode, b: &Episode, is_same_alert: bool, busy: f64) {
+        let weights = self.weights;
         let apart = (a.starts_at() - b.starts_at()).abs();
-        // When the same alert fires again, the reopen window alone decides.
-        if gap > Span::ZERO && a.key != b.key {
-            self.add(Term::Gap(gap), GAP * gap.seconds_f64() / 600.0);
+        // When the same alert fires again soon, the reopen window alone decides.
+        if !is_same_alert || apart > LONG_AGO {
+            let gap = gap_between(a, b);
+            self.add(Term::Gap(gap), weights.gap * gap.seconds_f64() / 600.0);
+            let rest = (apart - gap).seconds_f64().max(0.0);
+            self.add(Term::Apart(apart), weights.apart * busy * rest / 600.0);
         }
-        let together = TOGETHER * (-apart.seconds_f64() / 120.0).exp();
-        if together >= 0.05 {
-            self.add(Term::Together(apart), together);
-        }
-        let half_hours = (apart.seconds_f64() / 1800.0).floor().min(8.0);
-        if half_hours >= 1.0 {
-            self.add(Term::Old(apart), OLD * half_hours);
-        }
+        let together = (-apart.seconds_f64() / BURST_SECONDS).exp();
+        self.add(Term::Together(apart), weights.together * together);
+    }
+
+    /// How likely coincidence is: without a direct tie always.
+    pub(super) const fn busy(&self, scene: Scene<'_>) -> f64 {
+        if self.is_tied { scene.busy } else { 1.0 }
     }
 
     fn add(&mut self, term: Term, points: f64) {
-        self.terms.push((term, points));
+        if points.abs() >= 0.005 {
+            self.terms.push((term, points));
+        }
+    }
+
+    fn tie(&mut self, term: Term, points: f64) {
+        self.is_tied = true;
+        self.add(term, points);
     }
 
     /// Log-odds that both are the same trouble; nothing shared never matches.
@@ -168,11 +317,20 @@ impl Pair {
         if !self.is_related {
             return f64::NEG_INFINITY;
         }
-        BIAS + self.terms.iter().map(|(_, points)| points).sum::<f64>()
+        self.weights.bias + self.terms.iter().map(|(_, points)| points).sum::<f64>()
     }
 
-    /// The terms in words, strongest first: `its service db is called by web (+4.8)`.
-    pub(super) fn in_words(&self, a: &Episode, b: &Episode) -> String {
+    /// True when all but time ties them.
+    pub(super) fn ties_again(&self, needed: f64) -> bool {
+        let timeless =
+            |term: &Term| !matches!(term, Term::Gap(_) | Term::Apart(_) | Term::WrongOrder(_));
+        let points: f64 =
+            self.terms.iter().filter(|(term, _)| timeless(term)).map(|(_, points)| points).sum();
+        self.is_related && self.weights.bias + points >= needed
+    }
+
+    /// The terms in words, strongest first: `db is called by web (+4.8)`.
+    pub(super) fn in_words(&self, a: Side<'_>, b: Side<'_>) -> String {
         let mut terms = self.terms.clone();
         terms.sort_by(|x, y| y.1.abs().total_cmp(&x.1.abs()));
         let words: Vec<String> = terms
@@ -184,9 +342,9 @@ impl Pair {
     }
 }
 
-fn describe(term: Term, a: &Episode, b: &Episode) -> String {
-    let service = |episode: &Episode| {
-        episode.service.as_ref().map_or_else(|| "it".to_owned(), ToString::to_string)
+fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> String {
+    let service = |side: Side<'_>| {
+        side.traits.service.as_ref().map_or_else(|| "it".to_owned(), ToString::to_string)
     };
     let (x, y) = (service(a), service(b));
     match term {
@@ -196,27 +354,62 @@ fn describe(term: Term, a: &Episode, b: &Episode) -> String {
         Term::CalledBy(1) => format!("{x} is called by {y}"),
         Term::Calls(n) => format!("{x} reaches {y} through {n} calls"),
         Term::CalledBy(n) => format!("{x} is reached by {y} through {n} calls"),
-        Term::SameNode => format!("same node {}", node_of(&a.labels).unwrap_or("?")),
-        Term::RunsOnNode => "one names the node on which the other runs".to_owned(),
-        Term::SameAlertname => format!("same alert name {}", a.alertname()),
+        Term::Siblings => "both stand beside one service without calling each other".to_owned(),
+        Term::WrongOrder(span) => format!("the caller alerted {} before", in_words(span)),
+        Term::NotASymptom => "the caller shows no symptom of a call".to_owned(),
+        Term::TwoCauses => "both look like causes, at two places".to_owned(),
+        Term::SameNode => {
+            format!("same node {}", a.traits.node.as_ref().map_or("?", Name::as_str))
+        }
+        Term::Placed => "one names the node on which the other runs".to_owned(),
+        Term::OtherNode => "another node".to_owned(),
+        Term::SharedGround => "one is about what the whole cluster stands on".to_owned(),
+        Term::SameAlertname => format!("same alert name {}", a.traits.alertname),
+        Term::OneMessage => "told in one message, begun at one moment".to_owned(),
         Term::SameNamespace => "same namespace or folder".to_owned(),
         Term::AlikeNames => format!("alike names {x} and {y}"),
+        Term::RareLabel => "a rare label in common".to_owned(),
+        Term::Critical => "severity critical".to_owned(),
+        Term::UnknownCluster => "the cluster of one is unknown".to_owned(),
         Term::ClusterDiffers => "clusters differ".to_owned(),
         Term::EnvironmentDiffers => "environments differ".to_owned(),
-        Term::BothCritical => "both critical".to_owned(),
         Term::Gap(gap) => format!("{} between the firings", in_words(gap)),
+        Term::Apart(apart) => format!("began {} apart while much else went on", in_words(apart)),
         Term::Together(apart) => format!("began {} apart", in_words(apart)),
-        Term::Old(apart) => format!("began {} apart", in_words(apart)),
+        Term::OneMaintained => "planned work explains only one of them".to_owned(),
+        Term::BothMaintained => "planned work explains both".to_owned(),
+        Term::Quiet => "little else goes on".to_owned(),
     }
 }
 
-/// `shop-web` and `shop-db` share a part of at least four letters.
-fn share_a_part(a: &str, b: &str) -> bool {
-    let parts = |name: &str| -> Vec<String> {
-        name.split(['-', '_', '.', '/']).filter(|p| p.len() >= 4).map(str::to_lowercase).collect()
-    };
-    let theirs = parts(b);
-    parts(a).iter().any(|part| theirs.contains(part))
+/// Label pairs that two alerts share and that no other term weighs.
+fn shared_labels<'a>(a: &'a Episode, b: &'a Episode) -> impl Iterator<Item = (&'a str, &'a str)> {
+    const WEIGHED: [&str; 12] = [
+        "alertname",
+        "severity",
+        "cluster",
+        "namespace",
+        "service",
+        "app",
+        "job",
+        "deployment",
+        "env",
+        "environment",
+        "node",
+        "grafana_folder",
+    ];
+    a.labels
+        .iter()
+        .filter(|(name, value)| !value.is_empty() && !WEIGHED.contains(name))
+        .filter(|(name, value)| b.labels.get(name) == Some(*value))
+}
+
+/// True when one message of a sender told of both, and both began at one moment: the sender's own
+/// group speaks of one event.
+fn is_one_message(a: &Episode, b: &Episode) -> bool {
+    a.received_at == b.received_at
+        && a.sources.first() == b.sources.first()
+        && (a.starts_at() - b.starts_at()).abs() <= ONE_MOMENT
 }
 
 /// Time between two firings; none where they overlap. An open one reaches to the end of time.
@@ -232,25 +425,25 @@ pub(super) struct Weighed<'a> {
     /// Log-odds of all witnesses together.
     pub(super) score: f64,
     /// The strongest witness, with its evidence.
-    pub(super) witness: Option<(&'a Episode, Pair)>,
+    pub(super) witness: Option<(Side<'a>, Pair)>,
 }
 
 /// Weighs an alert against others, as independent witnesses.
 pub(super) fn weigh_against<'a>(
-    alert: &Episode,
-    others: impl Iterator<Item = &'a Episode>,
-    graph: &Graph,
+    alert: Side<'_>,
+    others: impl Iterator<Item = Side<'a>>,
+    scene: Scene<'_>,
 ) -> Weighed<'a> {
-    let mut pairs: Vec<(f64, &Episode, Pair)> = others
-        .filter(|other| other.id != alert.id)
+    let mut pairs: Vec<(f64, Side<'a>, Pair)> = others
+        .filter(|other| other.episode.id != alert.episode.id)
         .map(|other| {
-            let pair = Pair::weigh(alert, other, graph);
+            let pair = Pair::weigh(alert, other, scene);
             (pair.score(), other, pair)
         })
         .filter(|(score, ..)| score.is_finite())
         .collect();
     // Ids break ties, so that the choice of the witness never depends on the order of arrival.
-    pairs.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.id.cmp(&y.1.id)));
+    pairs.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.episode.id.cmp(&y.1.episode.id)));
     pairs.truncate(STRONGEST_PAIRS);
     let doubt: f64 =
         pairs.iter().map(|(score, ..)| 1.0 - probability(*score).min(PROBABILITY_MAX)).product();

@@ -1,17 +1,25 @@
 //! The service graph, indexed for questions about distance and direction.
+//!
+//! Every question costs at most the number of neighbours of the less connected of two services.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::completion::{Calls, complete};
 use crate::domain::{Name, Topology};
+
+/// The neighbours of a service, each with the clusters in which the call is known; no cluster
+/// means everywhere.
+type Neighbours = BTreeMap<Name, Vec<Option<Name>>>;
 
 /// Who calls whom, in one cluster or everywhere.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Graph {
-    callees: BTreeMap<Name, Vec<(Name, Option<Name>)>>,
-    callers: BTreeMap<Name, Vec<(Name, Option<Name>)>>,
+    callees: BTreeMap<Name, Neighbours>,
+    callers: BTreeMap<Name, Neighbours>,
     placement: BTreeMap<Name, Vec<(Name, Option<Name>)>>,
     services: BTreeSet<Name>,
     nodes: BTreeSet<Name>,
+    clusters: BTreeSet<Name>,
 }
 
 /// How one service stands to another.
@@ -24,25 +32,37 @@ pub(super) enum Relation {
 }
 
 impl Graph {
-    /// Distances beyond this say nothing.
-    const FARTHEST: u32 = 2;
-
     /// Indexes a graph.
     pub(super) fn new(topology: &Topology) -> Self {
         let mut graph = Self::default();
+        let mut calls = Calls::new();
+        let mut homes: BTreeMap<Name, BTreeSet<Name>> = BTreeMap::new();
         for edge in &topology.edges {
             let (caller, callee) = (edge.caller.clone(), edge.callee.clone());
             graph.services.extend([caller.clone(), callee.clone()]);
-            let cluster = edge.cluster.clone();
-            graph
-                .callees
-                .entry(caller.clone())
-                .or_default()
-                .push((callee.clone(), cluster.clone()));
-            graph.callers.entry(callee).or_default().push((caller, cluster));
+            if let Some(cluster) = &edge.cluster {
+                graph.clusters.insert(cluster.clone());
+                for service in [&caller, &callee] {
+                    homes.entry(service.clone()).or_default().insert(cluster.clone());
+                }
+            }
+            calls.entry((caller, callee)).or_default().insert(edge.cluster.clone());
+        }
+        for placement in &topology.placement {
+            if let Some(cluster) = &placement.cluster {
+                homes.entry(placement.service.clone()).or_default().insert(cluster.clone());
+            }
+        }
+        complete(&mut calls, &homes);
+        for ((caller, callee), clusters) in calls {
+            let clusters: Vec<Option<Name>> = clusters.into_iter().collect();
+            let down = graph.callees.entry(caller.clone()).or_default();
+            down.insert(callee.clone(), clusters.clone());
+            graph.callers.entry(callee).or_default().insert(caller, clusters);
         }
         for placement in &topology.placement {
             graph.services.insert(placement.service.clone());
+            graph.clusters.extend(placement.cluster.clone());
             for node in &placement.nodes {
                 graph.nodes.insert(node.clone());
                 graph
@@ -65,6 +85,26 @@ impl Graph {
         self.nodes.contains(&Name::from(node))
     }
 
+    /// The clusters that the graph names.
+    pub(super) fn clusters(&self) -> impl Iterator<Item = &Name> {
+        self.clusters.iter()
+    }
+
+    /// The cluster of a node, when the graph places it in one only.
+    pub(super) fn cluster_of_node(&self, node: &str) -> Option<&Name> {
+        let mut found = None;
+        for (name, cluster) in self.placement.values().flatten() {
+            if name.as_str() == node {
+                match (found, cluster) {
+                    (None, Some(cluster)) => found = Some(cluster),
+                    (Some(known), Some(cluster)) if known == cluster => {}
+                    _ => return None,
+                }
+            }
+        }
+        found
+    }
+
     /// True when the service runs on the node.
     pub(super) fn runs_on(&self, service: &Name, node: &str, cluster: Option<&str>) -> bool {
         self.placement.get(service).is_some_and(|nodes| {
@@ -81,15 +121,95 @@ impl Graph {
         to: &Name,
         cluster: Option<&str>,
     ) -> Option<Relation> {
-        let down = distance(&self.callees, from, to, cluster);
-        let up = distance(&self.callers, from, to, cluster);
-        match (down, up) {
-            (Some(d), Some(u)) if u < d => Some(Relation::CalledBy(u)),
-            (Some(d), _) => Some(Relation::Calls(d)),
-            (None, Some(u)) => Some(Relation::CalledBy(u)),
-            (None, None) => None,
+        if self.calls(from, to, cluster) {
+            return Some(Relation::Calls(1));
+        }
+        if self.calls(to, from, cluster) {
+            return Some(Relation::CalledBy(1));
+        }
+        if self.meets(&self.callees, from, &self.callers, to, cluster).is_some() {
+            return Some(Relation::Calls(2));
+        }
+        if self.meets(&self.callers, from, &self.callees, to, cluster).is_some() {
+            return Some(Relation::CalledBy(2));
+        }
+        None
+    }
+
+    /// Two services that call, or are called by, one and the same third: the number of the least
+    /// connected such neighbour's own neighbours.
+    pub(super) fn common_neighbour(
+        &self,
+        a: &Name,
+        b: &Name,
+        cluster: Option<&str>,
+    ) -> Option<usize> {
+        let callee = self.meets(&self.callees, a, &self.callees, b, cluster);
+        let caller = self.meets(&self.callers, a, &self.callers, b, cluster);
+        match (callee, caller) {
+            (Some(x), Some(y)) => Some(x.min(y)),
+            (found, None) | (None, found) => found,
         }
     }
+
+    /// The services that this one calls directly.
+    pub(super) fn callees(&self, service: &Name, cluster: Option<&str>) -> Vec<&Name> {
+        near(&self.callees, service, cluster)
+    }
+
+    fn calls(&self, caller: &Name, callee: &Name, cluster: Option<&str>) -> bool {
+        self.callees
+            .get(caller)
+            .and_then(|callees| callees.get(callee))
+            .is_some_and(|clusters| holds(clusters, cluster))
+    }
+
+    /// The degree of the least connected service that stands in both sets, if any does.
+    fn meets(
+        &self,
+        left: &BTreeMap<Name, Neighbours>,
+        a: &Name,
+        right: &BTreeMap<Name, Neighbours>,
+        b: &Name,
+        cluster: Option<&str>,
+    ) -> Option<usize> {
+        let (x, y) = (left.get(a)?, right.get(b)?);
+        let (small, large) = if x.len() <= y.len() { (x, y) } else { (y, x) };
+        small
+            .iter()
+            .filter(|(middle, clusters)| {
+                *middle != a
+                    && *middle != b
+                    && holds(clusters, cluster)
+                    && large.get(*middle).is_some_and(|others| holds(others, cluster))
+            })
+            .map(|(middle, _)| self.degree(middle))
+            .min()
+    }
+
+    fn degree(&self, service: &Name) -> usize {
+        self.callees.get(service).map_or(0, BTreeMap::len)
+            + self.callers.get(service).map_or(0, BTreeMap::len)
+    }
+}
+
+fn near<'a>(
+    edges: &'a BTreeMap<Name, Neighbours>,
+    service: &Name,
+    cluster: Option<&str>,
+) -> Vec<&'a Name> {
+    edges
+        .get(service)
+        .into_iter()
+        .flatten()
+        .filter(|(_, clusters)| holds(clusters, cluster))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// True when a call is known in the cluster.
+fn holds(clusters: &[Option<Name>], cluster: Option<&str>) -> bool {
+    clusters.iter().any(|known| same_cluster(known.as_ref(), cluster))
 }
 
 /// An edge without a cluster holds everywhere; an alert without one may be anywhere.
@@ -98,31 +218,6 @@ fn same_cluster(edge: Option<&Name>, cluster: Option<&str>) -> bool {
         (Some(edge), Some(cluster)) => edge.as_str() == cluster,
         _ => true,
     }
-}
-
-fn distance(
-    edges: &BTreeMap<Name, Vec<(Name, Option<Name>)>>,
-    from: &Name,
-    to: &Name,
-    cluster: Option<&str>,
-) -> Option<u32> {
-    let mut seen = BTreeSet::from([from]);
-    let mut queue = VecDeque::from([(from, 0)]);
-    while let Some((service, steps)) = queue.pop_front() {
-        if steps == Graph::FARTHEST {
-            continue;
-        }
-        for (next, edge_cluster) in edges.get(service).into_iter().flatten() {
-            if !same_cluster(edge_cluster.as_ref(), cluster) || !seen.insert(next) {
-                continue;
-            }
-            if next == to {
-                return Some(steps + 1);
-            }
-            queue.push_back((next, steps + 1));
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -142,6 +237,7 @@ mod tests {
                 edge("web", "cart", None),
                 edge("cart", "db", Some("eu")),
                 edge("db", "disk", None),
+                edge("cart", "auth", None),
             ],
             placement: vec![],
         });
@@ -151,5 +247,9 @@ mod tests {
         assert_eq!(relation("db", "web", Some("eu")), Some(Relation::CalledBy(2)));
         assert_eq!(relation("db", "web", Some("us")), None);
         assert_eq!(relation("web", "disk", None), None);
+        let common =
+            |a: &str, b: &str| graph.common_neighbour(&Name::from(a), &Name::from(b), None);
+        assert_eq!(common("auth", "db"), Some(3));
+        assert_eq!(common("web", "db"), None);
     }
 }

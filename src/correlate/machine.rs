@@ -6,7 +6,7 @@ use super::memory::Memory;
 use super::recall::Wants;
 use crate::domain::facts::Revision;
 use crate::domain::incident::{Caveat, CaveatKind};
-use crate::domain::record::{DeafStretch, Delivery, Skip};
+use crate::domain::record::{DeafStretch, Delivery};
 use crate::domain::{IncidentId, Record, RecordBody, Span, Timestamp};
 
 /// Names the rules by which records become incidents. A release that decides otherwise counts it
@@ -115,7 +115,7 @@ impl Machine {
                     self.wake(deaf);
                 }
             }
-            RecordBody::Skip(skip) => self.tell_skip(skip),
+            RecordBody::Skip(_) => self.tell_skip(),
             RecordBody::Stop | RecordBody::Tick => {}
         }
         self.end_step();
@@ -250,7 +250,7 @@ impl Machine {
 
     /// Tells every running incident. The number of the record stays in the log: ledger numbers
     /// never stand in a draft.
-    fn tell_skip(&mut self, _skip: &Skip) {
+    fn tell_skip(&mut self) {
         let now = self.now();
         for id in self.running_incidents() {
             let text = "One received message could not be worked in and was passed over";

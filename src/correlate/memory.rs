@@ -6,9 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::crowd::Crowd;
 use super::deadlines::{Deadline, Deadlines};
 use super::graph::Graph;
 use super::heartbeats::Heartbeat;
+use super::learned::Learned;
+use super::stage::is_planned;
+use super::traits::Traits;
 use crate::domain::{
     AlertKey, Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Rules, Span,
     Timestamp, Topology,
@@ -29,8 +33,14 @@ pub(super) struct Memory {
     pub(super) deadlines: Deadlines,
     pub(super) heartbeats: BTreeMap<EpisodeId, Heartbeat>,
     pub(super) histories: BTreeMap<AlertKey, History>,
+    pub(super) learned: Learned,
+    /// Record time at which each source last told of something that had just happened.
+    pub(super) live_at: BTreeMap<Name, Timestamp>,
     // What follows is derived from the above.
     pub(super) graph: Graph,
+    pub(super) traits: BTreeMap<EpisodeId, Traits>,
+    crowds: BTreeMap<IncidentId, Crowd>,
+    planned: BTreeSet<ChangeId>,
     by_alert: HashMap<AlertKey, Vec<EpisodeId>>,
     by_incident: BTreeMap<IncidentId, BTreeSet<EpisodeId>>,
     floating: BTreeSet<EpisodeId>,
@@ -69,6 +79,10 @@ struct Stored {
     deadlines: Vec<(Deadline, Timestamp, Span)>,
     heartbeats: Vec<(EpisodeId, Heartbeat)>,
     histories: Vec<(AlertKey, History)>,
+    #[serde(default)]
+    learned: Learned,
+    #[serde(default)]
+    live_at: BTreeMap<Name, Timestamp>,
 }
 
 impl Memory {
@@ -85,7 +99,12 @@ impl Memory {
             deadlines: Deadlines::default(),
             heartbeats: BTreeMap::new(),
             histories: BTreeMap::new(),
+            learned: Learned::default(),
+            live_at: BTreeMap::new(),
             graph: Graph::default(),
+            traits: BTreeMap::new(),
+            crowds: BTreeMap::new(),
+            planned: BTreeSet::new(),
             by_alert: HashMap::new(),
             by_incident: BTreeMap::new(),
             floating: BTreeSet::new(),
@@ -106,6 +125,8 @@ impl Memory {
             deadlines: self.deadlines.to_list(),
             heartbeats: self.heartbeats.iter().map(|(k, v)| (*k, v.clone())).collect(),
             histories: self.histories.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            learned: self.learned.clone(),
+            live_at: self.live_at.clone(),
         })
     }
 
@@ -119,6 +140,8 @@ impl Memory {
             deadlines: Deadlines::from_list(stored.deadlines),
             heartbeats: stored.heartbeats.into_iter().collect(),
             histories: stored.histories.into_iter().collect(),
+            learned: stored.learned,
+            live_at: stored.live_at,
             ..Self::new()
         };
         memory.set_topology(stored.topology);
@@ -133,6 +156,42 @@ impl Memory {
     pub(super) fn set_topology(&mut self, topology: Topology) {
         self.graph = Graph::new(&topology);
         self.topology = topology;
+        let ids: Vec<EpisodeId> = self.episodes.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.read_traits(id));
+    }
+
+    /// Reads what grouping needs of an episode, anew when graph or inferred cluster changed.
+    pub(super) fn read_traits(&mut self, id: EpisodeId) {
+        let Some(episode) = self.episodes.get(&id) else { return };
+        let traits = Traits::read(episode, &self.graph, self.learned.inferred(id));
+        let former = self.traits.get(&id);
+        if former == Some(&traits) {
+            return;
+        }
+        if let Some(incident) = episode.incident() {
+            let crowd = self.crowds.entry(incident).or_default();
+            if let Some(former) = former {
+                crowd.remove(id, &episode.key, former);
+            }
+            crowd.add(id, &episode.key, &traits);
+        }
+        self.traits.insert(id, traits);
+    }
+
+    /// The summary of an incident's members.
+    pub(super) fn crowd(&self, id: IncidentId) -> Option<&Crowd> {
+        self.crowds.get(&id)
+    }
+
+    fn leave_crowd(&mut self, id: EpisodeId, incident: IncidentId) {
+        if let (Some(crowd), Some(episode), Some(traits)) =
+            (self.crowds.get_mut(&incident), self.episodes.get(&id), self.traits.get(&id))
+        {
+            crowd.remove(id, &episode.key, traits);
+            if crowd.is_empty() {
+                self.crowds.remove(&incident);
+            }
+        }
     }
 
     /// Adds an episode, new or recalled, with its indexes.
@@ -149,7 +208,9 @@ impl Memory {
                 self.floating.insert(episode.id);
             }
         }
-        self.episodes.insert(episode.id, episode);
+        let id = episode.id;
+        self.episodes.insert(id, episode);
+        self.read_traits(id);
     }
 
     /// Re-files an episode after its membership changed from `before`.
@@ -159,6 +220,7 @@ impl Memory {
                 if let Some(members) = self.by_incident.get_mut(&incident) {
                     members.remove(&id);
                 }
+                self.leave_crowd(id, incident);
             }
             None => {
                 self.floating.remove(&id);
@@ -167,6 +229,11 @@ impl Memory {
         match self.episodes.get(&id).and_then(Episode::incident) {
             Some(incident) => {
                 self.by_incident.entry(incident).or_default().insert(id);
+                if let (Some(episode), Some(traits)) =
+                    (self.episodes.get(&id), self.traits.get(&id))
+                {
+                    self.crowds.entry(incident).or_default().add(id, &episode.key, traits);
+                }
             }
             None => {
                 self.floating.insert(id);
@@ -174,7 +241,17 @@ impl Memory {
         }
     }
 
+    /// Changes that take things away on purpose.
+    pub(super) fn planned_changes(&self) -> impl Iterator<Item = &Change> {
+        self.planned.iter().filter_map(|id| self.changes.get(id))
+    }
+
     pub(super) fn put_change(&mut self, change: Change) {
+        if is_planned(change.report.kind, &change.report.summary) {
+            self.planned.insert(change.id);
+        } else {
+            self.planned.remove(&change.id);
+        }
         if let Some(key) = &change.report.key {
             self.by_change_key.insert((change.report.source.clone(), key.clone()), change.id);
         }
@@ -219,6 +296,10 @@ impl Memory {
 
     /// Drops an episode with its indexes and deadlines.
     pub(super) fn drop_episode(&mut self, id: EpisodeId) {
+        if let Some(incident) = self.episodes.get(&id).and_then(Episode::incident) {
+            self.leave_crowd(id, incident);
+        }
+        self.traits.remove(&id);
         let Some(episode) = self.episodes.remove(&id) else { return };
         if let Some(ids) = self.by_alert.get_mut(&episode.key) {
             ids.retain(|other| *other != id);
@@ -241,6 +322,7 @@ impl Memory {
 
     /// Drops a change with its index.
     pub(super) fn drop_change(&mut self, id: ChangeId) {
+        self.planned.remove(&id);
         if let Some(change) = self.changes.remove(&id)
             && let Some(key) = change.report.key
         {
@@ -251,6 +333,11 @@ impl Memory {
     /// The next number of an episode.
     pub(super) fn next_episode(&mut self) -> EpisodeId {
         self.counters.episode += 1;
+        EpisodeId(self.counters.episode)
+    }
+
+    /// The newest episode: during its beginning, the one at hand.
+    pub(super) const fn newest_episode(&self) -> EpisodeId {
         EpisodeId(self.counters.episode)
     }
 

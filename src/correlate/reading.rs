@@ -1,7 +1,11 @@
 //! What the labels of an alert tell: its service, severity, signal, and what it was like before.
 
+use super::kinds::kind_of;
 use super::machine::Machine;
-use crate::domain::{AlertKey, Kind, Labels, Name, Severity, Span, Standing, Word};
+use super::recall::HISTORY_MEMORY;
+use crate::domain::{
+    AlertKey, Kind, Labels, Name, Severity, Span, Standing, Timestamp, Word, WordState,
+};
 
 /// What one word's labels tell.
 pub(super) struct Reading {
@@ -9,6 +13,14 @@ pub(super) struct Reading {
     pub(super) severity: Severity,
     pub(super) service: Option<Name>,
 }
+
+/// An alert that came and went alone this often within two hours is taken for a flapper.
+const ALONE_MAX: u32 = 2;
+
+/// What is told this soon after it happened is told live.
+const LIVE_LAG: Span = Span::from_minutes(30);
+/// How long a source counts as live after such a word.
+const LIVE_MEMORY: Span = Span::from_hours(24);
 
 /// Jobs that only carry what others measured; they name no service.
 const EXPORTERS: &[&str] = &[
@@ -43,6 +55,8 @@ impl Machine {
             .alerts
             .service_labels
             .iter()
+            // The namespace of an alert about a machine is that of whoever watches it.
+            .filter(|label| *label != "namespace" || !names_a_node(labels))
             .filter_map(|label| labels.value(label).and_then(|value| named_by(label, value)))
             .filter(|name| !self.memory.graph.knows_node(name))
             .collect();
@@ -54,7 +68,13 @@ impl Machine {
     }
 
     /// What the alert was like when this episode began, judged from what came before.
-    pub(super) fn standing_of(&mut self, key: &AlertKey, word: &Word) -> Standing {
+    pub(super) fn standing_of(
+        &mut self,
+        key: &AlertKey,
+        word: &Word,
+        source: &Name,
+        received_at: Timestamp,
+    ) -> Standing {
         if self.heartbeat_rule(&word.labels).is_some() {
             return Standing::Heartbeat;
         }
@@ -62,25 +82,51 @@ impl Machine {
         let now = self.now();
         let start = word.starts_at.at;
         let history = self.memory.histories.entry(key.clone()).or_default();
+        let is_new = history.touched_at.is_none_or(|at| now - at > HISTORY_MEMORY);
         history.touched_at = Some(now);
         history.starts.retain(|at| start - *at <= rules.flapping_window);
         let before = history.starts.len();
         history.starts.push_back(start);
+        if is_new {
+            let service = self.service_of(&word.labels);
+            self.memory.learned.count_series(&word.labels, service.as_ref(), now);
+        }
+        let alone = self.times_alone(key, self.memory.newest_episode());
         // A flapper within its own running incident goes on being a member of it.
         if self.has_running_incident(key) {
             return Standing::Ordinary;
         }
-        if before >= rules.flapping_episodes as usize {
+        if before >= rules.flapping_episodes as usize || alone >= ALONE_MAX {
             Standing::Flapping
-        } else if self.fired_for_long(key, rules.chronic_after) {
+        } else if self.fired_for_long(key, rules.chronic_after)
+            || (received_at - start >= rules.chronic_after && self.is_live(source))
+        {
             Standing::Chronic
         } else {
             Standing::Ordinary
         }
     }
 
-    /// True when an earlier firing of the alert lasted for so long that nobody acts on it. The
-    /// claimed start of this one says nothing: an old body sent today is an import, not a habit.
+    /// True when the source has lately told of things that had just happened. Then an alert that
+    /// began days ago has really fired for days; else it may be an old body that is imported.
+    fn is_live(&self, source: &Name) -> bool {
+        let now = self.now();
+        self.memory.live_at.get(source).is_some_and(|at| now - *at <= LIVE_MEMORY)
+    }
+
+    /// Remembers that a source tells of what has just happened.
+    pub(super) fn note_liveness(&mut self, word: &Word, source: &Name, received_at: Timestamp) {
+        let claimed = match &word.state {
+            WordState::Firing { .. } => word.starts_at.at,
+            WordState::Resolved { ends_at, .. } => ends_at.at,
+        };
+        if received_at - claimed <= LIVE_LAG {
+            let now = self.now();
+            self.memory.live_at.insert(source.clone(), now);
+        }
+    }
+
+    /// True when an earlier firing of the alert lasted for so long that nobody acts on it.
     fn fired_for_long(&self, key: &AlertKey, chronic_after: Span) -> bool {
         self.memory
             .episodes_of_alert(key)
@@ -100,6 +146,11 @@ impl Machine {
             .filter_map(|id| self.memory.incidents.get(&id))
             .any(|incident| incident.state.is_running())
     }
+}
+
+/// True when a label of its own names a machine.
+fn names_a_node(labels: &Labels) -> bool {
+    ["node", "nodename", "host"].into_iter().any(|name| labels.value(name).is_some())
 }
 
 /// The service that one label names, if it names one.
@@ -164,207 +215,6 @@ fn without_variant(name: &str) -> String {
     }
 }
 
-/// Words in an alert's name, expression or text, and the signal they speak of. The first rule
-/// that finds one of its words wins, so the more telling signals come first.
-const KIND_WORDS: &[(Kind, &[&str])] = &[
-    (Kind::CertificateExpiry, &["cert", "certificate", "tls expir", "x509"]),
-    (
-        Kind::Replication,
-        &[
-            "replication",
-            "replica lag",
-            "replica is behind",
-            "replica behind",
-            "replicationlag",
-            "replicalag",
-            "slave lag",
-            "secondary is behind",
-            "wal lag",
-        ],
-    ),
-    (
-        Kind::DataIntegrity,
-        &["corrupt", "inconsisten", "diverg", "data loss", "checksum", "sync error", "syncerror"],
-    ),
-    (
-        Kind::JobFailure,
-        &[
-            "job fail",
-            "jobfail",
-            "cronjob",
-            "cron job",
-            "backup",
-            "batch",
-            "jobnotcompleted",
-            "job did not",
-        ],
-    ),
-    (
-        Kind::Latency,
-        &[
-            "latency",
-            "slow",
-            "response time",
-            "duration",
-            "p99",
-            "p95",
-            "quantile",
-            "timeout",
-            "time-out",
-        ],
-    ),
-    (
-        Kind::Errors,
-        &[
-            "error",
-            "5xx",
-            "503",
-            "500",
-            "502",
-            "504",
-            "failure",
-            "failed",
-            "fail",
-            "exception",
-            "burn",
-            "budget",
-            "unavailable responses",
-        ],
-    ),
-    (
-        Kind::Availability,
-        &[
-            "down",
-            "absent",
-            "unavailable",
-            "unreachable",
-            "not ready",
-            "notready",
-            "crash",
-            "restart",
-            "oom",
-            "missing",
-            "offline",
-            "healthy",
-            "stopped",
-            "up ==",
-        ],
-    ),
-    (
-        Kind::Saturation,
-        &[
-            "cpu",
-            "memory",
-            "disk",
-            "full",
-            "filesystem",
-            "space",
-            "saturat",
-            "quota",
-            "throttl",
-            "queue",
-            "backlog",
-            "connections",
-            "load",
-            "pool",
-            "overload",
-            "inode",
-            "capacity",
-            "usage",
-            "lag",
-        ],
-    ),
-    (Kind::Config, &["config", "reload", "drift", "mismatch", "misconfig"]),
-    (
-        Kind::Traffic,
-        &[
-            "traffic",
-            "request rate",
-            "requests per",
-            "throughput",
-            "rps",
-            "qps",
-            "surge",
-            "drop in",
-        ],
-    ),
-];
-
-/// The signal that an alert speaks of: from its name first, then its expression, then its texts.
-fn kind_of(word: &Word) -> Kind {
-    let name = word.labels.value("alertname").unwrap_or_default();
-    if matches!(name, "DatasourceNoData" | "DatasourceError") {
-        return Kind::Other;
-    }
-    let spaced = split_camel_case(name);
-    let expression = word
-        .links
-        .iter()
-        .find(|link| link.rel.as_str() == "generator")
-        .and_then(|link| expression_of(&link.url))
-        .unwrap_or_default();
-    let summary = word.annotations.value("summary").unwrap_or_default();
-    [name, spaced.as_str(), summary, expression.as_str()]
-        .into_iter()
-        .find_map(kind_in)
-        .unwrap_or(Kind::Other)
-}
-
-fn kind_in(text: &str) -> Option<Kind> {
-    let lower = text.to_lowercase();
-    KIND_WORDS
-        .iter()
-        .find(|(_, words)| words.iter().any(|word| lower.contains(word)))
-        .map(|(kind, _)| *kind)
-}
-
-/// `HighErrorRate` as `high error rate`.
-fn split_camel_case(name: &str) -> String {
-    let mut spaced = String::with_capacity(name.len() + 8);
-    for character in name.chars() {
-        if character.is_uppercase() && !spaced.is_empty() {
-            spaced.push(' ');
-        }
-        spaced.extend(character.to_lowercase());
-    }
-    spaced
-}
-
-/// The PromQL in a generator URL of Prometheus: the form-decoded `g0.expr`.
-fn expression_of(url: &str) -> Option<String> {
-    let (_, query) = url.split_once('?')?;
-    let value = query.split('&').find_map(|pair| pair.strip_prefix("g0.expr="))?;
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                let text = std::str::from_utf8(&digits).ok()?;
-                bytes.push(u8::from_str_radix(text, 16).ok()?);
-            }
-            other => bytes.push(other),
-        }
-    }
-    Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// The cluster that an alert names, and its environment.
-pub(super) fn cluster_of(labels: &Labels) -> Option<&str> {
-    labels.value("cluster").or_else(|| labels.value("k8s_cluster"))
-}
-
-/// The environment that an alert names.
-pub(super) fn environment_of(labels: &Labels) -> Option<&str> {
-    ["env", "environment", "stage"].into_iter().find_map(|name| labels.value(name))
-}
-
-/// The machine that an alert names.
-pub(super) fn node_of(labels: &Labels) -> Option<&str> {
-    ["node", "nodename", "host", "instance"].into_iter().find_map(|name| labels.value(name))
-}
-
 /// A length in words for reasons: `45s`, `12m`, `3h 5m`.
 pub(super) fn in_words(span: Span) -> String {
     let seconds = span.abs().seconds();
@@ -396,31 +246,6 @@ mod tests {
             ("job", "orders", Some("orders")),
         ] {
             assert_eq!(named_by(label, value).as_deref(), expect, "{label}={value}");
-        }
-    }
-
-    #[test]
-    fn expressions_are_read_from_generator_urls() {
-        let url = "http://p:9090/graph?g0.expr=vector%2842%29+%3E+1&g0.tab=1";
-        assert_eq!(expression_of(url).as_deref(), Some("vector(42) > 1"));
-        assert_eq!(expression_of("http://p:9090/graph?g0.expr=%2"), None);
-    }
-
-    #[test]
-    fn kinds_follow_the_words_of_the_name_first() {
-        for (name, expect) in [
-            ("Http503RateHigh", Kind::Errors),
-            ("ReplicationLagHigh", Kind::Replication),
-            ("DatabaseConnectionTimeouts", Kind::Latency),
-            ("PostgresDown", Kind::Availability),
-            ("DatabaseMemoryHigh", Kind::Saturation),
-            ("SslCertificateExpiringSoon", Kind::CertificateExpiry),
-        ] {
-            assert_eq!(
-                kind_in(name).or_else(|| kind_in(&split_camel_case(name))),
-                Some(expect),
-                "{name}"
-            );
         }
     }
 }

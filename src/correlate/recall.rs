@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 use crate::domain::record::{Operation, OperationAction};
 use crate::domain::{
-    AlertKey, Change, Episode, EpisodeId, Incident, IncidentId, IncidentState, Name, Record,
-    RecordBody, Span, Timestamp,
+    AlertKey, Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, IncidentState, Name,
+    Record, RecordBody, Span, Timestamp,
 };
 
 /// What must be recalled from the store before a record can be handled.
@@ -63,9 +63,9 @@ pub(super) const INCIDENT_MEMORY: Span = Span::from_hours(24);
 /// How long, in record time, a floating episode that ended can still be adopted.
 pub(super) const FLOATING_MEMORY: Span = Span::from_hours(3);
 /// How long, in record time, a change can still be tied to incidents that form later.
-pub(super) const CHANGE_MEMORY: Span = Span::from_hours(24);
+const CHANGE_MEMORY: Span = Span::from_hours(24);
 /// How long, in record time, the habits of an alert are remembered.
-const HISTORY_MEMORY: Span = Span::from_hours(24 * 8);
+pub(super) const HISTORY_MEMORY: Span = Span::from_hours(24 * 8);
 
 impl Machine {
     /// What must be recalled before `record` can be handled.
@@ -146,11 +146,18 @@ impl Machine {
             .map(|episode| episode.id)
             .collect();
         floating.into_iter().for_each(|id| self.memory.drop_episode(id));
+        // What an incident names stays with it, as it comes back with it.
+        let named: BTreeSet<ChangeId> = self
+            .memory
+            .incidents
+            .values()
+            .flat_map(|incident| incident.changes.iter().copied())
+            .collect();
         let changes: Vec<_> = self
             .memory
             .changes
             .values()
-            .filter(|change| now - change.received_at > CHANGE_MEMORY)
+            .filter(|change| !is_recent(change, now) && !named.contains(&change.id))
             .map(|change| change.id)
             .collect();
         changes.into_iter().for_each(|id| self.memory.drop_change(id));
@@ -246,6 +253,11 @@ impl Machine {
             | OperationAction::PatchAction(..) => {}
         }
     }
+}
+
+/// True while a change can still be tied to an incident that does not name it yet.
+pub(super) fn is_recent(change: &Change, now: Timestamp) -> bool {
+    now - change.received_at <= CHANGE_MEMORY
 }
 
 /// True while a floating episode can still find a home.

@@ -4,4 +4,5 @@ mod episode_rules;
 mod grouping_rules;
 mod laws;
 mod operation_rules;
+mod outage_rules;
 mod world;

@@ -38,7 +38,8 @@ pub(super) fn machine(store: &Store) -> Result<(Machine, Seq, Seq), EngineError>
     Ok((machine, cursor, snapshot_at))
 }
 
-fn recall_again(
+/// Hands the machine what was recalled for a record when it was handled first.
+pub(super) fn recall_again(
     machine: &mut Machine,
     record: &Record,
     logged: Option<&Vec<u8>>,

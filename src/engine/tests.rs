@@ -1,5 +1,7 @@
 //! The engine over a real store, killed and restarted at any point.
 
+mod verifying;
+
 use proptest::prelude::*;
 
 use super::{Engine, Known};

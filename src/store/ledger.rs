@@ -188,6 +188,18 @@ impl StoredRecord {
             body: row.get("body")?,
         })
     }
+
+    fn read(self, texts: &mut StoredTexts<'_>) -> Result<Record, StoreError> {
+        let body =
+            ledger_form::decode(&self.kind, self.form, &self.body, texts).map_err(|error| {
+                StoreError::Broken(format!(
+                    "record {} of the ledger cannot be read: {}",
+                    self.seq,
+                    error.reason()
+                ))
+            })?;
+        Ok(Record { seq: self.seq, time: self.time, received_at: self.received_at, body })
+    }
 }
 
 /// Records behind a place, oldest first.
@@ -197,7 +209,19 @@ pub(super) fn after(
     seq: Seq,
     limit: usize,
 ) -> Result<Vec<Record>, StoreError> {
-    let what = "reading the ledger";
+    after_each(connection, cache, seq, limit)?.into_iter().map(|(_, record)| record).collect()
+}
+
+/// A record's place, and the record unless it cannot be read.
+pub(super) type ReadRecord = (Seq, Result<Record, StoreError>);
+
+/// As [`after`], and a record that cannot be read stands in the way of no other.
+pub(super) fn after_each(
+    connection: &Connection,
+    cache: &TextCache,
+    seq: Seq,
+    limit: usize,
+) -> Result<Vec<ReadRecord>, StoreError> {
     let rows = connection
         .prepare_cached(
             "SELECT seq, record_time, received_at, kind, form, body FROM ledger
@@ -208,22 +232,9 @@ pub(super) fn after(
                 .query_map(named! { seq: int(seq.0), limit: int(limit as u64) }, StoredRecord::of)?
                 .collect::<rusqlite::Result<Vec<_>>>()
         })
-        .trying(what)?;
+        .trying("reading the ledger")?;
     let mut texts = StoredTexts { connection, cache };
-    rows.into_iter()
-        .map(|row| {
-            let body = ledger_form::decode(&row.kind, row.form, &row.body, &mut texts).map_err(
-                |error| {
-                    StoreError::Broken(format!(
-                        "record {} of the ledger cannot be read: {}",
-                        row.seq,
-                        error.reason()
-                    ))
-                },
-            )?;
-            Ok(Record { seq: row.seq, time: row.time, received_at: row.received_at, body })
-        })
-        .collect()
+    Ok(rows.into_iter().map(|row| (row.seq, row.read(&mut texts))).collect())
 }
 
 /// All skip records, in order. A partial index holds just these.

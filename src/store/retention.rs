@@ -185,7 +185,10 @@ fn records(connection: &Connection, before: Timestamp) -> Result<(Option<Seq>, b
                 && from_int(*seq) <= snapshot.0
                 && from_int(*seq) < head.0
         })
-        .last();
+        .last()
+        // The program's own records at the head of an empty store have no age: they go with the
+        // first one that has, so that a ledger of which nothing is old stays whole.
+        .filter(|(_, at)| at.is_some() || oldest.len() as u64 == RECORDS_MAX);
     let has_more = oldest.last() == last && oldest.len() as u64 == RECORDS_MAX;
     Ok((last.map(|(seq, _)| Seq(from_int(*seq))), has_more))
 }

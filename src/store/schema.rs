@@ -21,7 +21,7 @@ const MIGRATIONS: &[&str] = &[include_str!("schema/0001_first.sql")];
 const APPLICATION_ID: i64 = 0x7363_7264;
 
 const DATABASE_FILE: &str = "scribed.db";
-const LOCK_FILE: &str = "scribed.lock";
+pub(super) const LOCK_FILE: &str = "scribed.lock";
 
 /// Page cache of the writer. 16 MiB holds the upper pages of every index; more was measured to be
 /// slower. Negative numbers are KiB.
@@ -45,6 +45,15 @@ pub(super) fn database_path(folder: &Path) -> PathBuf {
     folder.join(DATABASE_FILE)
 }
 
+/// What came of asking for a folder.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// It is held until this is dropped.
+    Ours(FolderLock),
+    /// Another process holds it; its number, or nothing where it is not told.
+    Theirs(String),
+}
+
 /// Makes the folder if it is missing, and takes it for this process alone: two writers would give
 /// the same number to two records.
 ///
@@ -52,6 +61,25 @@ pub(super) fn database_path(folder: &Path) -> PathBuf {
 /// When the folder cannot be used or another process holds it.
 pub(super) fn lock_folder(folder: &Path) -> Result<FolderLock, StoreError> {
     make_folder(folder).trying(&format!("making the folder {}", folder.display()))?;
+    match take_folder(folder)? {
+        Taken::Ours(lock) => Ok(lock),
+        Taken::Theirs(holder) => {
+            let process =
+                if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
+            Err(StoreError::Unavailable(format!(
+                "another scribed{process} uses the folder {}; stop it or choose another \
+                 --storage.path",
+                folder.display()
+            )))
+        }
+    }
+}
+
+/// Takes a folder that is there, unless another process holds it.
+///
+/// # Errors
+/// When the folder cannot be used.
+pub(super) fn take_folder(folder: &Path) -> Result<Taken, StoreError> {
     let path = folder.join(LOCK_FILE);
     let what = format!("opening {}", path.display());
     let mut file = File::options()
@@ -67,14 +95,7 @@ pub(super) fn lock_folder(folder: &Path) -> Result<FolderLock, StoreError> {
             let mut holder = String::new();
             // Only a help for the reader of the message; without it the message still stands.
             drop(file.take(20).read_to_string(&mut holder));
-            let holder = holder.trim();
-            let process =
-                if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
-            return Err(StoreError::Unavailable(format!(
-                "another scribed{process} uses the folder {}; stop it or choose another \
-                 --storage.path",
-                folder.display()
-            )));
+            return Ok(Taken::Theirs(holder.trim().to_owned()));
         }
         Err(TryLockError::Error(error)) => return Err(error).trying(&what),
     }
@@ -82,7 +103,7 @@ pub(super) fn lock_folder(folder: &Path) -> Result<FolderLock, StoreError> {
         .and_then(|()| file.rewind())
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .trying(&what)?;
-    Ok(FolderLock { _file: file })
+    Ok(Taken::Ours(FolderLock { _file: file }))
 }
 
 /// Alerts and notes are nobody else's business: the folder is for its owner alone.
@@ -114,15 +135,68 @@ pub(super) fn open_writer(folder: &Path) -> Result<Connection, StoreError> {
 /// # Errors
 /// When the file cannot be opened.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open_source(path)?;
+    // A second lock on the door: even a wrong statement cannot write here.
+    connection
+        .pragma_update(None, "query_only", true)
+        .trying(&format!("opening the database {} for reading", path.display()))?;
+    Ok(connection)
+}
+
+/// As [`open_reader`], for a copy to be made from: it cannot write into the file either, but into
+/// another one.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub(super) fn open_source(path: &Path) -> Result<Connection, StoreError> {
     let what = format!("opening the database {} for reading", path.display());
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).trying(&what)?;
     connection.busy_timeout(BUSY_TIMEOUT).trying(&what)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    // A second lock on the door: even a wrong statement cannot write here.
-    connection.pragma_update(None, "query_only", true).trying(&what)?;
     connection.pragma_update(None, "cache_size", READER_CACHE).trying(&what)?;
     Ok(connection)
+}
+
+/// A database of the newest schema that nobody else sees and that goes with its connection. What
+/// does not fit into its cache goes to a file that has no name.
+///
+/// # Errors
+/// When it cannot be made.
+pub(super) fn open_scratch() -> Result<Connection, StoreError> {
+    let mut connection = Connection::open("").trying("making a database to compare with")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    migrate(&mut connection, 0, MIGRATIONS)?;
+    Ok(connection)
+}
+
+/// The newest schema that this release knows, which is the one it writes.
+pub(super) const fn newest() -> usize {
+    MIGRATIONS.len()
+}
+
+/// What a database of a schema consists of, as written there: tables and indexes, by name.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn parts(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+    connection
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name")
+        .and_then(|mut select| {
+            select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+        .trying("reading the schema")
+}
+
+/// As [`parts`], as the steps up to `version` make them.
+///
+/// # Errors
+/// When they cannot be made.
+pub(super) fn parts_of_version(version: usize) -> Result<Vec<(String, String)>, StoreError> {
+    let mut connection =
+        Connection::open_in_memory().trying("making a database to compare with")?;
+    migrate(&mut connection, 0, MIGRATIONS.get(..version).unwrap_or(MIGRATIONS))?;
+    parts(&connection)
 }
 
 fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
@@ -146,7 +220,10 @@ fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// How many steps the file has taken; 0 for a new one.
-fn version_of(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
+///
+/// # Errors
+/// When the file is no database of ours, is damaged, or is newer than this release.
+pub(super) fn version_of(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
     let read = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let application = read("PRAGMA application_id").map_err(|e| refused(path, &e))?;
     let version = read("PRAGMA user_version").map_err(|e| refused(path, &e))?;
@@ -154,7 +231,7 @@ fn version_of(connection: &Connection, path: &Path) -> Result<usize, StoreError>
     let is_new = application == 0 && version == 0 && tables == 0;
     if application != APPLICATION_ID && !is_new {
         return Err(StoreError::Broken(format!(
-            "{} is a database of another program; choose another --storage.path",
+            "{} is a database of another program; choose another file, or another --storage.path",
             path.display()
         )));
     }

@@ -18,6 +18,8 @@ mod examples;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod life;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod people;

@@ -6,7 +6,9 @@ use super::world::{Alert, Committed, World, feed, minute};
 use crate::correlate::Machine;
 use crate::domain::incident::NoteKind;
 use crate::domain::record::{DeafStretch, NoteDraft, Operation, OperationAction, Path, Start};
-use crate::domain::{IncidentId, Record, RecordBody, Seq};
+use crate::domain::{
+    ChangeKind, ChangeReport, IncidentId, Labels, Name, Record, RecordBody, Seq, Timestamp,
+};
 
 /// One thing that happens, some minutes after the one before.
 #[derive(Clone, Debug)]
@@ -16,6 +18,7 @@ enum Step {
     Resolve { alert: usize, lasted: u8 },
     Note { incident: u64 },
     Act { incident: u64, what: u8 },
+    Change { key: u8, happened: u8, hours_ago: u8 },
     Restart,
     Wait,
 }
@@ -28,6 +31,8 @@ fn steps() -> impl Strategy<Value = Vec<(u16, Step)>> {
         4 => (0..6usize, 0..30u8).prop_map(|(alert, lasted)| Step::Resolve { alert, lasted }),
         1 => (1..4u64).prop_map(|incident| Step::Note { incident }),
         1 => (1..4u64, 0..5u8).prop_map(|(incident, what)| Step::Act { incident, what }),
+        2 => (0..6u8, 0..100u8, prop_oneof![2 => Just(0u8), 1 => 20..60u8])
+            .prop_map(|(key, happened, hours_ago)| Step::Change { key, happened, hours_ago }),
         1 => Just(Step::Restart),
         1 => Just(Step::Wait),
     ];
@@ -45,7 +50,16 @@ fn alert(index: usize, start: f64) -> Alert {
         ("MailQueue", "mail", "warning"),
         ("Watchdog", "", "none"),
     ][index];
-    Alert::new(name, service, severity, start)
+    let alert = Alert::new(name, service, severity, start);
+    // Some name their cluster, some only a pod that was seen in one, so that what is inferred and
+    // learnt is put to the test as well.
+    match index {
+        0 => alert.label("pod", "shop-web-1"),
+        1 => alert.label("pod", "shop-web-1").label("cluster", "eu"),
+        2 => alert.label("cluster", "eu"),
+        4 => alert.label("cluster", "us"),
+        _ => alert,
+    }
 }
 
 /// Plays the steps without ticks; returns the ledger.
@@ -82,6 +96,12 @@ fn play(steps: &[(u16, Step)]) -> World {
                 };
                 world.act(now, action);
             }
+            Step::Change { key, happened, hours_ago } => {
+                // Its receipt may be stated, as a replay of an older outage does.
+                let received_at = minute(now - 60.0 * f64::from(*hours_ago));
+                let report = change(*key, minute(now - f64::from(*happened)));
+                world.append(received_at, operation(OperationAction::ReportChange(report)));
+            }
             Step::Restart => {
                 let until = minute(now);
                 let from = minute(now - f64::from(*pause));
@@ -89,23 +109,40 @@ fn play(steps: &[(u16, Step)]) -> World {
                 world.append_own(RecordBody::Start(Start { deaf }));
             }
             Step::Wait => {
-                world.append(minute(now), RecordBody::Operation(Box::new(nothing())));
+                // A record that only lets time pass.
+                let draft = NoteDraft { text: "x".to_owned(), kind: None };
+                let nothing = OperationAction::AddNote(IncidentId(999), draft);
+                world.append(minute(now), operation(nothing));
             }
         }
     }
     world
 }
 
-/// A record that only lets time pass.
-fn nothing() -> Operation {
-    let draft = NoteDraft { text: "x".to_owned(), kind: None };
-    Operation {
+/// A change of the shop; of half of them the sender says which one it is.
+fn change(key: u8, at: Timestamp) -> ChangeReport {
+    ChangeReport {
+        source: Name::from("api"),
+        at,
+        ends_at: None,
+        kind: if key == 5 { ChangeKind::Rollback } else { ChangeKind::Deploy },
+        service: Some(Name::from(if key.is_multiple_of(2) { "shop-web" } else { "shop-db" })),
+        summary: format!("change {key}"),
+        author: None,
+        link: None,
+        labels: Labels::default(),
+        key: (key < 3).then(|| format!("release-{key}")),
+    }
+}
+
+fn operation(action: OperationAction) -> RecordBody {
+    RecordBody::Operation(Box::new(Operation {
         principal: None,
         actor: None,
         at: None,
         if_revision: None,
-        action: OperationAction::AddNote(IncidentId(999), draft),
-    }
+        action,
+    }))
 }
 
 impl World {

@@ -6,7 +6,8 @@ use super::support::{
     raw,
 };
 use crate::domain::facts::Revision;
-use crate::domain::{ChangeId, EpisodeId, IncidentId, Seq, Span, Timestamp};
+use crate::domain::{ChangeId, EpisodeId, IncidentId, RecordBody, Seq, Span, Timestamp};
+use crate::store::Append;
 
 /// Drops until nothing is left to drop.
 fn retain_all(store: &TestStore, raw_before: Option<Timestamp>, before: Option<Timestamp>) {
@@ -144,4 +145,19 @@ fn texts_go_once_no_record_can_name_them() {
     let store = store.reopen();
     assert_eq!(store.records_after(Seq(0), 9).unwrap(), before);
     assert_eq!(before[2].body, body(vec![firing("A7", at(0))]));
+}
+
+#[test]
+fn a_ledger_of_which_nothing_is_old_stays_whole() {
+    let store = TestStore::new();
+    for _ in 0..2 {
+        store.append_blocking(Append::own(RecordBody::Stop, at(0))).unwrap();
+    }
+    store.deliver("A", at(-10));
+    store.engine_commit(|commit| commit.snapshot = Some(vec![1]));
+    store.deliver("B", at(0));
+    retain_all(&store, None, Some(at(-20)));
+    count(&store, "ledger", 4);
+    retain_all(&store, None, Some(at(-5)));
+    count(&store, "ledger", 1);
 }

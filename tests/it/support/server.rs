@@ -48,7 +48,11 @@ impl Setup {
 
     /// Starts it in a new folder and waits until it is ready.
     pub(crate) fn start(self) -> Server {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        self.start_in(tempfile::tempdir().expect("a temporary folder can be made"))
+    }
+
+    /// As [`Setup::start`], in a folder that may hold a store already, below `store`.
+    pub(crate) fn start_in(self, folder: tempfile::TempDir) -> Server {
         if let Some(yaml) = &self.config {
             fs::write(folder.path().join("scribed.yml"), yaml)
                 .expect("the configuration is written");

@@ -1,0 +1,51 @@
+//! What is done to a store from outside a server: copies, and the check of its laws.
+//!
+//! Thin: the commands hand in a configuration, the rooms do the work.
+
+use std::path::Path;
+
+use super::AppError;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::engine;
+use crate::store::{self, Archive};
+
+pub use crate::engine::{Check, Verdict};
+pub use crate::store::{Faults, Holdings, Restored};
+
+/// Writes a copy of the configured store into a file; a server may be running on it.
+///
+/// # Errors
+/// See [`store::back_up`].
+pub fn back_up(config: &Config, destination: &Path, replace: bool) -> Result<Holdings, AppError> {
+    Ok(store::back_up(&config.storage.path, destination, replace)?)
+}
+
+/// Puts a backup in the place of the configured store.
+///
+/// # Errors
+/// See [`store::restore`].
+pub fn restore(
+    config: &Config,
+    source: &Path,
+    replace: bool,
+    clock: &Clock,
+) -> Result<Restored, AppError> {
+    Ok(store::restore(source, &config.storage.path, replace, clock.now())?)
+}
+
+/// Checks every law on the configured store; while a server runs there, on a copy.
+///
+/// # Errors
+/// When there is no store or it cannot be read.
+pub fn verify(config: &Config, clock: &Clock) -> Result<Vec<Check>, AppError> {
+    let storage = &config.storage;
+    let now = clock.now();
+    let kept_since = match (storage.size_limit, storage.retention) {
+        // A limit on the size drops what is oldest, whatever its age.
+        (Some(_), _) => Some(now),
+        (None, retention) => retention.map(|retention| now - retention),
+    };
+    let archive = Archive::of_store(&storage.path)?;
+    Ok(engine::verify(&archive, kept_since)?)
+}

@@ -1,0 +1,157 @@
+//! What one placement looks at besides the alerts themselves, gathered once.
+
+use super::evidence::{Scene, Side};
+use super::learned::BUSY_WINDOW;
+use super::machine::Machine;
+use super::traits::Traits;
+use super::weights::weights;
+use crate::domain::{
+    AlertKey, ChangeKind, Episode, EpisodeId, IncidentId, Kind, Name, Span, Timestamp,
+};
+
+/// Planned work explains what begins from shortly before it was told …
+const WORK_BEFORE: Span = Span::from_minutes(1);
+/// … until it should be done.
+const WORK_LASTS: Span = Span::from_minutes(20);
+
+/// From here on it makes no difference how many more there are.
+const OTHERS_MAX: usize = 100;
+
+/// See the module.
+pub(super) struct Stage<'a> {
+    machine: &'a Machine,
+    /// Planned work, with its cluster.
+    work: Vec<(Timestamp, Option<&'a str>)>,
+    /// Incidents of the other alerts that began lately in the same cluster.
+    begun: Vec<Option<IncidentId>>,
+    busy_free: f64,
+    busy_at: f64,
+    has_clusters: bool,
+}
+
+impl<'a> Stage<'a> {
+    /// Gathers it for the placement of an episode.
+    pub(super) fn new(machine: &'a Machine, episode: &Episode) -> Self {
+        let memory = &machine.memory;
+        let now = machine.now();
+        let traits = memory.traits.get(&episode.id);
+        let cluster = traits.and_then(|traits| traits.cluster.clone());
+        let begun = memory
+            .learned
+            .begun_near(cluster.as_ref(), now)
+            .take_while(|begun| now - begun.heard_at <= BUSY_WINDOW)
+            .filter(|begun| begun.id != episode.id)
+            .map(|begun| machine.incident_of(begun.id))
+            .collect();
+        let work = memory
+            .planned_changes()
+            .map(|change| (change.report.at, change.report.labels.value("cluster")))
+            .collect();
+        Self {
+            machine,
+            work,
+            begun,
+            busy_free: weights(true).busy_free,
+            busy_at: weights(traits.is_some_and(|traits| traits.is_mapped)).busy_at,
+            has_clusters: memory.learned.has_clusters(now),
+        }
+    }
+
+    /// An episode as one side of a pair.
+    pub(super) fn side<'e>(&self, episode: &'e Episode) -> Option<Side<'e>>
+    where
+        'a: 'e,
+    {
+        let traits: &'a Traits = self.machine.memory.traits.get(&episode.id)?;
+        Some(Side { episode, traits, is_maintained: self.is_maintained(episode, traits) })
+    }
+
+    /// The scene of a pair, for an incident or between floating alerts.
+    pub(super) fn scene(&self, incident: Option<IncidentId>, machine: &'a Machine) -> Scene<'a> {
+        let others = self
+            .begun
+            .iter()
+            .filter(|begun| incident.is_none() || **begun != incident)
+            .take(OTHERS_MAX)
+            .count();
+        #[expect(clippy::cast_precision_loss, reason = "at most a hundred")]
+        let busy = ((others as f64 - self.busy_free) / self.busy_at).clamp(0.0, 1.0);
+        Scene {
+            graph: &machine.memory.graph,
+            learned: &machine.memory.learned,
+            busy,
+            has_clusters: self.has_clusters,
+        }
+    }
+
+    /// True when planned work on its cluster explains that a place is not there.
+    fn is_maintained(&self, episode: &Episode, traits: &Traits) -> bool {
+        if self.work.is_empty() || !traits.names_a_place || episode.kind != Kind::Availability {
+            return false;
+        }
+        let start = episode.starts_at();
+        self.work.iter().any(|(at, cluster)| {
+            let is_here = match (cluster, &traits.cluster) {
+                (Some(x), Some(y)) => *x == y.as_str(),
+                _ => true,
+            };
+            is_here && start >= *at - WORK_BEFORE && start - *at <= WORK_LASTS
+        })
+    }
+}
+
+/// True for work that was planned: it takes things away on purpose.
+pub(super) fn is_planned(kind: ChangeKind, summary: &str) -> bool {
+    const WORDS: [&str; 4] = ["drain", "maintenance", "planned", "reboot"];
+    let text = summary.to_lowercase();
+    kind == ChangeKind::Maintenance || WORDS.iter().any(|word| text.contains(word))
+}
+
+impl Machine {
+    /// Learns from the labels of a new episode where things are, and finds its cluster.
+    pub(super) fn learn_place(&mut self, id: EpisodeId) {
+        let now = self.now();
+        for faded in self.memory.learned.fade(now) {
+            self.memory.read_traits(faded);
+        }
+        let Some(episode) = self.memory.episodes.get(&id) else { return };
+        let (labels, annotations) = (episode.labels.clone(), episode.annotations.clone());
+        let memory = &mut self.memory;
+        match super::traits::cluster_of(&labels) {
+            Some(cluster) => memory.learned.place(&labels, cluster, now),
+            None => {
+                let traits = memory.traits.get(&id);
+                let node = traits.and_then(|traits| traits.node.as_ref()).map(Name::as_str);
+                let found = node
+                    .and_then(|node| memory.graph.cluster_of_node(node).cloned())
+                    .or_else(|| memory.learned.cluster_by_place(&labels, now))
+                    .or_else(|| {
+                        let clusters = memory.graph.clusters();
+                        memory.learned.cluster_in_texts(&annotations, clusters, now)
+                    });
+                if let Some(cluster) = found {
+                    memory.learned.infer(id, cluster, now);
+                    memory.read_traits(id);
+                }
+            }
+        }
+    }
+
+    /// How many earlier firings of the same alert, heard within the last two hours, stayed alone.
+    pub(super) fn times_alone(&self, key: &AlertKey, newest: EpisodeId) -> u32 {
+        let now = self.now();
+        let is_alone = |other: &Episode| match other.incident() {
+            None => true,
+            Some(incident) => self.memory.crowd(incident).is_some_and(|c| c.series() < 2),
+        };
+        let count = self
+            .memory
+            .episodes_of_alert(key)
+            .into_iter()
+            .filter_map(|id| self.memory.episodes.get(&id))
+            .filter(|other| other.id < newest && now - other.received_at <= BUSY_WINDOW)
+            .filter(|other| is_alone(other))
+            .count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,79 @@
+//! What grouping needs to know of an episode, read once when it comes into memory.
+//!
+//! Derived from the episode, the service graph and the cluster that was inferred for it; never
+//! stored, so a snapshot stays small and a restart reads the same.
+
+use super::graph::Graph;
+use super::signals::Signal;
+use crate::domain::{Episode, Labels, Name, Severity};
+
+/// The parts of an episode that are weighed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Traits {
+    pub(super) service: Option<Name>,
+    /// The machine that it names.
+    pub(super) node: Option<Name>,
+    pub(super) cluster: Option<Name>,
+    pub(super) environment: Option<Name>,
+    pub(super) namespace: Option<Name>,
+    pub(super) alertname: Name,
+    pub(super) signal: Signal,
+    pub(super) is_critical: bool,
+    /// True when it names a pod, an instance or a node: one place rather than a whole service.
+    pub(super) names_a_place: bool,
+    /// True when the graph knows its service, or its node when it names no service.
+    pub(super) is_mapped: bool,
+}
+
+impl Traits {
+    /// Reads an episode. `inferred` is the cluster that was found for one that names none.
+    pub(super) fn read(episode: &Episode, graph: &Graph, inferred: Option<&Name>) -> Self {
+        let labels = &episode.labels;
+        let name = |value: Option<&str>| value.map(Name::from);
+        let summary = episode.annotations.value("summary").unwrap_or_default();
+        let service = episode.service.clone();
+        Self {
+            node: name(node_of(labels, graph)),
+            cluster: name(cluster_of(labels)).or_else(|| inferred.cloned()),
+            environment: name(environment_of(labels)),
+            namespace: name(labels.value("namespace").or_else(|| labels.value("grafana_folder"))),
+            alertname: Name::from(episode.alertname()),
+            signal: Signal::read(episode.alertname(), summary),
+            is_critical: episode.severity == Severity::Critical,
+            names_a_place: PLACES.iter().any(|label| labels.value(label).is_some()),
+            is_mapped: match &service {
+                Some(service) => graph.knows(service.as_str()),
+                None => node_of(labels, graph).is_some_and(|node| graph.knows_node(node)),
+            },
+            service,
+        }
+    }
+
+    /// True when it speaks of a machine and of no service.
+    pub(super) const fn is_about_a_node(&self) -> bool {
+        self.node.is_some() && self.service.is_none()
+    }
+}
+
+/// Labels that name one place.
+pub(super) const PLACES: [&str; 5] = ["pod", "instance", "node", "nodename", "host"];
+
+/// The cluster that an alert names.
+pub(super) fn cluster_of(labels: &Labels) -> Option<&str> {
+    labels.value("cluster").or_else(|| labels.value("k8s_cluster"))
+}
+
+/// The environment that an alert names.
+pub(super) fn environment_of(labels: &Labels) -> Option<&str> {
+    ["env", "environment", "stage"].into_iter().find_map(|name| labels.value(name))
+}
+
+/// The machine that an alert names: by a label of its own, or as the host of `instance` when the
+/// graph knows that host as a node.
+fn node_of<'a>(labels: &'a Labels, graph: &Graph) -> Option<&'a str> {
+    ["node", "nodename", "host"].into_iter().find_map(|name| labels.value(name)).or_else(|| {
+        let instance = labels.value("instance")?;
+        let host = instance.rsplit_once(':').map_or(instance, |(host, _)| host);
+        graph.knows_node(host).then_some(host)
+    })
+}

@@ -1,0 +1,310 @@
+//! What a ledger gives when it is worked in anew, beside what is stored.
+//!
+//! The engine commits into a [`Rebuilt`] as it does into the store, and recalls from it; then the
+//! two are compared row by row. Nothing of it lasts. Called by `engine` for `scribed verify`.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, Row, Rows};
+use serde_json::Value;
+
+use super::check::{Archive, Faults};
+use super::engine::{self, PreparedCommit};
+use super::error::Trying;
+use super::rows::{At, named};
+use super::types::EngineCommit;
+use super::{StoreError, changes, episodes, incidents, schema};
+use crate::domain::{
+    AlertKey, Change, Episode, EpisodeId, Facts, IncidentId, Name, Seq, Timestamp,
+};
+
+/// Longest value that is shown of a difference, in characters.
+const SHOWN_MAX: usize = 80;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Rebuilt {
+    connection: Connection,
+}
+
+impl Rebuilt {
+    /// Nothing yet.
+    ///
+    /// # Errors
+    /// When its database cannot be made.
+    pub fn new() -> Result<Self, StoreError> {
+        schema::open_scratch().map(|connection| Self { connection })
+    }
+
+    /// As [`Store::commit`](super::Store::commit).
+    ///
+    /// # Errors
+    /// When nothing of it was committed.
+    pub fn commit(&mut self, commit: EngineCommit) -> Result<(), StoreError> {
+        let commit = PreparedCommit::new(commit)?;
+        let what = "working the ledger in anew";
+        let transaction = self.connection.transaction().trying(what)?;
+        engine::store(&transaction, &commit, Seq(0), commit.cursor)?;
+        transaction.commit().trying(what)
+    }
+
+    /// As [`Store::facts`](super::Store::facts).
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn facts(&self, id: IncidentId) -> Result<Option<Facts>, StoreError> {
+        incidents::facts(&self.connection, id)
+    }
+
+    /// As [`Store::episode`](super::Store::episode).
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn episode(&self, id: EpisodeId) -> Result<Option<Episode>, StoreError> {
+        episodes::get(&self.connection, id)
+    }
+
+    /// As [`Store::episodes_of_alert`](super::Store::episodes_of_alert).
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn episodes_of_alert(
+        &self,
+        key: &AlertKey,
+        limit: usize,
+    ) -> Result<Vec<Episode>, StoreError> {
+        episodes::of_alert(&self.connection, key, limit)
+    }
+
+    /// As [`Store::change_by_key`](super::Store::change_by_key).
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn change_by_key(&self, source: &Name, key: &str) -> Result<Option<Change>, StoreError> {
+        changes::by_key(&self.connection, source, key)
+    }
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    /// True when the whole ledger was worked in, so that what is stored besides is a fault.
+    pub is_whole: bool,
+    /// What ended before this may have been dropped because of its age.
+    pub kept_since: Option<Timestamp>,
+}
+
+/// What came of a comparison.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// Where they differ.
+    pub faults: Faults,
+    /// Rows that both have.
+    pub compared: u64,
+    /// Rows that are stored no more, and are old enough for it.
+    pub dropped: u64,
+}
+
+/// How a table is read for a comparison: two numbers that are its key and its order, the JSON, the
+/// columns that are copies of it, and whether the row may have been dropped. The column `cursor` of
+/// incidents is left out: it depends on how records were batched.
+struct Table {
+    name: fn(i64, i64) -> String,
+    sql: &'static str,
+}
+
+const TABLES: [Table; 6] = [
+    Table {
+        name: |id, _| format!("incident {id}"),
+        sql: "SELECT id, 0, json, json_array(state, merged_into, severity, started_at, ended_at,
+                                             services, search),
+                     coalesce(ended_at < :before, 0)
+              FROM incidents ORDER BY id",
+    },
+    Table {
+        name: |id, _| format!("alert e{id}"),
+        sql: "SELECT id, 0, json, json_array(namespace, fingerprint, variant, starts_at, ends_at,
+                                             status, incident, active, service, search),
+                     coalesce(CASE WHEN incident IS NULL THEN ends_at
+                              ELSE (SELECT ended_at FROM incidents i WHERE i.id = e.incident)
+                              END < :before, 0)
+              FROM episodes e ORDER BY id",
+    },
+    Table {
+        name: |id, _| format!("change c{id}"),
+        sql: "SELECT id, 0, json, json_array(at, service, source, key), coalesce(at < :before, 0)
+              FROM changes ORDER BY id",
+    },
+    Table {
+        name: |incident, revision| format!("revision {revision} of incident {incident}"),
+        sql: "SELECT incident, revision, json, json_array(at),
+                     coalesce((SELECT ended_at FROM incidents i WHERE i.id = r.incident)
+                              < :before, 0)
+              FROM revisions r ORDER BY incident, revision",
+    },
+    Table {
+        name: |incident, _| format!("the reviewed facts of incident {incident}"),
+        sql: "SELECT incident, 0, facts, '',
+                     coalesce((SELECT ended_at FROM incidents i WHERE i.id = r.incident)
+                              < :before, 0)
+              FROM reviewed r ORDER BY incident",
+    },
+    Table {
+        name: |_, _| "the service graph".to_owned(),
+        sql: "SELECT only, 0, json, '', :before IS NULL AND 0 FROM topology ORDER BY only",
+    },
+];
+
+/// One row of either side.
+struct Compared {
+    key: (i64, i64),
+    json: String,
+    copies: String,
+    is_old: bool,
+}
+
+impl Compared {
+    fn next(rows: &mut Rows<'_>) -> rusqlite::Result<Option<Self>> {
+        let read = |row: &Row<'_>| {
+            Ok(Self {
+                key: (row.get(0)?, row.get(1)?),
+                json: row.get(2)?,
+                copies: row.get(3)?,
+                is_old: row.get(4)?,
+            })
+        };
+        rows.next()?.map(read).transpose()
+    }
+}
+
+/// Compares what is stored with what the ledger gives.
+///
+/// # Errors
+/// When one of the two cannot be read.
+pub fn compare(
+    archive: &Archive,
+    rebuilt: &Rebuilt,
+    scope: Scope,
+) -> Result<Comparison, StoreError> {
+    let mut comparison = Comparison::default();
+    for table in &TABLES {
+        compare_table(table, archive.connection(), &rebuilt.connection, scope, &mut comparison)
+            .trying("comparing what is stored with the ledger")?;
+    }
+    Ok(comparison)
+}
+
+/// Walks along both sides in the order of their keys.
+fn compare_table(
+    table: &Table,
+    stored: &Connection,
+    rebuilt: &Connection,
+    scope: Scope,
+    comparison: &mut Comparison,
+) -> rusqlite::Result<()> {
+    let before = scope.kept_since.map(At);
+    let (mut stored, mut rebuilt) = (stored.prepare(table.sql)?, rebuilt.prepare(table.sql)?);
+    let mut stored = stored.query(named! { before: before })?;
+    let mut rebuilt = rebuilt.query(named! { before: before })?;
+    let (mut ours, mut theirs) = (Compared::next(&mut stored)?, Compared::next(&mut rebuilt)?);
+    loop {
+        let key = match (&ours, &theirs) {
+            (None, None) => return Ok(()),
+            (Some(row), None) | (None, Some(row)) => row.key,
+            (Some(ours), Some(theirs)) => ours.key.min(theirs.key),
+        };
+        let here = ours.take_if(|row| row.key == key);
+        let there = theirs.take_if(|row| row.key == key);
+        let name = || (table.name)(key.0, key.1);
+        match (&here, &there) {
+            (Some(here), Some(there)) => {
+                comparison.compared += 1;
+                if let Some(difference) = difference(here, there) {
+                    comparison.faults.add(format!("{}: {difference}", name()));
+                }
+            }
+            (Some(_), None) if scope.is_whole => comparison
+                .faults
+                .add(format!("{} is stored, and the ledger does not tell of it", name())),
+            (None, Some(row)) if row.is_old => comparison.dropped += 1,
+            (None, Some(_)) => comparison
+                .faults
+                .add(format!("{} is not stored, and the ledger tells of it", name())),
+            (Some(_) | None, None) => {}
+        }
+        if here.is_some() {
+            ours = Compared::next(&mut stored)?;
+        }
+        if there.is_some() {
+            theirs = Compared::next(&mut rebuilt)?;
+        }
+    }
+}
+
+/// How a stored row differs from the one that the ledger gives.
+fn difference(stored: &Compared, rebuilt: &Compared) -> Option<String> {
+    if stored.json != rebuilt.json {
+        let (Ok(left), Ok(right)) = (
+            serde_json::from_str::<Value>(&stored.json),
+            serde_json::from_str::<Value>(&rebuilt.json),
+        ) else {
+            return Some("what is stored is not JSON".to_owned());
+        };
+        return Some(
+            first_difference("", &left, &right)
+                .unwrap_or_else(|| "it is written otherwise than we write it".to_owned()),
+        );
+    }
+    (stored.copies != rebuilt.copies).then(|| {
+        format!(
+            "its columns for lists are {} in the store, and {} by the ledger",
+            shown(&stored.copies),
+            shown(&rebuilt.copies)
+        )
+    })
+}
+
+/// The first place at which two values differ, with both, in words.
+fn first_difference(path: &str, stored: &Value, rebuilt: &Value) -> Option<String> {
+    match (stored, rebuilt) {
+        _ if stored == rebuilt => None,
+        (Value::Object(left), Value::Object(right)) => {
+            let keys: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+            keys.into_iter().find_map(|key| {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                one_of_two(&path, left.get(key), right.get(key))
+            })
+        }
+        (Value::Array(left), Value::Array(right)) => (0..left.len().max(right.len()))
+            .find_map(|at| one_of_two(&format!("{path}[{at}]"), left.get(at), right.get(at))),
+        _ => Some(format!(
+            "{path} is {} in the store, and {} by the ledger",
+            shown(&stored.to_string()),
+            shown(&rebuilt.to_string())
+        )),
+    }
+}
+
+/// As [`first_difference`], where one of the two may be missing.
+fn one_of_two(path: &str, stored: Option<&Value>, rebuilt: Option<&Value>) -> Option<String> {
+    match (stored, rebuilt) {
+        (Some(stored), Some(rebuilt)) => first_difference(path, stored, rebuilt),
+        (Some(stored), None) => Some(format!(
+            "{path} is {} in the store, and is not there by the ledger",
+            shown(&stored.to_string())
+        )),
+        (None, Some(rebuilt)) => Some(format!(
+            "{path} is not there in the store, and {} by the ledger",
+            shown(&rebuilt.to_string())
+        )),
+        (None, None) => None,
+    }
+}
+
+/// A value cut to what a person can take in.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_MAX) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
