@@ -233,14 +233,9 @@ impl Machine {
             add(-1.5, "planned work".to_owned());
         }
         let shared = words_in(&report.summary).intersection(words).count().min(2);
+        let words = if shared == 1 { "word" } else { "words" };
         #[expect(clippy::cast_precision_loss, reason = "at most 2")]
-        add(
-            0.75 * shared as f64,
-            match shared {
-                1 => "a word in common with the alerts".to_owned(),
-                more => format!("{more} words in common with the alerts"),
-            },
-        );
+        add(0.75 * shared as f64, format!("{shared} {words} in common with the alerts"));
         if let Some((rollback, followed)) = self.rolled_back(incident, change, changes) {
             let after = in_words(rollback - report.at);
             if followed {

@@ -59,6 +59,7 @@ impl Machine {
             Match::New { ends_by } => self.begin(key, heard, ends_by)?,
         };
         self.note_liveness(word, heard.source, received_at);
+        self.note_long_firing(id);
         self.after_word(id, heard)
     }
 

@@ -64,6 +64,9 @@ pub(super) struct History {
     pub(super) starts: VecDeque<Timestamp>,
     /// Record time of its newest word.
     pub(super) touched_at: Option<Timestamp>,
+    /// Record time at which it was last heard firing, or ending, after days in no incident.
+    #[serde(default)]
+    pub(super) long_firing_at: Option<Timestamp>,
 }
 
 /// The serialised form. A list beside each map: JSON has only text as keys.

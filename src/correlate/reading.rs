@@ -4,7 +4,7 @@ use super::kinds::kind_of;
 use super::machine::Machine;
 use super::recall::HISTORY_MEMORY;
 use crate::domain::{
-    AlertKey, Kind, Labels, Name, Severity, Span, Standing, Timestamp, Word, WordState,
+    AlertKey, EpisodeId, Kind, Labels, Name, Severity, Span, Standing, Timestamp, Word, WordState,
 };
 
 /// What one word's labels tell.
@@ -86,6 +86,7 @@ impl Machine {
         history.touched_at = Some(now);
         history.starts.retain(|at| start - *at <= rules.flapping_window);
         let before = history.starts.len();
+        let long_firing_at = history.long_firing_at;
         history.starts.push_back(start);
         if is_new {
             let service = self.service_of(&word.labels);
@@ -96,9 +97,10 @@ impl Machine {
         if self.has_running_incident(key) {
             return Standing::Ordinary;
         }
+        let fired_for_long = long_firing_at.is_some_and(|at| now - at <= HISTORY_MEMORY);
         if before >= rules.flapping_episodes as usize || alone >= ALONE_MAX {
             Standing::Flapping
-        } else if self.fired_for_long(key, rules.chronic_after)
+        } else if fired_for_long
             || (received_at - start >= rules.chronic_after && self.is_live(source))
         {
             Standing::Chronic
@@ -126,16 +128,22 @@ impl Machine {
         }
     }
 
-    /// True when an earlier firing of the alert lasted for so long that nobody acts on it.
-    fn fired_for_long(&self, key: &AlertKey, chronic_after: Span) -> bool {
-        self.memory
-            .episodes_of_alert(key)
-            .into_iter()
-            .filter_map(|id| self.memory.episodes.get(&id))
-            .filter(|episode| episode.incident().is_none())
-            .any(|episode| {
-                episode.ends_at().is_some_and(|end| end - episode.starts_at() >= chronic_after)
-            })
+    /// Remembers that an alert in no incident has been firing for so long that nobody acts on it.
+    pub(super) fn note_long_firing(&mut self, id: EpisodeId) {
+        let now = self.now();
+        let Some(episode) = self.memory.episodes.get(&id) else { return };
+        let length = episode.ends_at().unwrap_or(now) - episode.starts_at();
+        let is_long = length >= self.memory.rules.alerts.chronic_after;
+        if is_long && episode.incident().is_none() && self.is_live_somewhere(id) {
+            let history = self.memory.histories.entry(episode.key.clone()).or_default();
+            history.long_firing_at = Some(now);
+            history.touched_at = Some(now);
+        }
+    }
+
+    fn is_live_somewhere(&self, id: EpisodeId) -> bool {
+        let Some(episode) = self.memory.episodes.get(&id) else { return false };
+        episode.sources.iter().any(|source| self.is_live(source))
     }
 
     fn has_running_incident(&self, key: &AlertKey) -> bool {

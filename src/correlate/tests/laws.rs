@@ -173,7 +173,7 @@ fn story(committed: Committed) -> Committed {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn snapshots_and_forgetting_at_every_record_change_nothing(steps in steps()) {
