@@ -218,7 +218,10 @@ impl Machine {
         // What fills up slowly may have been changed long before.
         let pace = if origins.first().is_some_and(|top| top.builds_up) { 0.5 } else { 0.75 };
         let nearness = late - pace * (1.0 + lag / 5.0).log2();
-        add(nearness, format!("{} before the symptoms", in_words(symptom - report.at)));
+        let is_onset = value_of(incident, Milestone::Onset).at == Some(symptom);
+        let moment = if is_onset { "the onset" } else { "the alert that opened it" };
+        let side = if report.at <= symptom { "before" } else { "after" };
+        add(nearness, format!("{} {side} {moment}", in_words(symptom - report.at)));
         let sort = match report.kind {
             ChangeKind::Deploy => 1.0,
             ChangeKind::Config => 0.5,

@@ -209,12 +209,19 @@ impl Machine {
         if !others.is_empty() {
             let share = count(reaching) / count(others.len());
             let verb = if place.is_node { "run on it" } else { "reach it by their calls" };
-            add(
-                1.5 * share,
-                format!("{reaching} of {} other services with alerts {verb}", others.len()),
-            );
+            let text = match (reaching, others.len(), place.is_node) {
+                (1, 1, false) => "the other service with alerts reaches it by its calls".to_owned(),
+                (_, all, _) => format!("{reaching} of {all} other services with alerts {verb}"),
+            };
+            add(1.5 * share, text);
         }
-        add(-0.5 * near.min(2.0), format!("it calls {near:.1} services with alerts"));
+        // Whole numbers are services that it calls; a half is one at two calls.
+        let calls = match near {
+            1.0 => "it calls a service with alerts".to_owned(),
+            near if near.fract() == 0.0 => format!("it calls {near} services with alerts"),
+            near => format!("it calls services with alerts ({near:.1}, those at two calls half)"),
+        };
+        add(-0.5 * near.min(2.0), calls);
         match place.began {
             None => add(-1.0, "it has no alert of its own".to_owned()),
             Some(began) => {
@@ -237,7 +244,7 @@ impl Machine {
         if let Some(change) = own_change(place, changes, first) {
             let lag = first - change.report.at;
             let value = if lag <= CHANGE_SHORTLY { 1.5 } else { 0.5 };
-            add(value, format!("changed {} before the onset", in_words(lag)));
+            add(value, format!("changed {} before the first alert", in_words(lag)));
         }
         let kinds = kinds_in_words(&place.kinds);
         let reference = place.reference();
