@@ -1,16 +1,19 @@
-//! What has to be done now and then: retention.
+//! What has to be done now and then: retention by age and by size.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::warn;
 
-use crate::domain::Timestamp;
+use crate::domain::{Span, Timestamp};
 use crate::http::Shared;
 use crate::shutdown::StopSignal;
+use crate::store::{Store, StoreError};
 
 /// How often old things are looked for.
 const EVERY: Duration = Duration::from_secs(60);
+/// How much of the oldest time goes at once while the store is over its size.
+const SIZE_STEP: Span = Span::from_hours(24);
 
 /// Drops what is older than the configuration keeps, a bounded piece at a time, until told to
 /// stop. Ingest goes on in between.
@@ -30,9 +33,87 @@ async fn retain(shared: &Shared) -> bool {
     let now = shared.clock.now();
     let raw_before: Timestamp = now - config.storage.raw_retention;
     let before = config.storage.retention.map(|retention| now - retention);
-    let retained = shared.read(move |store| store.retain(Some(raw_before), before)).await;
+    let size_limit = config.storage.size_limit;
+    let retained = shared
+        .read(move |store| {
+            Ok::<_, StoreError>(
+                store.retain(Some(raw_before), before)? || shrink(store, size_limit)?,
+            )
+        })
+        .await;
     retained.unwrap_or_else(|_| {
         warn!("Old data could not be dropped; it is tried again in a minute");
         false
     })
+}
+
+/// Drops the oldest day while the store is over its size; true when that helped and it still is.
+fn shrink(store: &Store, size_limit: Option<u64>) -> Result<bool, StoreError> {
+    let Some(limit) = size_limit else { return Ok(false) };
+    let size = store.size_bytes();
+    let Some(oldest) = store.oldest_record_time()?.filter(|_| size > limit) else {
+        return Ok(false);
+    };
+    let before = oldest + SIZE_STEP;
+    while store.retain(Some(before), Some(before))? {}
+    // What runs and what the last snapshot needs stays: then nothing moved, and a minute later
+    // it is tried again.
+    let has_moved = store.oldest_record_time()? != Some(oldest) || store.size_bytes() < size;
+    Ok(has_moved && store.size_bytes() > limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::domain::record::{Delivery, Path};
+    use crate::domain::{Name, RecordBody};
+    use crate::metrics::Metrics;
+    use crate::store::{Append, RawDelivery, StoreOptions};
+
+    #[test]
+    fn a_store_over_its_size_drops_its_oldest_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Timestamp::parse("2026-03-10T00:00:00Z").unwrap();
+        let options = StoreOptions {
+            path: folder.path().to_owned(),
+            queue_capacity: 16,
+            queue_bytes: 1 << 24,
+        };
+        let store = Store::open(options, Clock::manual(now), Metrics::new()).unwrap();
+        // Bodies of four days, half a mebibyte each.
+        for day in 0..4 {
+            let at = now - Span::from_hours(24 * (5 - day));
+            let delivery = Delivery {
+                source: Name::from("alertmanager"),
+                path: Path::Webhook,
+                sender: None,
+                group: None,
+                truncated: 0,
+                rejected: 0,
+                words: vec![],
+                changes: vec![],
+            };
+            let raw = RawDelivery {
+                bytes: vec![b'x'; 1 << 19].into(),
+                content_type: "application/json".to_owned(),
+                remote: "127.0.0.1:1".to_owned(),
+                refused: vec![],
+            };
+            let append = Append {
+                body: RecordBody::Delivery(delivery),
+                received_at: Some(at),
+                true_received_at: at,
+                raw: Some(raw),
+            };
+            store.append_blocking(append).unwrap();
+        }
+        let has_raw = |store: &Store, seq| store.raw(crate::domain::Seq(seq)).unwrap().is_some();
+        assert!(!shrink(&store, None).unwrap());
+        assert!(!shrink(&store, Some(1 << 30)).unwrap());
+        assert!(has_raw(&store, 1));
+        shrink(&store, Some(1 << 20)).unwrap();
+        assert!(!has_raw(&store, 1), "the oldest day is gone");
+        assert!(has_raw(&store, 4), "the newest stays");
+    }
 }
