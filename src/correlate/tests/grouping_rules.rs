@@ -143,3 +143,18 @@ fn every_alert_has_a_reason_with_a_number() {
         assert!(episode.reason.contains(|c: char| c.is_ascii_digit()), "{:?}", episode.reason);
     }
 }
+
+#[test]
+fn what_lies_outside_every_window_is_forgotten() {
+    let mut world = World::new();
+    world.say(0.5, &web("HighErrorRate", 0.0));
+    world.say(20.5, &web("HighErrorRate", 0.0).over(20.0));
+    world.say(30.0, &Alert::new("QueueFull", "billing", "warning", 29.0).over(29.5));
+    world.tick(31.0 + 24.0 * 60.0 - 5.0);
+    world.machine.forget();
+    assert_eq!(world.machine.memory.incidents.len(), 1, "it may still be reopened by late truth");
+    world.tick(31.0 + 24.0 * 60.0 + 5.0);
+    world.machine.forget();
+    assert_eq!(world.machine.memory.incidents.len(), 0);
+    assert_eq!(world.machine.memory.episodes.len(), 0);
+}
