@@ -499,3 +499,14 @@ proptest! {
         prop_assert!(!crate::timeline::words::number(value).is_empty());
     }
 }
+
+#[test]
+fn a_draft_that_still_runs_on_another_day_shows_dates() {
+    let mut facts = examples::unresolved();
+    let began = facts.members[0].starts_at();
+    facts.incident.as_of = began + crate::domain::Span::from_hours(24 * 30);
+    let draft = crate::timeline::compose(&facts, &DraftOptions::default());
+    let row = super::draft(&draft, Format::Markdown);
+    let date = began.to_string()[..10].to_owned();
+    assert!(row.contains(&format!("| 1 | {date} ")), "{row}");
+}

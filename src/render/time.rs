@@ -26,7 +26,13 @@ impl Clocks {
     #[must_use]
     pub fn for_draft(draft: &Draft) -> Self {
         let milestones = draft.milestones.iter().filter_map(|milestone| milestone.at);
-        Self::new(draft.zone.clone(), moments(&draft.timeline).chain(milestones))
+        let mut clocks = Self::new(draft.zone.clone(), moments(&draft.timeline).chain(milestones));
+        // One that still runs reaches to the moment of its revision, where nothing else may stand.
+        if draft.summary.ended_at.is_none() {
+            let today = draft.zone.wall_clock(draft.as_of).date();
+            clocks.only_day = clocks.only_day.filter(|day| *day == today);
+        }
+        clocks
     }
 
     /// For a list of entries.
