@@ -2,7 +2,7 @@
 //!
 //! Bounded by what is open or recent: the rest is in the store and comes back by `recall`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,8 @@ pub(super) struct Memory {
     crowds: BTreeMap<IncidentId, Crowd>,
     planned: BTreeSet<ChangeId>,
     by_alert: HashMap<AlertKey, Vec<EpisodeId>>,
+    /// Alerts of which some episodes are in memory and others may be forgotten.
+    half_known: HashSet<AlertKey>,
     by_incident: BTreeMap<IncidentId, BTreeSet<EpisodeId>>,
     floating: BTreeSet<EpisodeId>,
     by_change_key: HashMap<(Name, String), ChangeId>,
@@ -109,6 +111,7 @@ impl Memory {
             crowds: BTreeMap::new(),
             planned: BTreeSet::new(),
             by_alert: HashMap::new(),
+            half_known: HashSet::new(),
             by_incident: BTreeMap::new(),
             floating: BTreeSet::new(),
             by_change_key: HashMap::new(),
@@ -153,6 +156,8 @@ impl Memory {
             memory.incidents.insert(incident.id, incident);
         });
         stored.changes.into_iter().for_each(|change| memory.put_change(change));
+        // Nobody wrote down what had been forgotten of them.
+        memory.half_known = memory.by_alert.keys().cloned().collect();
         Ok(memory)
     }
 
@@ -268,9 +273,14 @@ impl Memory {
         ids
     }
 
-    /// True when some episode of the alert is in memory.
+    /// True when the alert is in memory, with every episode of it that is ever looked at.
     pub(super) fn knows_alert(&self, key: &AlertKey) -> bool {
-        self.by_alert.contains_key(key)
+        self.by_alert.contains_key(key) && !self.half_known.contains(key)
+    }
+
+    /// The alert's episodes were recalled.
+    pub(super) fn knows_again(&mut self, key: &AlertKey) {
+        self.half_known.remove(key);
     }
 
     /// The members of an incident, in order of id.
@@ -308,6 +318,9 @@ impl Memory {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
                 self.by_alert.remove(&episode.key);
+                self.half_known.remove(&episode.key);
+            } else {
+                self.half_known.insert(episode.key.clone());
             }
         }
         if let Some(incident) = episode.incident()
