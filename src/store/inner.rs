@@ -60,6 +60,7 @@ impl Inner {
             head_seq: watch::Sender::new(Seq::default()),
             cursor: watch::Sender::new(Seq::default()),
             is_writable: AtomicBool::new(true),
+            refusal: Mutex::new(None),
             clock,
             metrics,
             path: path.clone(),

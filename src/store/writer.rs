@@ -6,8 +6,8 @@
 //! is told yes, and the writer's own memory goes back with the database.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 use tokio::sync::watch;
@@ -19,7 +19,7 @@ use super::job::{Answer, Job};
 use super::ledger::{self, Head};
 use super::queue::Queue;
 use super::schema::FolderLock;
-use super::{StoreError, deliveries, engine, files, retention};
+use super::{StoreError, deliveries, engine, files, lock, retention};
 use crate::clock::Clock;
 use crate::domain::{Seq, Span};
 use crate::metrics::Metrics;
@@ -45,6 +45,8 @@ pub(super) struct Shared {
     pub(super) cursor: watch::Sender<Seq>,
     /// True when the last write succeeded and the writer lives.
     pub(super) is_writable: AtomicBool,
+    /// Why the last write failed, if it did.
+    pub(super) refusal: Mutex<Option<String>>,
     /// See [`Clock`].
     pub(super) clock: Clock,
     /// See [`Metrics`].
@@ -148,17 +150,23 @@ impl Writer {
                 let took = Span::from_nanos(now.nanos() - started.nanos());
                 shared.metrics.store_commit.observe(took.seconds_f64());
                 self.publish();
-                shared.is_writable.store(true, Ordering::Release);
+                if !shared.is_writable.swap(true, Ordering::AcqRel) {
+                    *lock(&shared.refusal) = None;
+                    tracing::info!("The store can be written again");
+                }
                 answers.into_iter().for_each(Answer::send);
             }
             Err(error) => {
                 self.memory.roll_back(&before);
-                shared.is_writable.store(false, Ordering::Release);
                 shared.metrics.store_errors.with_label_values(&["commit"]).inc();
-                tracing::error!(
-                    error = %error, jobs = answers.len(),
-                    "The store could not commit; its senders were told to try again"
-                );
+                *lock(&shared.refusal) = Some(error.reason().to_owned());
+                // Told once: on a full disk every delivery fails, and the log may be on it too.
+                if shared.is_writable.swap(false, Ordering::AcqRel) {
+                    tracing::error!(
+                        error = %error, jobs = answers.len(),
+                        "The store cannot be written; senders are told to try again until it can"
+                    );
+                }
                 answers.into_iter().for_each(|answer| answer.withdraw(error.reason()));
             }
         }
