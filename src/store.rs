@@ -122,7 +122,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the queue is full, the disk refuses, or the store is closing.
     pub async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
         let (reply, answer) = oneshot::channel();
         self.inner.push(Job::Append(append, Reply::Task(reply)), bytes, Bounds::Hold)?;
@@ -135,7 +135,7 @@ impl Store {
     /// # Errors
     /// As [`Store::append`].
     pub fn append_blocking(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
         self.inner.ask(bytes, Bounds::Hold, |reply| Job::Append(append, reply))
     }
@@ -172,6 +172,14 @@ impl Store {
     #[must_use]
     pub fn cursor(&self) -> watch::Receiver<Seq> {
         self.inner.shared.cursor.subscribe()
+    }
+
+    /// How many records the engine has not worked in.
+    #[must_use]
+    pub fn backlog(&self) -> u64 {
+        let (head, cursor) =
+            (self.inner.shared.head_seq.borrow().0, self.inner.shared.cursor.borrow().0);
+        head.saturating_sub(cursor)
     }
 
     /// Records after a place, oldest first.
