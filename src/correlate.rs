@@ -27,9 +27,11 @@ mod deadlines;
 mod effects;
 mod episodes;
 mod evidence;
+mod fading;
 mod graph;
 mod grouping;
 mod heartbeats;
+mod histories;
 mod kinds;
 mod learned;
 mod lifecycle;
@@ -42,11 +44,12 @@ mod reading;
 mod recall;
 mod signals;
 mod stage;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod traits;
 mod weights;
 
 pub use effects::{Beat, Effects};
-pub use machine::{Machine, RULES_VERSION, UnreadableSnapshot};
+pub use machine::{Holdings, Machine, RULES_VERSION, UnreadableSnapshot};
 pub use recall::{Recalled, Wants};

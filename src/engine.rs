@@ -310,7 +310,8 @@ impl Engine {
         }
     }
 
-    fn stop(mut self) {
+    /// Says that we stop in good order and takes a snapshot, so that the next start is quick.
+    pub fn stop(mut self) {
         if let Err(error) = self.append_own(RecordBody::Stop).and_then(|()| self.catch_up()) {
             warn!(error = %error, "The engine could not finish the ledger; the next start will");
             return;

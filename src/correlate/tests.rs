@@ -5,4 +5,5 @@ mod grouping_rules;
 mod laws;
 mod operation_rules;
 mod outage_rules;
+pub(super) mod sums;
 mod world;
