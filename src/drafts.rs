@@ -172,6 +172,8 @@ mod tests {
             related: Vec::new(),
             changes: Vec::new(),
             candidates: Vec::new(),
+            traces: Vec::new(),
+            similar: Vec::new(),
             finalised: None,
         };
         Facts {

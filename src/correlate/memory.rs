@@ -11,6 +11,7 @@ use super::deadlines::{Deadline, Deadlines};
 use super::graph::Graph;
 use super::heartbeats::Heartbeat;
 use super::learned::Learned;
+use super::similar::{Past, PastIncident};
 use super::stage::is_planned;
 use super::traits::Traits;
 use crate::domain::{
@@ -36,6 +37,8 @@ pub(super) struct Memory {
     pub(super) learned: Learned,
     /// Record time at which each source last told of something that had just happened.
     pub(super) live_at: BTreeMap<Name, Timestamp>,
+    /// Incidents that are over, for comparison.
+    pub(super) past: Past,
     // What follows is derived from the above.
     pub(super) graph: Graph,
     pub(super) traits: BTreeMap<EpisodeId, Traits>,
@@ -86,6 +89,8 @@ struct Stored {
     learned: Learned,
     #[serde(default)]
     live_at: BTreeMap<Name, Timestamp>,
+    #[serde(default)]
+    past: Vec<PastIncident>,
 }
 
 impl Memory {
@@ -104,6 +109,7 @@ impl Memory {
             histories: BTreeMap::new(),
             learned: Learned::default(),
             live_at: BTreeMap::new(),
+            past: Past::default(),
             graph: Graph::default(),
             traits: BTreeMap::new(),
             crowds: BTreeMap::new(),
@@ -130,6 +136,7 @@ impl Memory {
             histories: self.histories.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
             learned: self.learned.clone(),
             live_at: self.live_at.clone(),
+            past: self.past.to_list(),
         })
     }
 
@@ -145,6 +152,7 @@ impl Memory {
             histories: stored.histories.into_iter().collect(),
             learned: stored.learned,
             live_at: stored.live_at,
+            past: Past::from_list(stored.past),
             ..Self::new()
         };
         memory.set_topology(stored.topology);

@@ -5,4 +5,5 @@ mod grouping_rules;
 mod laws;
 mod operation_rules;
 mod outage_rules;
+mod similar_rules;
 mod world;
