@@ -18,7 +18,7 @@
 //! stream teaches), `crowd` and `stage` (what a placement looks at), `evidence` with `weights`,
 //! `grouping` and `membership` (which incident it belongs to), `lifecycle` (how incidents end and
 //! return), `heartbeats`, `operations` (what people do), `causes` and `origins` (what may have
-//! caused it).
+//! caused it), `similar` (past incidents that look alike).
 
 mod causes;
 mod completion;
@@ -43,6 +43,7 @@ mod origins;
 mod reading;
 mod recall;
 mod signals;
+mod similar;
 mod stage;
 mod sums;
 #[cfg(test)]

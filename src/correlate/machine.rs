@@ -228,6 +228,7 @@ impl Machine {
         let touched: Vec<IncidentId> = self.dirt.step.keys().copied().collect();
         for id in touched {
             self.refresh(id);
+            self.refresh_similar(id);
         }
         let now = self.now();
         for (id, changes) in std::mem::take(&mut self.dirt.step) {

@@ -13,6 +13,7 @@ use super::graph::Graph;
 use super::heartbeats::Heartbeat;
 use super::histories::{Histories, History};
 use super::learned::Learned;
+use super::similar::{Past, PastIncident};
 use super::stage::is_planned;
 use super::sums::{Counted, Sums};
 use super::traits::Traits;
@@ -40,6 +41,8 @@ pub(super) struct Memory {
     pub(super) learned: Learned,
     /// Record time at which each source last told of something that had just happened.
     pub(super) live_at: BTreeMap<Name, Timestamp>,
+    /// Incidents that are over, for comparison.
+    pub(super) past: Past,
     // What follows is derived from the above.
     pub(super) graph: Graph,
     pub(super) traits: BTreeMap<EpisodeId, Traits>,
@@ -83,6 +86,8 @@ struct Stored {
     learned: Learned,
     #[serde(default)]
     live_at: BTreeMap<Name, Timestamp>,
+    #[serde(default)]
+    past: Vec<PastIncident>,
 }
 
 impl Memory {
@@ -101,6 +106,7 @@ impl Memory {
             histories: Histories::default(),
             learned: Learned::default(),
             live_at: BTreeMap::new(),
+            past: Past::default(),
             graph: Graph::default(),
             traits: BTreeMap::new(),
             fading: Fading::default(),
@@ -130,6 +136,7 @@ impl Memory {
             histories: self.histories.to_lists(),
             learned: self.learned.clone(),
             live_at: self.live_at.clone(),
+            past: self.past.to_list(),
         })
     }
 
@@ -145,6 +152,7 @@ impl Memory {
             histories: Histories::from_lists(stored.histories),
             learned: stored.learned,
             live_at: stored.live_at,
+            past: Past::from_list(stored.past),
             ..Self::new()
         };
         memory.set_topology(stored.topology);

@@ -6,4 +6,5 @@ mod laws;
 mod operation_rules;
 mod outage_rules;
 pub(super) mod sums;
+mod similar_rules;
 mod world;
