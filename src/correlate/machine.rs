@@ -109,7 +109,7 @@ impl Machine {
                 self.memory.set_topology(topology.clone());
                 self.dirt.topology = true;
             }
-            RecordBody::Rules(rules) => self.memory.rules = (**rules).clone(),
+            RecordBody::Rules(rules) => self.memory.set_rules((**rules).clone()),
             RecordBody::Start(start) => {
                 if let Some(deaf) = start.deaf {
                     self.wake(deaf);
@@ -193,7 +193,7 @@ impl Machine {
 
     /// Closes a step: derived facts are brought up to date, and every incident that it touched
     /// gets one revision.
-    fn end_step(&mut self) {
+    pub(super) fn end_step(&mut self) {
         let touched: Vec<IncidentId> = self.dirt.step.keys().copied().collect();
         for id in touched {
             self.refresh(id);

@@ -13,6 +13,7 @@ use super::heartbeats::Heartbeat;
 use super::learned::Learned;
 use super::stage::is_planned;
 use super::traits::Traits;
+use super::weights::Tables;
 use crate::domain::{
     AlertKey, Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Rules, Span,
     Timestamp, Topology,
@@ -37,6 +38,7 @@ pub(super) struct Memory {
     /// Record time at which each source last told of something that had just happened.
     pub(super) live_at: BTreeMap<Name, Timestamp>,
     // What follows is derived from the above.
+    pub(super) weights: Tables,
     pub(super) graph: Graph,
     pub(super) traits: BTreeMap<EpisodeId, Traits>,
     crowds: BTreeMap<IncidentId, Crowd>,
@@ -91,8 +93,12 @@ struct Stored {
 impl Memory {
     /// Nothing yet.
     pub(super) fn new() -> Self {
+        let rules = Rules::default();
+        let mut learned = Learned::default();
+        learned.limit(rules.incidents.learnt_entries, rules.incidents.lead_up_candidates);
         Self {
-            rules: Rules::default(),
+            weights: Tables::with(&rules.incidents.weights),
+            rules,
             time: None,
             counters: Counters::default(),
             episodes: BTreeMap::new(),
@@ -102,7 +108,7 @@ impl Memory {
             deadlines: Deadlines::default(),
             heartbeats: BTreeMap::new(),
             histories: BTreeMap::new(),
-            learned: Learned::default(),
+            learned,
             live_at: BTreeMap::new(),
             graph: Graph::default(),
             traits: BTreeMap::new(),
@@ -137,7 +143,6 @@ impl Memory {
     pub(super) fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         let stored: Stored = serde_json::from_slice(bytes)?;
         let mut memory = Self {
-            rules: stored.rules,
             time: stored.time,
             counters: stored.counters,
             deadlines: Deadlines::from_list(stored.deadlines),
@@ -147,6 +152,7 @@ impl Memory {
             live_at: stored.live_at,
             ..Self::new()
         };
+        memory.set_rules(stored.rules);
         memory.set_topology(stored.topology);
         stored.episodes.into_iter().for_each(|episode| memory.put_episode(episode));
         stored.incidents.into_iter().for_each(|incident| {
@@ -154,6 +160,12 @@ impl Memory {
         });
         stored.changes.into_iter().for_each(|change| memory.put_change(change));
         Ok(memory)
+    }
+
+    pub(super) fn set_rules(&mut self, rules: Rules) {
+        self.weights = Tables::with(&rules.incidents.weights);
+        self.learned.limit(rules.incidents.learnt_entries, rules.incidents.lead_up_candidates);
+        self.rules = rules;
     }
 
     pub(super) fn set_topology(&mut self, topology: Topology) {
