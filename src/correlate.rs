@@ -30,6 +30,7 @@ mod evidence;
 mod graph;
 mod grouping;
 mod heartbeats;
+mod held;
 mod kinds;
 mod learned;
 mod lifecycle;
