@@ -36,7 +36,8 @@ const ALERTS_A_RECORD: usize = 10;
 const BATCH_RECORDS: usize = 256;
 
 fn main() {
-    let parts: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let parts: Vec<String> =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let is_wanted = |name: &str| parts.is_empty() || parts.iter().any(|part| name.contains(part));
     if is_wanted("machine") {
         machine_alone();
@@ -98,7 +99,8 @@ struct Dice(u64);
 
 impl Dice {
     fn throw(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from((self.0 >> 33) % sides.max(1) as u64).unwrap()
     }
 }
@@ -154,7 +156,9 @@ fn word(alertname: &str, service: &str, number: usize, severity: &str, start: Ti
         ("summary", format!("{alertname} in {service}: 5xx ratio above 5% for 10 minutes")),
         (
             "description",
-            format!("The ratio of 5xx responses of {service} is 17.3% (threshold 5%).\n  Current value: 0.173402\n  \"job\" = kubernetes-pods"),
+            format!(
+                "The ratio of 5xx responses of {service} is 17.3% (threshold 5%).\n  Current value: 0.173402\n  \"job\" = kubernetes-pods"
+            ),
         ),
         ("runbook_url", format!("https://runbooks.example.com/{service}/{alertname}")),
     ]);
@@ -355,11 +359,8 @@ fn machine_alone() {
 }
 
 fn open(folder: &Path) -> (Store, Clock) {
-    let options = StoreOptions {
-        path: folder.to_owned(),
-        queue_capacity: 4096,
-        queue_bytes: 64 << 20,
-    };
+    let options =
+        StoreOptions { path: folder.to_owned(), queue_capacity: 4096, queue_bytes: 64 << 20 };
     let clock = Clock::system();
     (Store::open(options, clock.clone(), Metrics::new()).unwrap(), clock)
 }

@@ -10,6 +10,7 @@ mod restore;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod whatif;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +27,7 @@ use crate::shutdown::StopSignal;
 use crate::store::{Append, EngineCommit, HeartbeatRow, Store, StoreError};
 use pulse::Pulse;
 pub use verify::{Check, Verdict, verify};
+pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, Since, what_if};
 
 /// Records handled before a commit: enough to share its cost, few enough that nobody waits long.
 const BATCH_RECORDS: usize = 256;

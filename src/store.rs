@@ -16,7 +16,7 @@
 //! | `deliveries`, `incidents`, `episodes`, `changes`, `engine` | one file for each group of tables |
 //! | `readers`, `paging` | the way of a read |
 //! | `retention` | dropping what is too old |
-//! | `backup`, `check`, `rebuilt` | copies, and whether the laws hold; without a writer |
+//! | `backup`, `check`, `rebuilt`, `grouping` | copies, whether the laws hold, and what another configuration gives; without a writer |
 //!
 //! Reads block, so call them from a thread that may block (`spawn_blocking`).
 
@@ -30,6 +30,7 @@ mod episodes;
 mod error;
 mod files;
 mod generations;
+mod grouping;
 mod incidents;
 mod inflight;
 mod inner;
@@ -59,6 +60,7 @@ use tokio::sync::{oneshot, watch};
 pub use backup::{Restored, back_up, restore};
 pub use check::{Archive, Depth, Faults, Holdings};
 pub use error::StoreError;
+pub use grouping::Grouping;
 pub use inflight::InFlight;
 pub use printed::{Printed, Printer};
 pub use rebuilt::{Comparison, Rebuilt, Scope, compare};

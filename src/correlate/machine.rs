@@ -138,7 +138,7 @@ impl Machine {
                 self.dirt.topology = true;
             }
             RecordBody::Rules(rules) => {
-                self.memory.rules = (**rules).clone();
+                self.memory.set_rules((**rules).clone());
                 self.memory.recount_all();
             }
             RecordBody::Start(start) => {
@@ -224,7 +224,7 @@ impl Machine {
 
     /// Closes a step: derived facts are brought up to date, and every incident that it touched
     /// gets one revision.
-    fn end_step(&mut self) {
+    pub(super) fn end_step(&mut self) {
         let touched: Vec<IncidentId> = self.dirt.step.keys().copied().collect();
         for id in touched {
             self.refresh(id);

@@ -17,6 +17,7 @@ use super::similar::{Past, PastIncident};
 use super::stage::is_planned;
 use super::sums::{Counted, Sums};
 use super::traits::Traits;
+use super::weights::Tables;
 use crate::domain::incident::Tally;
 use crate::domain::{
     AlertKey, Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Rules, Span,
@@ -44,6 +45,7 @@ pub(super) struct Memory {
     /// Incidents that are over, for comparison.
     pub(super) past: Past,
     // What follows is derived from the above.
+    pub(super) weights: Tables,
     pub(super) graph: Graph,
     pub(super) traits: BTreeMap<EpisodeId, Traits>,
     /// What may be forgotten, and when.
@@ -93,8 +95,12 @@ struct Stored {
 impl Memory {
     /// Nothing yet.
     pub(super) fn new() -> Self {
+        let rules = Rules::default();
+        let mut learned = Learned::default();
+        learned.limit(rules.incidents.learnt_entries, rules.incidents.lead_up_candidates);
         Self {
-            rules: Rules::default(),
+            weights: Tables::with(&rules.incidents.weights),
+            rules,
             time: None,
             counters: Counters::default(),
             episodes: BTreeMap::new(),
@@ -104,7 +110,7 @@ impl Memory {
             deadlines: Deadlines::default(),
             heartbeats: BTreeMap::new(),
             histories: Histories::default(),
-            learned: Learned::default(),
+            learned,
             live_at: BTreeMap::new(),
             past: Past::default(),
             graph: Graph::default(),
@@ -144,7 +150,6 @@ impl Memory {
     pub(super) fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         let stored: Stored = serde_json::from_slice(bytes)?;
         let mut memory = Self {
-            rules: stored.rules,
             time: stored.time,
             counters: stored.counters,
             deadlines: Deadlines::from_list(stored.deadlines),
@@ -155,11 +160,18 @@ impl Memory {
             past: Past::from_list(stored.past),
             ..Self::new()
         };
+        memory.set_rules(stored.rules);
         memory.set_topology(stored.topology);
         stored.episodes.into_iter().for_each(|episode| memory.put_episode(episode));
         stored.incidents.into_iter().for_each(|incident| memory.put_incident(incident));
         stored.changes.into_iter().for_each(|change| memory.put_change(change));
         Ok(memory)
+    }
+
+    pub(super) fn set_rules(&mut self, rules: Rules) {
+        self.weights = Tables::with(&rules.incidents.weights);
+        self.learned.limit(rules.incidents.learnt_entries, rules.incidents.lead_up_candidates);
+        self.rules = rules;
     }
 
     pub(super) fn set_topology(&mut self, topology: Topology) {

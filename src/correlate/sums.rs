@@ -183,8 +183,7 @@ impl Sums {
 
     /// True when some member is in the cluster, or names none.
     pub(super) fn may_be_in(&self, cluster: &str) -> bool {
-        self.clusters.contains_key(&None)
-            || self.clusters.contains_key(&Some(Name::from(cluster)))
+        self.clusters.contains_key(&None) || self.clusters.contains_key(&Some(Name::from(cluster)))
     }
 
     /// Writes what they add up to. The services are written only when they changed: they can be

@@ -5,6 +5,6 @@ mod grouping_rules;
 mod laws;
 mod operation_rules;
 mod outage_rules;
-pub(super) mod sums;
 mod similar_rules;
+pub(super) mod sums;
 mod world;

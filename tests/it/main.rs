@@ -39,3 +39,5 @@ mod templates;
 mod timelines;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod whatif;
