@@ -8,6 +8,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
@@ -19,9 +20,10 @@ use super::error::Trying;
 use super::intern::{self, Interner};
 use super::job::{Done, Job};
 use super::ledger::{self, Head};
+use super::printed::Printer;
 use super::queue::Queue;
 use super::schema::FolderLock;
-use super::{StoreError, engine, files, retention};
+use super::{StoreError, engine, files, printed, retention};
 use crate::clock::Clock;
 use crate::domain::{Seq, Span};
 use crate::metrics::Metrics;
@@ -47,6 +49,8 @@ pub(super) struct Shared {
     pub(super) cursor: watch::Sender<Seq>,
     /// True when the last write succeeded and the writer lives.
     pub(super) is_writable: AtomicBool,
+    /// Prints what becomes final.
+    pub(super) printer: OnceLock<Arc<dyn Printer>>,
     /// See [`Clock`].
     pub(super) clock: Clock,
     /// See [`Metrics`].
@@ -297,6 +301,11 @@ impl Writer {
         let counters = &mut self.memory.counters;
         engine::store(&self.connection, commit, counters.cursor, counters.head.seq)?;
         counters.cursor = commit.cursor;
+        if let Some(printer) = self.shared.printer.get() {
+            commit
+                .reviewed_now()
+                .try_for_each(|id| printed::keep(&self.connection, id, printer.as_ref()))?;
+        }
         Ok(())
     }
 
