@@ -10,6 +10,7 @@ mod restore;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod whatif;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +27,7 @@ use crate::shutdown::StopSignal;
 use crate::store::{Append, EngineCommit, HeartbeatRow, Store, StoreError};
 use pulse::Pulse;
 pub use verify::{Check, Verdict, verify};
+pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, Since, what_if};
 
 /// Records handled before a commit: enough to share its cost, few enough that nobody waits long.
 const BATCH_RECORDS: usize = 256;
@@ -439,7 +441,8 @@ impl Engine {
         }
     }
 
-    fn stop(mut self) {
+    /// Says that we stop in good order and takes a snapshot, so that the next start is quick.
+    pub fn stop(mut self) {
         if let Err(error) = self.append_own(RecordBody::Stop).and_then(|()| self.catch_up()) {
             warn!(error = %error, "The engine could not finish the ledger; the next start will");
             return;

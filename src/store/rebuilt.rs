@@ -48,6 +48,11 @@ impl Rebuilt {
         transaction.commit().trying(what)
     }
 
+    /// The connection, for whoever looks at all of it.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// As [`Store::facts`](super::Store::facts).
     ///
     /// # Errors

@@ -30,6 +30,8 @@ mod prometheus;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod reviewed;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod support;
@@ -39,3 +41,5 @@ mod templates;
 mod timelines;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod whatif;
