@@ -33,6 +33,9 @@ pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, S
 const BATCH_RECORDS: usize = 256;
 /// A snapshot is taken when at least this many records came since the last one.
 const SNAPSHOT_EVERY_RECORDS: u64 = 5_000;
+/// At a start, a snapshot is taken when at least this many records had to be worked through anew: a
+/// process that is killed again and again must not begin from further back each time.
+const SNAPSHOT_AT_START_RECORDS: u64 = 200;
 /// How often a sign of life is written, at least.
 const SIGN_OF_LIFE_EVERY: Span = Span::from_seconds(5);
 /// How long to wait before a failed commit or read is tried again.
@@ -124,7 +127,19 @@ impl Engine {
         engine.announce_start()?;
         engine.announce_known(known)?;
         engine.catch_up()?;
+        if engine.cursor.0 - engine.snapshot_at.0 >= SNAPSHOT_AT_START_RECORDS {
+            engine.take_snapshot()?;
+        }
         Ok(engine)
+    }
+
+    /// Commits the machine as it is at the cursor.
+    fn take_snapshot(&mut self) -> Result<(), EngineError> {
+        let snapshot = Some(self.machine.snapshot()?);
+        let commit = EngineCommit { cursor: self.cursor, snapshot, ..EngineCommit::default() };
+        self.store.commit(commit)?;
+        self.snapshot_at = self.cursor;
+        Ok(())
     }
 
     /// Notes from which record on our rules decide, where another release's did before. What that
