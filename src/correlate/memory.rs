@@ -2,7 +2,7 @@
 //!
 //! Bounded by what is open or recent: the rest is in the store and comes back by `recall`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +56,8 @@ pub(super) struct Memory {
     counted: BTreeMap<EpisodeId, (IncidentId, Counted)>,
     planned: BTreeSet<ChangeId>,
     by_alert: HashMap<AlertKey, Vec<EpisodeId>>,
+    /// Alerts of which some episodes are in memory and others may be forgotten.
+    half_known: HashSet<AlertKey>,
     by_incident: BTreeMap<IncidentId, BTreeSet<EpisodeId>>,
     floating: BTreeSet<EpisodeId>,
     by_change_key: HashMap<(Name, String), ChangeId>,
@@ -121,6 +123,7 @@ impl Memory {
             counted: BTreeMap::new(),
             planned: BTreeSet::new(),
             by_alert: HashMap::new(),
+            half_known: HashSet::new(),
             by_incident: BTreeMap::new(),
             floating: BTreeSet::new(),
             by_change_key: HashMap::new(),
@@ -165,6 +168,8 @@ impl Memory {
         stored.episodes.into_iter().for_each(|episode| memory.put_episode(episode));
         stored.incidents.into_iter().for_each(|incident| memory.put_incident(incident));
         stored.changes.into_iter().for_each(|change| memory.put_change(change));
+        // Nobody wrote down what had been forgotten of them.
+        memory.half_known = memory.by_alert.keys().cloned().collect();
         Ok(memory)
     }
 
@@ -347,9 +352,14 @@ impl Memory {
         ids
     }
 
-    /// True when some episode of the alert is in memory.
+    /// True when the alert is in memory, with every episode of it that is ever looked at.
     pub(super) fn knows_alert(&self, key: &AlertKey) -> bool {
-        self.by_alert.contains_key(key)
+        self.by_alert.contains_key(key) && !self.half_known.contains(key)
+    }
+
+    /// The alert's episodes were recalled.
+    pub(super) fn knows_again(&mut self, key: &AlertKey) {
+        self.half_known.remove(key);
     }
 
     /// The members of an incident, in order of id.
@@ -386,6 +396,9 @@ impl Memory {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
                 self.by_alert.remove(&episode.key);
+                self.half_known.remove(&episode.key);
+            } else {
+                self.half_known.insert(episode.key.clone());
             }
         }
         if let Some(incident) = episode.incident()
