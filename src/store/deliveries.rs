@@ -66,10 +66,11 @@ const PACKING_LZ4: i64 = 1;
 
 impl PackedRaw {
     pub(super) fn new(raw: RawDelivery) -> Self {
-        let packed = lz4_flex::block::compress_prepend_size(&raw.bytes);
         let bytes = raw.bytes.len() as u64;
+        // The copy has the size of what is kept, while it waits, and the large piece is free again.
+        let packed = lz4_flex::block::compress_prepend_size(&raw.bytes);
         let (packing, body) = if packed.len() < raw.bytes.len() {
-            (PACKING_LZ4, packed.into())
+            (PACKING_LZ4, bytes::Bytes::copy_from_slice(&packed))
         } else {
             (PACKING_NONE, raw.bytes)
         };

@@ -52,7 +52,6 @@ pub(super) struct PreparedAppend {
 impl PreparedAppend {
     /// Does all that needs no writer: the form, the hashes, the packing of the raw body.
     pub(super) fn new(append: Append, eye: &Eye, hasher: &TextHasher) -> Result<Self, StoreError> {
-        let body = ledger_form::encode(&append.body)?;
         let (sightings, delivery) = match &append.body {
             RecordBody::Delivery(delivery) => (
                 delivery.words.iter().map(|word| eye.see(word)).collect(),
@@ -66,13 +65,16 @@ impl PreparedAppend {
             | RecordBody::Tick
             | RecordBody::Skip(_) => (Vec::new(), None),
         };
+        let kind = ledger_form::kind(&append.body);
+        let is_tick = matches!(append.body, RecordBody::Tick);
+        let body = ledger_form::encode(append.body)?;
         Ok(Self {
-            kind: ledger_form::kind(&append.body),
-            hashes: body.texts().map(|text| hasher.hash(text)).collect(),
+            kind,
+            hashes: body.texts().iter().map(|text| hasher.hash(text)).collect(),
             body,
             received_at: append.received_at,
             true_received_at: append.true_received_at,
-            is_tick: matches!(append.body, RecordBody::Tick),
+            is_tick,
             sightings,
             delivery,
             raw: append.raw.map(PackedRaw::new),
