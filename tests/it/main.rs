@@ -16,6 +16,8 @@ mod episodes;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod life;
