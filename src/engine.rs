@@ -244,10 +244,11 @@ impl Engine {
             }
         }
         self.observe_lag(records);
-        self.commit(cursor, recalls)?;
+        // Before the commit, which may fail: the machine has come this far in any case.
         if let Some(time) = self.machine.time().filter(|_| records.iter().any(has_own_time)) {
             self.pulse.beat(&self.clock, time);
         }
+        self.commit(cursor, recalls)?;
         Ok(true)
     }
 
@@ -403,7 +404,8 @@ impl Engine {
         }
     }
 
-    fn stop(mut self) {
+    /// Says that we stop in good order and takes a snapshot, so that the next start is quick.
+    pub fn stop(mut self) {
         if let Err(error) = self.append_own(RecordBody::Stop).and_then(|()| self.catch_up()) {
             warn!(error = %error, "The engine could not finish the ledger; the next start will");
             return;
@@ -458,7 +460,8 @@ fn commit_of(machine: &mut Machine, cursor: Seq) -> EngineCommit {
     }
 }
 
-/// The program's own records repeat the time before them; only others say that time has come.
+/// The program's own records repeat the time before them, and a tick says only that a deadline has
+/// passed, perhaps long ago: after hours on a full disk it must not set "now" back to the deadline.
 fn has_own_time(record: &Record) -> bool {
-    record.received_at.is_some() || matches!(record.body, RecordBody::Tick)
+    record.received_at.is_some() && !matches!(record.body, RecordBody::Tick)
 }

@@ -66,6 +66,8 @@ pub struct Shared {
     pub perimeter: Arc<Perimeter>,
     /// How much memory the bodies that are being read take.
     bodies: body::Budget,
+    /// The sources, with their metrics.
+    targets: ingest::Targets,
     /// How fast each source may deliver.
     rates: rate::RateLimiter,
     /// The configuration in force; see [`Shared::config`].
@@ -97,6 +99,7 @@ impl Shared {
             sessions,
             perimeter,
             bodies: body::Budget::default(),
+            targets: ingest::Targets::default(),
             rates: rate::RateLimiter::default(),
             config: RwLock::new(config),
         }

@@ -39,6 +39,7 @@ mod job;
 mod ledger;
 mod ledger_form;
 mod paging;
+mod printed;
 mod queue;
 mod readers;
 mod rebuilt;
@@ -61,6 +62,7 @@ pub use check::{Archive, Depth, Faults, Holdings};
 pub use error::StoreError;
 pub use grouping::Grouping;
 pub use inflight::InFlight;
+pub use printed::{Printed, Printer};
 pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
@@ -124,7 +126,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the queue is full, the disk refuses, or the store is closing.
     pub async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
         let (reply, answer) = oneshot::channel();
         self.inner.push(Job::Append(append, Reply::Task(reply)), bytes, Bounds::Hold)?;
@@ -137,7 +139,7 @@ impl Store {
     /// # Errors
     /// As [`Store::append`].
     pub fn append_blocking(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
         self.inner.ask(bytes, Bounds::Hold, |reply| Job::Append(append, reply))
     }
@@ -174,6 +176,14 @@ impl Store {
     #[must_use]
     pub fn cursor(&self) -> watch::Receiver<Seq> {
         self.inner.shared.cursor.subscribe()
+    }
+
+    /// How many records the engine has not worked in.
+    #[must_use]
+    pub fn backlog(&self) -> u64 {
+        let (head, cursor) =
+            (self.inner.shared.head_seq.borrow().0, self.inner.shared.cursor.borrow().0);
+        head.saturating_sub(cursor)
     }
 
     /// Records after a place, oldest first.
@@ -269,6 +279,24 @@ impl Store {
     /// When the store cannot be read.
     pub fn reviewed(&self, id: IncidentId) -> Result<Option<Facts>, StoreError> {
         self.inner.read(|connection| incidents::reviewed(connection, id))
+    }
+
+    /// Says who prints drafts that become final. The first word holds.
+    pub fn print_with(&self, printer: Arc<dyn Printer>) {
+        self.inner.shared.printer.get_or_init(|| printer);
+    }
+
+    /// A document of a final draft as it was printed then.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn printed(
+        &self,
+        id: IncidentId,
+        format: &str,
+        template: &str,
+    ) -> Result<Option<Printed>, StoreError> {
+        self.inner.read(|connection| printed::get(connection, id, format, template))
     }
 
     /// Incidents, newest first.

@@ -13,6 +13,7 @@ use super::membership::opening_moment;
 use super::reading::in_words;
 use super::recall::floats_near;
 use super::stage::Stage;
+use super::sums::Sums;
 use crate::domain::alert::EndKind;
 use crate::domain::explanation;
 use crate::domain::incident::Opening;
@@ -30,6 +31,16 @@ struct Relative {
     id: EpisodeId,
     words: String,
     explanation: Explanation,
+}
+
+/// What ties an alert to floating ones.
+struct Ties {
+    /// Those that reach the score.
+    relatives: Vec<Relative>,
+    /// The best score of any; -∞ where nothing is shared.
+    best: f64,
+    /// How that came about.
+    explained: Explanation,
 }
 
 /// An incident that an alert was weighed against.
@@ -247,11 +258,7 @@ impl Machine {
 
     /// When everything in an incident had ended before `start`: the last end.
     fn recovered_before(&self, incident: &Incident, start: Timestamp) -> Option<Timestamp> {
-        let mut last = None;
-        for member in self.memory.members(incident.id) {
-            let end = member.ends_at()?;
-            last = last.max(Some(end));
-        }
+        let last = self.memory.sums(incident.id).and_then(Sums::recovered_at);
         last.filter(|end| *end < start)
     }
 
@@ -269,12 +276,9 @@ impl Machine {
             .collect()
     }
 
-    /// No incident takes it: it opens one, alone or with a floating relative, or it floats.
-    fn open_or_float(&mut self, episode: &Episode, weighed: &[Scored]) {
-        let nearest = weighed.first();
+    /// The floating alerts that are tied to an episode, the strongest first.
+    fn ties_to_floating(&self, episode: &Episode, needed: f64) -> Ties {
         let rules = &self.memory.rules.incidents;
-        let needed = rules.join_score;
-        let opens_alone = rules.open_severities.contains(&episode.severity);
         let stage = Stage::new(self, episode);
         let mut relatives: Vec<Relative> = Vec::new();
         let mut best = f64::NEG_INFINITY;
@@ -317,6 +321,19 @@ impl Machine {
             }
         }
         relatives.sort_by(|x, y| y.score.total_cmp(&x.score).then(x.id.cmp(&y.id)));
+        if let Some(first) = relatives.first() {
+            explained = first.explanation.clone();
+        }
+        Ties { relatives, best, explained }
+    }
+
+    /// No incident takes it: it opens one, alone or with a floating relative, or it floats.
+    fn open_or_float(&mut self, episode: &Episode, weighed: &[Scored]) {
+        let nearest = weighed.first();
+        let rules = &self.memory.rules.incidents;
+        let needed = rules.join_score;
+        let opens_alone = rules.open_severities.contains(&episode.severity);
+        let Ties { relatives, mut best, mut explained } = self.ties_to_floating(episode, needed);
         let rivals = rivals(weighed.iter().map(|other| (other.id, other.score)));
         let enough = u32::try_from(relatives.len() + 1).unwrap_or(u32::MAX) >= rules.open_alerts;
         if opens_alone || (!relatives.is_empty() && enough) {
@@ -335,11 +352,10 @@ impl Machine {
                 ),
             };
             let opener = relatives.into_iter().next();
-            let own = match &opener {
-                Some(partner) => partner.explanation.clone(),
-                None => Explanation::default(),
-            };
-            let own = Explanation { needed: Some(needed), rivals, ..own };
+            let weighed = opener
+                .as_ref()
+                .map_or_else(Explanation::default, |partner| partner.explanation.clone());
+            let own = Explanation { needed: Some(needed), rivals, ..weighed };
             self.open_with(episode, &ties, own, opener);
             return;
         }
@@ -349,17 +365,16 @@ impl Machine {
         }
         explained.needed = Some(needed);
         explained.rivals = rivals;
-        let reason = if best.is_finite() {
-            format!(
-                "In no incident: severity {} alone opens none, and the best tie scored {best:.1} ({needed:.1} needed).",
-                episode.severity
-            )
+        let severity = episode.severity;
+        let enough = format!("it takes {} alerts tied to each other", rules.open_alerts);
+        let ties = if best >= needed {
+            format!("the best tie scored {best:.1} ({needed:.1} needed), and {enough}")
+        } else if best.is_finite() {
+            format!("and the best tie scored {best:.1} ({needed:.1} needed)")
         } else {
-            format!(
-                "In no incident: severity {} alone opens none (it takes {} alerts with evidence for each other), and it shares nothing with anything near it.",
-                episode.severity, self.memory.rules.incidents.open_alerts
-            )
+            format!("{enough}, and it shares nothing with anything near it")
         };
+        let reason = format!("In no incident: severity {severity} alone opens none, {ties}.");
         self.set_reason(episode.id, reason);
         self.explain(episode.id, explained);
     }

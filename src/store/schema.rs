@@ -126,6 +126,10 @@ pub(super) fn open_writer(folder: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT).trying(&what)?;
     let version = version_of(&connection, &path)?;
     set_up_writer(&connection).trying(&what)?;
+    settle_log(&connection).trying(&format!(
+        "writing what the last process left in the log of {} into it",
+        path.display()
+    ))?;
     migrate(&mut connection, version, MIGRATIONS)?;
     Ok(connection)
 }
@@ -197,6 +201,15 @@ pub(super) fn parts_of_version(version: usize) -> Result<Vec<(String, String)>, 
         Connection::open_in_memory().trying("making a database to compare with")?;
     migrate(&mut connection, 0, MIGRATIONS.get(..version).unwrap_or(MIGRATIONS))?;
     parts(&connection)
+}
+
+/// Moves what a former process left in the write-ahead log into the database, and syncs it there.
+///
+/// A sync that failed can leave commits in the system's cache which the disk does not have, and
+/// which no later sync of the log brings there. A process that ended then hands them to this one,
+/// which would build on them. Written again, they are durable, or we do not start.
+fn settle_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {

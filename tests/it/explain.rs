@@ -75,7 +75,9 @@ fn every_kind_of_alert_says_why_it_is_where_it_is() {
         .expect(200);
     let watchdog = json!({"alertname": "Watchdog", "severity": "none"});
     // What comes and goes by itself.
-    let flapper = labels("MailQueue", "mail", "warning");
+    let flapper = json!({
+        "alertname": "MailQueue", "severity": "warning", "service": "mail", "cluster": "ap-3",
+    });
     for minute in [0, 20, 40, 60] {
         fire(&server, &flapper, minute, Some(3));
     }
