@@ -121,7 +121,8 @@ impl Shared {
     #[must_use]
     pub fn missing(&self) -> Option<String> {
         let stopping = self.stop.is_stopped().then(|| "we are stopping".to_owned());
-        let store = (!self.store.is_writable()).then(|| "the store cannot be written".to_owned());
+        let store =
+            self.store.refusal().map(|reason| format!("the store cannot be written: {reason}"));
         let reasons: Vec<String> =
             [stopping, store, self.health.missing()].into_iter().flatten().collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))

@@ -67,7 +67,7 @@ pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
     HeartbeatRow, IncidentFilter, Page, PageRequest, Quarantine, QuarantineRow, RawDelivery,
-    RefusedAlert, SignOfLife, Snapshot, SourceRow, StoreCounts, StoreOptions,
+    RefusedAlert, RuleEpoch, SignOfLife, Snapshot, SourceRow, StoreCounts, StoreOptions,
 };
 
 use self::inner::{Inner, writer_is_gone};
@@ -499,6 +499,25 @@ impl Store {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.inner.shared.is_writable.load(Ordering::Acquire)
+    }
+
+    /// Why the last write failed, for people; `None` while writes succeed.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        if self.is_writable() {
+            return None;
+        }
+        let reason = lock(&self.inner.shared.refusal).clone();
+        Some(reason.unwrap_or_else(|| "its writer has ended; restart scribed".to_owned()))
+    }
+
+    /// The rules by which the engine works this store's records in; `None` before it ever did.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rules_version(&self) -> Result<Option<u32>, StoreError> {
+        let epochs = self.inner.read(engine::rule_epochs)?;
+        Ok(epochs.last().map(|epoch| epoch.version))
     }
 
     /// Drops raw bodies that are older than `raw_before` and ledger, incidents and episodes that

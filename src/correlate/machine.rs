@@ -150,6 +150,12 @@ impl Machine {
             RecordBody::Stop | RecordBody::Tick => {}
         }
         self.end_step();
+        // A word can set a deadline that has passed already, such as an old lease of an alert that
+        // a webhook renews. No tick can be written for it, since the ledger has reached its time,
+        // and it would stand before every later one.
+        if let Some(now) = self.memory.time {
+            self.advance(now);
+        }
         self.asked = Wants::default();
     }
 

@@ -11,7 +11,7 @@ use super::error::Trying;
 use super::ledger::{self, TextCache};
 use super::rows::from_int;
 use super::schema::{self, FolderLock};
-use super::types::Snapshot;
+use super::types::{RuleEpoch, Snapshot};
 use super::{StoreError, backup, engine};
 use crate::domain::record::Skip;
 use crate::domain::{Record, Seq};
@@ -158,6 +158,14 @@ impl Archive {
             incidents,
             bytes: std::fs::metadata(&self.path).trying(&what)?.len(),
         })
+    }
+
+    /// By which rules its records were worked in, in the order of the ledger.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn rule_epochs(&self) -> Result<Vec<RuleEpoch>, StoreError> {
+        engine::rule_epochs(&self.connection)
     }
 
     /// What is damaged in the file itself. After a fault nothing else of it can be believed.

@@ -63,6 +63,7 @@ impl Inner {
             head_seq: watch::Sender::new(Seq::default()),
             cursor: watch::Sender::new(Seq::default()),
             is_writable: AtomicBool::new(true),
+            refusal: Mutex::new(None),
             printer: OnceLock::new(),
             clock,
             metrics,

@@ -7,9 +7,8 @@
 //! yes, and the writer's own memory goes back with the database.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rusqlite::Connection;
 use tokio::sync::watch;
@@ -23,7 +22,7 @@ use super::ledger::{self, Head};
 use super::printed::Printer;
 use super::queue::Queue;
 use super::schema::FolderLock;
-use super::{StoreError, engine, files, printed, retention};
+use super::{StoreError, engine, files, lock, printed, retention};
 use crate::clock::Clock;
 use crate::domain::{Seq, Span};
 use crate::metrics::Metrics;
@@ -49,6 +48,8 @@ pub(super) struct Shared {
     pub(super) cursor: watch::Sender<Seq>,
     /// True when the last write succeeded and the writer lives.
     pub(super) is_writable: AtomicBool,
+    /// Why the last write failed, if it did.
+    pub(super) refusal: Mutex<Option<String>>,
     /// Prints what becomes final.
     pub(super) printer: OnceLock<Arc<dyn Printer>>,
     /// See [`Clock`].
@@ -161,17 +162,23 @@ impl Writer {
                 let took = Span::from_nanos(now.nanos() - started.nanos());
                 shared.metrics.store_commit.observe(took.seconds_f64());
                 self.publish();
-                shared.is_writable.store(true, Ordering::Release);
+                if !shared.is_writable.swap(true, Ordering::AcqRel) {
+                    *lock(&shared.refusal) = None;
+                    tracing::info!("The store can be written again");
+                }
                 batch.into_iter().zip(results).for_each(|(job, result)| job.answer(result));
             }
             Err(error) => {
                 self.memory.roll_back(&before);
-                shared.is_writable.store(false, Ordering::Release);
                 shared.metrics.store_errors.with_label_values(&["commit"]).inc();
-                tracing::error!(
-                    error = %error, jobs = batch.len(),
-                    "The store could not commit; its senders were told to try again"
-                );
+                *lock(&shared.refusal) = Some(error.reason().to_owned());
+                // Told once: on a full disk every delivery fails, and the log may be on it too.
+                if shared.is_writable.swap(false, Ordering::AcqRel) {
+                    tracing::error!(
+                        error = %error, jobs = batch.len(),
+                        "The store cannot be written; senders are told to try again until it can"
+                    );
+                }
                 batch.into_iter().for_each(|job| job.refuse(error.reason()));
             }
         }

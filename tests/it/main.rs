@@ -10,6 +10,8 @@ mod cli;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod disks;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod episodes;

@@ -125,10 +125,10 @@ fn reviewed_facts_are_compared_only_with_a_replay_that_saw_all_of_them() {
     ]);
 }
 
-/// When the commit of the first record failed, no later turn set the machine's now, and no deadline
-/// fell due until the next record.
+/// A word set a deadline that had passed already. No tick could be written for it, and it stood
+/// before every later one: nothing fell due any more until the next record.
 #[test]
-fn a_commit_that_failed_once_keeps_no_deadline_from_falling_due() {
+fn a_deadline_in_the_past_keeps_no_other_from_falling_due() {
     check(&[
         Lease { alert: 3 },
         Fire { peer: 0, alerts: vec![1, 2] },
@@ -138,5 +138,17 @@ fn a_commit_that_failed_once_keeps_no_deadline_from_falling_due() {
         Hiccup(Fault::SyncFails, 6),
         Advance { minutes: 63 },
         Advance { minutes: 727 },
+    ]);
+}
+
+/// When the commit of the first record failed, no later turn set the machine's now.
+#[test]
+fn a_commit_that_failed_once_keeps_no_deadline_from_falling_due() {
+    check(&[
+        Hiccup(Fault::SyncFails, 4),
+        Lease { alert: 6 },
+        Advance { minutes: 8 },
+        Restart,
+        Again { back: 1 },
     ]);
 }

@@ -31,6 +31,8 @@ pub(crate) struct Oracle {
     latest: Option<Timestamp>,
     /// Everything before this may be gone because of its age.
     dropped_before: Seq,
+    /// True when retention ran: ended alerts and incidents may be gone.
+    has_dropped: bool,
 }
 
 impl Oracle {
@@ -51,7 +53,12 @@ impl Oracle {
     }
 
     /// Retention ran: what is before the first record that is left may be gone.
-    pub(crate) fn dropped(&mut self, store: &Store) -> Result<(), String> {
+    pub(crate) fn dropped(&mut self, store: &Store, is_readable: bool) -> Result<(), String> {
+        self.has_dropped = true;
+        if !is_readable {
+            self.dropped_before = Seq(u64::MAX);
+            return Ok(());
+        }
         let first = store.records_after(Seq(0), 1).map_err(|error| error.to_string())?;
         self.dropped_before = first.first().map_or(self.dropped_before, |record| record.seq);
         Ok(())
@@ -107,7 +114,7 @@ impl Oracle {
             let first = episode.starts.first().map(|start| start.at);
             require!(firings.insert((key, first)), "alert {} stands there twice", episode.id);
         }
-        if self.dropped_before <= Seq(1) {
+        if !self.has_dropped {
             for key in &told {
                 let is_there = episodes.iter().any(|episode| episode.key == *key);
                 require!(is_there, "alert {key:?} was told and is not there");
@@ -124,11 +131,7 @@ impl Oracle {
             let is_heartbeat =
                 matches!(incident.opening, scribed::domain::incident::Opening::Heartbeat { .. });
             require!(
-                is_merged
-                    || is_heartbeat
-                    || !members.is_empty()
-                    || self.dropped_before > Seq(1)
-                    || has_moves,
+                is_merged || is_heartbeat || !members.is_empty() || self.has_dropped || has_moves,
                 "incident {} came from nothing",
                 incident.id
             );
@@ -182,7 +185,7 @@ impl Oracle {
         let bodies = records.iter().map(|record| &record.body);
         let gone = self.answered.values().chain(&self.unsure);
         let mut told = BTreeSet::new();
-        let is_whole = self.dropped_before <= Seq(1);
+        let is_whole = !self.has_dropped;
         for body in bodies.chain(gone.filter(|_| !is_whole)) {
             if let RecordBody::Delivery(delivery) = body {
                 told.extend(delivery.words.iter().map(|word| word.key.clone()));

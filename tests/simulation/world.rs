@@ -375,10 +375,8 @@ impl World {
             }
         }
         // It may have been cut after its commit.
-        if self.fault != Fault::ReadFails && !self.disk.is_dead() {
-            self.oracle.dropped(store)?;
-        }
-        Ok(())
+        let is_readable = self.fault != Fault::ReadFails && !self.disk.is_dead();
+        self.oracle.dropped(store, is_readable)
     }
 
     fn doom(&mut self, doom: Doom, changes: u8) -> Done {

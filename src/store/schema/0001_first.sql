@@ -141,6 +141,8 @@ CREATE TABLE engine (
     cursor INTEGER NOT NULL
 ) STRICT;
 INSERT INTO engine (only, cursor) VALUES (1, 0);
+-- By which rules records were worked in: those from first_seq on by this version.
+CREATE TABLE rule_epochs (first_seq INTEGER PRIMARY KEY, version INTEGER NOT NULL) STRICT;
 CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT;
 CREATE TABLE recalls (seq INTEGER PRIMARY KEY, recalled BLOB NOT NULL) STRICT;
 CREATE TABLE outcomes (seq INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;
