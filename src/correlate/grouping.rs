@@ -401,8 +401,10 @@ impl Machine {
         }
         let mut joined = vec![episode.id];
         if let Some(Relative { score, id, words, explanation }) = partner {
-            let text =
-                format!("Adopted by incident {incident} with a score of {score:.1}: {words}.");
+            let text = format!(
+                "Adopted by incident {incident} with a score of {score:.1} ({:.1} needed): {words}.",
+                needed.unwrap_or_default()
+            );
             self.join(id, incident, text, false);
             let nearest = Some(episode.id);
             self.explain(id, Explanation { nearest, needed, ..explanation });

@@ -86,7 +86,7 @@ fn every_kind_of_alert_says_why_it_is_where_it_is() {
     fire(&server, &labels("ReplicationLag", "shop-db", "warning"), 80, None);
     fire(&server, &labels("DbDown", "shop-db", "critical"), 90, None);
     fire(&server, &labels("HighErrorRate", "shop-web", "warning"), 92, None);
-    let other = json!({"alertname": "CertExpiresSoon", "severity": "warning", "cluster": "us-7"});
+    let other = json!({"alertname": "CertExpiresSoon", "severity": "warning", "cluster": "ca-5"});
     fire(&server, &other, 93, None);
     let far = json!({
         "alertname": "IndexCorrupt", "severity": "critical", "service": "search", "cluster": "us-7",
@@ -136,7 +136,7 @@ fn weighs_in_full(told: &Value) {
     assert!(points.len() >= 4, "{told:#}");
     assert!(points.is_sorted_by(|x, y| x.abs() >= y.abs()), "{points:?}");
     let (sum, score) = (points.iter().sum::<f64>(), told["score"].as_f64().unwrap());
-    assert!((sum - score).abs() < 0.1, "{sum} and {score}");
+    assert!((sum - score).abs() < 0.2, "{sum} and {score}");
     assert!(score >= told["needed"].as_f64().unwrap());
     assert_eq!(told["weighed_against"], told["incident"]);
     assert!(terms.iter().any(|term| term["name"] == "climbs"), "{told:#}");
