@@ -7,6 +7,7 @@
 pub mod alert;
 pub mod change;
 pub mod draft;
+pub mod explanation;
 pub mod facts;
 pub mod ids;
 pub mod incident;
@@ -27,6 +28,7 @@ pub use alert::{
     Severity, Standing, Word, WordState,
 };
 pub use change::{Change, ChangeKind, ChangeReport};
+pub use explanation::Explanation;
 pub use facts::Facts;
 pub use ids::{ActionId, ChangeId, EpisodeId, Fingerprint, IncidentId, Name, NoteId, Seq};
 pub use incident::{Incident, IncidentState};

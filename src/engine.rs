@@ -504,6 +504,7 @@ fn commit_of(machine: &mut Machine, cursor: Seq) -> EngineCommit {
         incidents: effects.incidents,
         changes: effects.changes,
         revisions: effects.revisions,
+        explanations: effects.explanations,
         outcomes: effects.outcomes,
         topology: effects.topology,
         heartbeats,

@@ -77,8 +77,8 @@ use self::queue::Bounds;
 use crate::clock::Clock;
 use crate::domain::record::{Outcome, Skip};
 use crate::domain::{
-    AlertKey, Change, ChangeId, Episode, EpisodeId, Facts, Incident, IncidentId, Name, Record, Seq,
-    Timestamp, Topology,
+    AlertKey, Change, ChangeId, Episode, EpisodeId, Explanation, Facts, Incident, IncidentId, Name,
+    Record, Seq, Timestamp, Topology,
 };
 use crate::metrics::Metrics;
 
@@ -343,6 +343,14 @@ impl Store {
     /// When the store cannot be read.
     pub fn episode(&self, id: EpisodeId) -> Result<Option<Episode>, StoreError> {
         self.inner.read(|connection| episodes::get(connection, id))
+    }
+
+    /// How an episode was weighed for the place it has; empty where nothing was.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn explanation(&self, id: EpisodeId) -> Result<Explanation, StoreError> {
+        self.inner.read(|connection| episodes::explanation(connection, id))
     }
 
     /// Episodes, newest first.

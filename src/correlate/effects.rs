@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::facts::Revision;
 use crate::domain::record::Outcome;
 use crate::domain::{
-    Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Seq, Timestamp, Topology,
+    Change, ChangeId, Episode, EpisodeId, Explanation, Incident, IncidentId, Name, Seq, Timestamp,
+    Topology,
 };
 
 /// Drained by the engine after one or more records: the newest state of each thing once.
@@ -19,6 +20,8 @@ pub struct Effects {
     pub changes: Vec<Change>,
     /// Revisions that came to be, in order.
     pub revisions: Vec<(IncidentId, Revision)>,
+    /// How episodes were weighed that got another place; empty where nothing was.
+    pub explanations: Vec<(EpisodeId, Explanation)>,
     /// What became of operations.
     pub outcomes: Vec<(Seq, Outcome)>,
     /// All heartbeats, when one of them changed.
@@ -49,6 +52,7 @@ pub(super) struct Dirt {
     pub(super) incidents: BTreeSet<IncidentId>,
     pub(super) changes: BTreeSet<ChangeId>,
     pub(super) revisions: Vec<(IncidentId, Revision)>,
+    pub(super) explanations: BTreeMap<EpisodeId, Explanation>,
     pub(super) outcomes: Vec<(Seq, Outcome)>,
     pub(super) heartbeats: bool,
     pub(super) topology: bool,

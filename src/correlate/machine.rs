@@ -194,6 +194,7 @@ impl Machine {
                 .collect(),
             changes: dirt.changes.iter().filter_map(|id| memory.changes.get(id)).cloned().collect(),
             revisions: dirt.revisions,
+            explanations: dirt.explanations.into_iter().collect(),
             outcomes: dirt.outcomes,
             heartbeats: dirt.heartbeats.then(|| self.beats()),
             topology: dirt.topology.then(|| memory.topology.clone()),

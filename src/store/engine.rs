@@ -13,7 +13,7 @@ use super::incidents::{self, IncidentColumns, RevisionColumns};
 use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
 use super::types::{EngineCommit, HeartbeatRow, RuleEpoch, SignOfLife, Snapshot};
 use crate::domain::record::Outcome;
-use crate::domain::{IncidentId, Seq, Topology};
+use crate::domain::{EpisodeId, IncidentId, Seq, Topology};
 
 /// Outcomes that are kept. A person waits seconds for one; a script may come back later.
 const OUTCOMES_KEPT: u64 = 10_000;
@@ -28,6 +28,7 @@ pub(super) struct PreparedCommit {
     incidents: Vec<IncidentColumns>,
     changes: Vec<ChangeColumns>,
     revisions: Vec<RevisionColumns>,
+    explanations: Vec<(EpisodeId, Option<String>)>,
     outcomes: Vec<(Seq, String)>,
     recalls: Vec<(Seq, Vec<u8>)>,
     snapshot: Option<Vec<u8>>,
@@ -45,6 +46,12 @@ impl PreparedCommit {
             changes: each(&commit.changes, ChangeColumns::of)?,
             revisions: each(&commit.revisions, |(id, revision)| {
                 RevisionColumns::of(*id, revision)
+            })?,
+            explanations: each(&commit.explanations, |(id, explanation)| {
+                let json = (!explanation.is_empty())
+                    .then(|| to_json(explanation, "an explanation"))
+                    .transpose()?;
+                Ok((*id, json))
             })?,
             outcomes: each(&commit.outcomes, |(seq, outcome)| {
                 Ok((*seq, to_json(outcome, "an outcome")?))
@@ -76,6 +83,11 @@ impl PreparedCommit {
             + self.incidents.iter().map(IncidentColumns::bytes).sum::<usize>()
             + self.changes.iter().map(ChangeColumns::bytes).sum::<usize>()
             + self.revisions.iter().map(RevisionColumns::bytes).sum::<usize>()
+            + self
+                .explanations
+                .iter()
+                .map(|(_, j)| j.as_ref().map_or(0, String::len))
+                .sum::<usize>()
             + self.recalls.iter().map(|(_, bytes)| bytes.len()).sum::<usize>()
             + self.snapshot.as_ref().map_or(0, Vec::len)
     }
@@ -111,6 +123,9 @@ pub(super) fn store(
         .iter()
         .try_for_each(|row| incidents::upsert(connection, row, commit.cursor))?;
     commit.episodes.iter().try_for_each(|row| episodes::upsert(connection, row))?;
+    for (id, json) in &commit.explanations {
+        episodes::explain(connection, *id, json.as_deref())?;
+    }
     commit.changes.iter().try_for_each(|row| changes::upsert(connection, row))?;
     commit.revisions.iter().try_for_each(|row| incidents::insert_revision(connection, row))?;
     commit.incidents.iter().try_for_each(|row| incidents::freeze(connection, row))?;

@@ -6,8 +6,8 @@
 use crate::domain::facts::Revision;
 use crate::domain::record::Outcome;
 use crate::domain::{
-    Change, Episode, EpisodeId, Incident, IncidentId, Matcher, Name, RecordBody, Seq, Severity,
-    Timestamp, Topology,
+    Change, Episode, EpisodeId, Explanation, Incident, IncidentId, Matcher, Name, RecordBody, Seq,
+    Severity, Timestamp, Topology,
 };
 
 /// Where the store lives and how much it may queue.
@@ -111,6 +111,8 @@ pub struct EngineCommit {
     pub changes: Vec<Change>,
     /// Revisions that came to be.
     pub revisions: Vec<(IncidentId, Revision)>,
+    /// How episodes were weighed; an empty one takes away what was kept.
+    pub explanations: Vec<(EpisodeId, Explanation)>,
     /// What became of operations.
     pub outcomes: Vec<(Seq, Outcome)>,
     /// What was recalled from the store for each record, so that a restart before the next

@@ -75,6 +75,12 @@ CREATE INDEX episodes_by_alert ON episodes (fingerprint, namespace);
 CREATE INDEX episodes_by_incident ON episodes (incident, id);
 CREATE INDEX episodes_active ON episodes (incident, id) WHERE active = 1;
 
+-- How each was weighed for the place it has: read only when somebody asks why.
+CREATE TABLE explanations (
+    episode INTEGER PRIMARY KEY REFERENCES episodes (id) ON DELETE CASCADE,
+    json TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE context (
     incident INTEGER NOT NULL,
     episode INTEGER NOT NULL,
