@@ -199,7 +199,10 @@ impl Engine {
     /// never handled twice.
     fn commit(&mut self, cursor: Seq, recalls: Vec<(Seq, Vec<u8>)>) -> Result<(), EngineError> {
         let mut commit = EngineCommit { recalls, ..commit_of(&mut self.machine, cursor) };
-        if commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS {
+        // What is to go must not stay in an older snapshot.
+        if commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS
+            || !commit.taken_back.is_empty()
+        {
             commit.snapshot = Some(self.machine.snapshot()?);
         }
         while let Err(error) = self.store.commit(commit.clone()) {
@@ -359,6 +362,7 @@ fn commit_of(machine: &mut Machine, cursor: Seq) -> EngineCommit {
         revisions: effects.revisions,
         outcomes: effects.outcomes,
         topology: effects.topology,
+        taken_back: effects.taken_back,
         heartbeats,
         ..EngineCommit::default()
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::facts::Revision;
 use crate::domain::record::Outcome;
+use crate::domain::words::TakenBack;
 use crate::domain::{
     Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Seq, Timestamp, Topology,
 };
@@ -25,6 +26,8 @@ pub struct Effects {
     pub heartbeats: Option<Vec<Beat>>,
     /// The service graph, when it changed.
     pub topology: Option<Topology>,
+    /// Words that are to go from earlier records.
+    pub taken_back: Vec<TakenBack>,
 }
 
 /// A heartbeat as it stands, for status and metrics.
@@ -54,6 +57,7 @@ pub(super) struct Dirt {
     pub(super) topology: bool,
     /// A draft became final.
     pub(super) finalised: bool,
+    pub(super) taken_back: Vec<TakenBack>,
     /// What the running step changed about each incident, in words; becomes one revision each.
     pub(super) step: BTreeMap<IncidentId, Vec<String>>,
 }

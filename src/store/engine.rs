@@ -6,13 +6,16 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::StoreError;
+use super::audit::{self, Came};
 use super::changes::{self, ChangeColumns};
 use super::episodes::{self, EpisodeColumns};
 use super::error::Trying;
 use super::incidents::{self, IncidentColumns, RevisionColumns};
+use super::redact;
 use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
 use super::types::{EngineCommit, HeartbeatRow, SignOfLife, Snapshot};
 use crate::domain::record::Outcome;
+use crate::domain::words::TakenBack;
 use crate::domain::{Seq, Topology};
 
 /// Outcomes that are kept. A person waits seconds for one; a script may come back later.
@@ -28,11 +31,12 @@ pub(super) struct PreparedCommit {
     incidents: Vec<IncidentColumns>,
     changes: Vec<ChangeColumns>,
     revisions: Vec<RevisionColumns>,
-    outcomes: Vec<(Seq, String)>,
+    outcomes: Vec<(Seq, String, Came)>,
     recalls: Vec<(Seq, Vec<u8>)>,
     snapshot: Option<Vec<u8>>,
     heartbeats: Option<Vec<(String, String)>>,
     topology: Option<String>,
+    taken_back: Vec<TakenBack>,
 }
 
 impl PreparedCommit {
@@ -46,7 +50,7 @@ impl PreparedCommit {
                 RevisionColumns::of(*id, revision)
             })?,
             outcomes: each(&commit.outcomes, |(seq, outcome)| {
-                Ok((*seq, to_json(outcome, "an outcome")?))
+                Ok((*seq, to_json(outcome, "an outcome")?, Came::of(outcome)))
             })?,
             recalls: commit.recalls,
             snapshot: commit.snapshot,
@@ -60,7 +64,13 @@ impl PreparedCommit {
                 .topology
                 .map(|topology| to_json(&topology, "the service graph"))
                 .transpose()?,
+            taken_back: commit.taken_back,
         })
+    }
+
+    /// True when something that it changes must not be found in the files any more.
+    pub(super) fn takes_back(&self) -> bool {
+        !self.taken_back.is_empty()
     }
 
     /// What it takes while it waits.
@@ -107,11 +117,15 @@ pub(super) fn store(
     commit.changes.iter().try_for_each(|row| changes::upsert(connection, row))?;
     commit.revisions.iter().try_for_each(|row| incidents::insert_revision(connection, row))?;
     commit.incidents.iter().try_for_each(|row| incidents::freeze(connection, row))?;
-    for (seq, json) in &commit.outcomes {
+    for taken in &commit.taken_back {
+        redact::carry_out(connection, taken, commit.cursor)?;
+    }
+    for (seq, json, came) in &commit.outcomes {
         connection
             .prepare_cached("INSERT OR REPLACE INTO outcomes (seq, json) VALUES (:seq, :json)")
             .and_then(|mut insert| insert.execute(named! { seq: int(seq.0), json: json }))
             .trying("storing an outcome")?;
+        audit::note_outcome(connection, *seq, *came)?;
     }
     for (seq, recalled) in &commit.recalls {
         connection

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::audit::{self, AuditEntry};
 use super::deliveries::{self, NewDelivery};
 use super::door::{Door, Eye, Sighting};
 use super::error::Trying;
@@ -45,6 +46,7 @@ pub(super) struct PreparedAppend {
     sightings: Vec<Sighting>,
     delivery: Option<NewDelivery>,
     raw: Option<RawDelivery>,
+    audit: Option<AuditEntry>,
 }
 
 impl PreparedAppend {
@@ -71,7 +73,13 @@ impl PreparedAppend {
             sightings,
             delivery,
             raw: append.raw,
+            audit: None,
         })
+    }
+
+    /// The same, with who asked for it.
+    pub(super) fn audited(self, entry: AuditEntry) -> Self {
+        Self { audit: Some(entry), ..self }
     }
 
     /// What it takes while it waits.
@@ -80,7 +88,10 @@ impl PreparedAppend {
             Encoded::Delivery(_, texts) => texts.iter().map(String::len).sum(),
             Encoded::Plain(text) => text.len(),
         };
-        APPEND_BYTES + texts + self.raw.as_ref().map_or(0, |raw| raw.bytes.len())
+        APPEND_BYTES
+            + texts
+            + self.raw.as_ref().map_or(0, |raw| raw.bytes.len())
+            + self.audit.as_ref().map_or(0, AuditEntry::bytes)
     }
 }
 
@@ -142,6 +153,9 @@ pub(super) fn append(
         let received_at = append.received_at.unwrap_or(append.true_received_at);
         let receipt = deliveries::Receipt { seq, received_at, truly: append.true_received_at };
         deliveries::insert(connection, &delivery, receipt, append.raw.as_ref())?;
+    }
+    if let Some(entry) = append.audit {
+        audit::insert(connection, &entry, Some(seq))?;
     }
     let counts = door.count(&append.sightings);
     *head = Head { seq, record_time };

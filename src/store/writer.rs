@@ -19,7 +19,7 @@ use super::job::{Answer, Job};
 use super::ledger::{self, Head};
 use super::queue::Queue;
 use super::schema::FolderLock;
-use super::{StoreError, deliveries, engine, files, retention};
+use super::{StoreError, deliveries, engine, files, redact, retention};
 use crate::clock::Clock;
 use crate::domain::{Seq, Span};
 use crate::metrics::Metrics;
@@ -60,6 +60,8 @@ pub(super) struct Writer {
     memory: Memory,
     /// When the files are to be measured again, on the monotonic clock.
     measure_at: Span,
+    /// Set while the files may still hold what somebody took back.
+    must_wipe: bool,
     /// Released last, after the connection is closed.
     _folder: FolderLock,
 }
@@ -113,7 +115,14 @@ impl Writer {
         };
         let texts = Interner::open(&connection)?;
         let memory = Memory { counters, texts, door };
-        let writer = Self { shared, connection, memory, measure_at: Span::ZERO, _folder: folder };
+        let writer = Self {
+            shared,
+            connection,
+            memory,
+            measure_at: Span::ZERO,
+            must_wipe: false,
+            _folder: folder,
+        };
         writer.publish();
         Ok(writer)
     }
@@ -143,6 +152,10 @@ impl Writer {
                 if records > 0 {
                     #[expect(clippy::cast_precision_loss, reason = "at most 512 records")]
                     shared.metrics.store_batch.observe(records as f64);
+                }
+                // Before anybody is told that it is gone.
+                if self.must_wipe {
+                    self.must_wipe = !self.wipe();
                 }
                 let now = shared.clock.monotonic();
                 let took = Span::from_nanos(now.nanos() - started.nanos());
@@ -201,6 +214,10 @@ impl Writer {
             Job::Quarantine(body, reply) => {
                 Answer::Number(reply, opened.and_then(|()| self.quarantine(&body)))
             }
+            Job::Audit(entry, reply) => Answer::Done(
+                reply,
+                opened.and_then(|()| super::audit::insert(&self.connection, &entry, None)),
+            ),
             Job::Commit(commit, reply) => {
                 Answer::Done(reply, opened.and_then(|()| self.commit(&commit)))
             }
@@ -257,6 +274,7 @@ impl Writer {
         let counters = &mut self.memory.counters;
         engine::store(&self.connection, commit, counters.cursor, counters.head.seq)?;
         counters.cursor = commit.cursor;
+        self.must_wipe |= commit.takes_back();
         Ok(())
     }
 
@@ -286,6 +304,27 @@ impl Writer {
             let bytes = files::size(&self.shared.path);
             self.shared.metrics.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
             self.measure_at = Span::from_nanos(now.nanos().saturating_add(SIZE_STANDS.nanos()));
+        }
+    }
+
+    /// Takes what was deleted out of the files. False when readers were in the way; the next batch
+    /// tries again.
+    fn wipe(&self) -> bool {
+        let emptied = redact::wipe(&self.connection).and_then(|()| {
+            self.connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+                .trying("emptying the write-ahead log")
+        });
+        match emptied {
+            Ok(is_busy) => is_busy == 0,
+            Err(error) => {
+                self.shared.metrics.store_errors.with_label_values(&["checkpoint"]).inc();
+                tracing::warn!(
+                    error = %error,
+                    "What was redacted may still stand in free space of the files; trying again"
+                );
+                false
+            }
         }
     }
 

@@ -30,6 +30,8 @@ mod readme;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod templates;
