@@ -70,6 +70,8 @@ pub struct Shared {
     pub perimeter: Arc<Perimeter>,
     /// How much memory the bodies that are being read take.
     bodies: body::Budget,
+    /// The sources, with their metrics.
+    targets: ingest::Targets,
     /// How fast each source may deliver.
     rates: rate::RateLimiter,
     /// Held while a body of the quarantine is read again, so that none becomes two deliveries.
@@ -105,6 +107,7 @@ impl Shared {
             throttle,
             perimeter,
             bodies: body::Budget::default(),
+            targets: ingest::Targets::default(),
             rates: rate::RateLimiter::default(),
             replaying: tokio::sync::Mutex::default(),
             config: RwLock::new(config),

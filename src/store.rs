@@ -16,7 +16,7 @@
 //! | `deliveries`, `incidents`, `episodes`, `changes`, `engine`, `audit` | one file for each group of tables |
 //! | `readers`, `paging` | the way of a read |
 //! | `retention`, `redact` | dropping what is too old, and what a person takes back |
-//! | `backup`, `check`, `rebuilt` | copies, and whether the laws hold; without a writer |
+//! | `backup`, `check`, `rebuilt`, `grouping` | copies, whether the laws hold, and what another configuration gives; without a writer |
 //!
 //! Reads block, so call them from a thread that may block (`spawn_blocking`).
 
@@ -31,6 +31,7 @@ mod episodes;
 mod error;
 mod files;
 mod generations;
+mod grouping;
 mod incidents;
 mod inflight;
 mod inner;
@@ -39,6 +40,7 @@ mod job;
 mod ledger;
 mod ledger_form;
 mod paging;
+mod printed;
 mod queue;
 mod readers;
 mod rebuilt;
@@ -61,7 +63,9 @@ pub use audit::{AuditEntry, AuditFilter, AuditRow};
 pub use backup::{Restored, back_up, restore};
 pub use check::{Archive, Depth, Faults, Holdings};
 pub use error::StoreError;
+pub use grouping::Grouping;
 pub use inflight::InFlight;
+pub use printed::{Printed, Printer};
 pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
@@ -125,7 +129,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the queue is full, the disk refuses, or the store is closing.
     pub async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
         let (reply, answer) = oneshot::channel();
         self.inner.push(Job::Append(append, Reply::Task(reply)), bytes, Bounds::Hold)?;
@@ -141,7 +145,8 @@ impl Store {
         append: Append,
         entry: AuditEntry,
     ) -> Result<Appended, StoreError> {
-        let append = PreparedAppend::new(append, &self.inner.eye)?.audited(entry);
+        let append = PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?;
+        let append = append.audited(entry);
         let bytes = append.bytes();
         let (reply, answer) = oneshot::channel();
         let job = Job::Append(Box::new(append), Reply::Task(reply));
@@ -166,7 +171,7 @@ impl Store {
     /// # Errors
     /// As [`Store::append`].
     pub fn append_blocking(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
         self.inner.ask(bytes, Bounds::Hold, |reply| Job::Append(append, reply))
     }
@@ -203,6 +208,14 @@ impl Store {
     #[must_use]
     pub fn cursor(&self) -> watch::Receiver<Seq> {
         self.inner.shared.cursor.subscribe()
+    }
+
+    /// How many records the engine has not worked in.
+    #[must_use]
+    pub fn backlog(&self) -> u64 {
+        let (head, cursor) =
+            (self.inner.shared.head_seq.borrow().0, self.inner.shared.cursor.borrow().0);
+        head.saturating_sub(cursor)
     }
 
     /// Records after a place, oldest first.
@@ -298,6 +311,24 @@ impl Store {
     /// When the store cannot be read.
     pub fn reviewed(&self, id: IncidentId) -> Result<Option<Facts>, StoreError> {
         self.inner.read(|connection| incidents::reviewed(connection, id))
+    }
+
+    /// Says who prints drafts that become final. The first word holds.
+    pub fn print_with(&self, printer: Arc<dyn Printer>) {
+        self.inner.shared.printer.get_or_init(|| printer);
+    }
+
+    /// A document of a final draft as it was printed then.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn printed(
+        &self,
+        id: IncidentId,
+        format: &str,
+        template: &str,
+    ) -> Result<Option<Printed>, StoreError> {
+        self.inner.read(|connection| printed::get(connection, id, format, template))
     }
 
     /// Incidents, newest first.

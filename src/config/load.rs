@@ -3,6 +3,7 @@
 //! Called by the command line at the start and for `check-config`, and by the application at every
 //! reload with the same flags. Reads files, and writes nothing.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::domain::redaction::RedactionRule;
@@ -126,7 +127,7 @@ fn assemble(
         redaction: listed.redaction,
         rules: Rules {
             alerts: values.alerts(listed.severities),
-            incidents: values.incidents(),
+            incidents: values.incidents(listed.weights),
             heartbeats: listed.heartbeats,
         },
         replay_allow: values.replay_allow(),
@@ -159,6 +160,7 @@ struct Listed {
     redaction: Vec<RedactionRule>,
     heartbeats: Vec<HeartbeatRule>,
     severities: Vec<(String, Severity)>,
+    weights: BTreeMap<String, f64>,
 }
 
 impl Listed {
@@ -183,6 +185,7 @@ impl Listed {
                 "sources" => listed.sources = lists.sources(node),
                 "redaction" => listed.redaction = lists.redaction(node),
                 "heartbeats" => listed.heartbeats = lists.heartbeats(node),
+                "incidents.weights" => listed.weights = lists.weights(node),
                 _ => listed.severities = lists.severities(node),
             }
         }

@@ -58,6 +58,10 @@ pub(super) struct Dirt {
     /// A draft became final.
     pub(super) finalised: bool,
     pub(super) taken_back: Vec<TakenBack>,
+    /// Incidents out of which the running step took alerts.
+    pub(super) thinned: BTreeSet<IncidentId>,
+    /// Incidents to which the running step added a sort of alert.
+    pub(super) reshaped: BTreeSet<IncidentId>,
     /// What the running step changed about each incident, in words; becomes one revision each.
     pub(super) step: BTreeMap<IncidentId, Vec<String>>,
 }

@@ -218,6 +218,7 @@ impl Machine {
             {
                 *flag |= lead_up;
             }
+            self.memory.recount(episode);
         }
         let ended = self.incident_mut(younger)?;
         ended.state = IncidentState::Merged { into: older };
@@ -323,6 +324,7 @@ impl Machine {
         {
             *lead_up = false;
         }
+        self.memory.recount(id);
     }
 
     fn add_note(
@@ -426,6 +428,10 @@ impl Machine {
                 taken.redact_incident(incident);
                 self.dirt.say(*id, format!("Redacted: {words}"));
             }
+        }
+        // The rows of those that copied them are rewritten by whoever keeps them.
+        for incident in self.memory.incidents.values_mut() {
+            taken.redact_copies(incident);
         }
         self.dirt.taken_back.push(taken);
         Ok(None)

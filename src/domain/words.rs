@@ -13,7 +13,7 @@ use super::ids::{ActionId, IncidentId, NoteId};
 use super::incident::{Action, Incident, Note};
 use super::note_kind::suggest_kind;
 use super::record::OperationAction;
-use super::redaction::words_redacted;
+use super::redaction::{MARK, words_redacted};
 use super::time::Timestamp;
 
 /// Which words a person wants to be gone.
@@ -136,6 +136,30 @@ impl TakenBack {
                 });
             }
         }
+    }
+
+    /// Replaces what another incident copied of the words when it looked for similar ones. What was
+    /// copied when is not known any more, so the field goes whatever it says. False when it copied
+    /// nothing.
+    pub fn redact_copies(&self, incident: &mut Incident) -> bool {
+        let mut is_changed = false;
+        let mut clear = |text: Option<&mut String>| {
+            if let Some(text) = text.filter(|text| *text != MARK) {
+                MARK.clone_into(text);
+                is_changed = true;
+            }
+        };
+        let family = &self.incidents;
+        for similar in incident.similar.iter_mut().filter(|s| family.contains(&s.incident)) {
+            match self.which {
+                Which::Notes(_) => clear(similar.mitigation.as_mut()),
+                Which::Field(TextField::Title) => clear(Some(&mut similar.title)),
+                Which::Field(TextField::RootCause) => clear(similar.root_cause.as_mut()),
+                Which::Field(TextField::Resolution) => clear(similar.resolution.as_mut()),
+                Which::Field(TextField::Impact | TextField::Lead) | Which::Actions(..) => {}
+            }
+        }
+        is_changed
     }
 
     /// Replaces the words in a record of this record time. False when it holds none of them.

@@ -120,6 +120,20 @@ impl Archive {
         }
     }
 
+    /// Looks at one moment of a store, whether a server runs there or not: nothing is locked,
+    /// written or copied. As long as it is looked at, a server's write-ahead log only grows.
+    ///
+    /// # Errors
+    /// When there is no store, or it cannot be read.
+    pub fn glimpse(folder: &Path) -> Result<Self, StoreError> {
+        let archive = Self::open(&backup::database_in(folder)?)?;
+        // The moment is that of the first read after this.
+        let what = "reading one moment of the store";
+        archive.connection.execute_batch("BEGIN").trying(what)?;
+        ledger::head(&archive.connection)?;
+        Ok(archive)
+    }
+
     /// True when it was written by a release whose rows look the same as ours.
     #[must_use]
     pub fn is_of_this_release(&self) -> bool {

@@ -16,7 +16,7 @@ use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, na
 use super::types::{EngineCommit, HeartbeatRow, SignOfLife, Snapshot};
 use crate::domain::record::Outcome;
 use crate::domain::words::TakenBack;
-use crate::domain::{Seq, Topology};
+use crate::domain::{IncidentId, Seq, Topology};
 
 /// Outcomes that are kept. A person waits seconds for one; a script may come back later.
 const OUTCOMES_KEPT: u64 = 10_000;
@@ -68,9 +68,14 @@ impl PreparedCommit {
         })
     }
 
-    /// True when something that it changes must not be found in the files any more.
-    pub(super) fn takes_back(&self) -> bool {
-        !self.taken_back.is_empty()
+    /// The incidents whose drafts it makes final.
+    pub(super) fn reviewed_now(&self) -> impl Iterator<Item = IncidentId> {
+        self.incidents.iter().filter_map(IncidentColumns::reviewed_now)
+    }
+
+    /// The incidents out of whose words something must not be found in the files any more.
+    pub(super) fn taken_back_from(&self) -> impl Iterator<Item = IncidentId> {
+        self.taken_back.iter().flat_map(|taken| taken.incidents.iter().copied())
     }
 
     /// What it takes while it waits.

@@ -8,10 +8,10 @@ use rusqlite::Connection;
 
 use super::StoreError;
 use super::error::Trying;
-use super::rows::{from_json, int, moment_if_any, named, to_json};
+use super::rows::{from_int, from_json, int, moment_if_any, named, to_json};
 use crate::domain::record::Operation;
 use crate::domain::words::TakenBack;
-use crate::domain::{Facts, IncidentId, Seq, Timestamp};
+use crate::domain::{Facts, Incident, IncidentId, Seq, Timestamp};
 
 /// Rewrites what was written up to a record.
 pub(super) fn carry_out(
@@ -29,7 +29,12 @@ pub(super) fn carry_out(
                 .trying("redacting a record")?;
         }
     }
-    taken.incidents.iter().try_for_each(|id| redact_reviewed(connection, taken, *id))?;
+    // The documents of a final draft are printed anew, from the facts without the words.
+    taken.incidents.iter().try_for_each(|id| {
+        redact_reviewed(connection, taken, *id)?;
+        drop_documents(connection, *id)
+    })?;
+    redact_copies(connection, taken)?;
     // Older states of the machine hold the words as well; a newer one is in this commit.
     connection
         .execute("DELETE FROM snapshots WHERE seq < :seq", named! { seq: int(until.0) })
@@ -71,6 +76,59 @@ fn redact_reviewed(
         .prepare_cached("UPDATE reviewed SET facts = :facts WHERE incident = :incident")
         .and_then(|mut update| update.execute(named! { facts: json, incident: int(id.0) }))
         .trying("redacting a final draft")?;
+    Ok(())
+}
+
+/// Other incidents may have copied the words when they looked for similar ones, and so may the
+/// facts that people reviewed of them.
+fn redact_copies(connection: &Connection, taken: &TakenBack) -> Result<(), StoreError> {
+    let what = "looking for copies of redacted words";
+    for (id, json) in rows_with_similar(connection, "SELECT id, json FROM incidents", "json")? {
+        let mut incident: Incident = from_json(&json, "an incident")?;
+        if taken.redact_copies(&mut incident) {
+            let json = to_json(&incident, "an incident")?;
+            connection
+                .prepare_cached("UPDATE incidents SET json = :json WHERE id = :id")
+                .and_then(|mut update| update.execute(named! { json: json, id: id }))
+                .trying(what)?;
+        }
+    }
+    for (id, json) in
+        rows_with_similar(connection, "SELECT incident, facts FROM reviewed", "facts")?
+    {
+        let mut facts: Facts = from_json(&json, "reviewed facts")?;
+        if taken.redact_copies(&mut facts.incident) {
+            let json = to_json(&facts, "reviewed facts")?;
+            connection
+                .prepare_cached("UPDATE reviewed SET facts = :facts WHERE incident = :id")
+                .and_then(|mut update| update.execute(named! { facts: json, id: id }))
+                .trying(what)?;
+            // They are printed from the facts when asked for.
+            drop_documents(connection, IncidentId(from_int(id)))?;
+        }
+    }
+    Ok(())
+}
+
+/// The rows of incidents that name similar ones.
+fn rows_with_similar(
+    connection: &Connection,
+    select: &str,
+    column: &str,
+) -> Result<Vec<(i64, String)>, StoreError> {
+    connection
+        .prepare(&format!("{select} WHERE instr({column}, '\"similar\":[{{') > 0"))
+        .and_then(|mut select| {
+            select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+        .trying("looking for copies of redacted words")
+}
+
+fn drop_documents(connection: &Connection, id: IncidentId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM reviewed_documents WHERE incident = :incident")
+        .and_then(|mut delete| delete.execute(named! { incident: int(id.0) }))
+        .trying("dropping the documents of a final draft")?;
     Ok(())
 }
 

@@ -126,6 +126,10 @@ pub(super) fn open_writer(folder: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT).trying(&what)?;
     let version = version_of(&connection, &path)?;
     set_up_writer(&connection).trying(&what)?;
+    settle_log(&connection).trying(&format!(
+        "writing what the last process left in the log of {} into it",
+        path.display()
+    ))?;
     migrate(&mut connection, version, MIGRATIONS)?;
     Ok(connection)
 }
@@ -199,6 +203,15 @@ pub(super) fn parts_of_version(version: usize) -> Result<Vec<(String, String)>, 
     parts(&connection)
 }
 
+/// Moves what a former process left in the write-ahead log into the database, and syncs it there.
+///
+/// A sync that failed can leave commits in the system's cache which the disk does not have, and
+/// which no later sync of the log brings there. A process that ended then hands them to this one,
+/// which would build on them. Written again, they are durable, or we do not start.
+fn settle_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
 fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     // Only counts on a new file, before anything else is written: retention can then give pages
@@ -212,9 +225,10 @@ fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
     // SQLite's own default, said here because it was measured: a larger log has a longer tail, and
     // a thread of its own for checkpoints lets the log grow without end under load.
     connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
-    // What is deleted is overwritten, where that costs no write of its own: what a person takes
-    // back must not stay between the rows of a page. Free pages go back to the disk then.
-    connection.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
+    // What is deleted is overwritten: what a person takes back must stay neither between the rows of
+    // a page, nor behind what is written next into a page that was free (which `FAST` allows). Only
+    // rows that shrink or go pay for it, and the ledger has none.
+    connection.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
     // A raw body cannot outlive its delivery.
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", WRITER_CACHE)?;

@@ -28,6 +28,8 @@ mod prometheus;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod reviewed;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod security;
@@ -39,3 +41,5 @@ mod templates;
 mod timelines;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod whatif;

@@ -4,6 +4,8 @@
 //! It becomes a delivery that was received when the body was, so that it takes its place by the
 //! time of its events, and it becomes one only once, however often it is asked for. Caller: `api`.
 
+use std::sync::Arc;
+
 use super::{Came, Kept, Read, Shared, Target, append, read_bytes, require_room};
 use crate::domain::{Seq, SourceType};
 use crate::http::answer::Problem;
@@ -65,7 +67,7 @@ pub(in crate::http) async fn replay(
         remote: String::new(),
         replays: Some((number, entry)),
     };
-    let delivered = append(shared, came, receipt, parsed).await?;
+    let delivered = append(shared, &target, came, receipt, parsed).await?;
     Ok(Some(Replayed {
         seq: delivered.seq,
         is_new: true,
@@ -75,12 +77,14 @@ pub(in crate::http) async fn replay(
 }
 
 /// Where the body was for.
-fn target(shared: &Shared, source: &str) -> Result<Target, Problem> {
+fn target(shared: &Shared, source: &str) -> Result<Arc<Target>, Problem> {
+    let (config, metrics, targets) = (shared.config(), &shared.metrics, &shared.targets);
     let by_path = || {
         let kind = SourceType::from_word(source)?;
-        super::SOURCES_OF_OTHER_PATHS.contains(&kind).then(|| Target::of_path(shared, kind))
+        let is_path = super::SOURCES_OF_OTHER_PATHS.contains(&kind);
+        is_path.then(|| targets.of_path(&config, metrics, kind))
     };
-    Target::named(shared, source).or_else(by_path).ok_or_else(|| {
+    targets.named(&config, metrics, source).or_else(by_path).ok_or_else(|| {
         Problem::Conflict(format!(
             "the body was for `{source}`, which is no source whose bodies can be read again; \
              configure it under `sources`, or send the body anew"
@@ -91,12 +95,12 @@ fn target(shared: &Shared, source: &str) -> Result<Target, Problem> {
 /// What the body says today, or why it still says nothing that was not used before.
 async fn read(
     shared: &Shared,
-    target: &Target,
+    target: &Arc<Target>,
     headers: &[(String, String)],
     body: Vec<u8>,
     row: &crate::store::QuarantineRow,
 ) -> Result<Result<(Kept, crate::ingest::Parsed), String>, Problem> {
-    let (config, target, headers) = (shared.config(), target.clone(), headers.to_vec());
+    let (config, target, headers) = (shared.config(), Arc::clone(target), headers.to_vec());
     let received_at = row.received_at;
     let read = tokio::task::spawn_blocking(move || {
         read_bytes(&config, &target, &headers, body.into(), received_at)

@@ -91,7 +91,8 @@ fn a_secret_in_an_alert_is_nowhere_to_be_found() {
     let deliveries = server.list("/api/v1/deliveries");
     assert!(deliveries.iter().all(|d| d["redacted"].as_u64() > Some(0)), "{deliveries:?}");
     let kept = server.list("/api/v1/quarantine");
-    assert_eq!(kept.len(), 4, "{kept:?}");
+    // What is withheld of two bodies looks the same, and is kept once.
+    assert_eq!(kept.len(), 3, "{kept:?}");
     assert!(kept.iter().all(|row| row["redacted"].as_u64() > Some(0)), "{kept:?}");
     let raw = server.get("/api/v1/deliveries/d4/raw").expect(200).json();
     assert_eq!(raw["alerts"][0]["labels"]["alertname"], "Leaky");

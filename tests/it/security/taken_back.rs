@@ -143,6 +143,36 @@ fn what_was_merged_loses_the_words_as_well() {
 }
 
 #[test]
+fn incidents_that_copied_the_words_lose_them_too() {
+    let server = Server::start_at("2026-03-10T09:00:00Z");
+    let fire = |day: u32| {
+        let labels =
+            json!({"alertname": "CheckoutDown", "severity": "critical", "service": "checkout"});
+        let body = fixtures::firing(&labels, &format!("2026-03-{day:02}T01:00:00Z"));
+        let request = Request::new("POST", "/api/v1/ingest/alertmanager").json(&body);
+        server.send(&request.received_at(&format!("2026-03-{day:02}T01:00:20Z"))).expect(200);
+        server.settle();
+    };
+    let at = |request: Request, time: &str| server.send(&request.received_at(time)).expect(200);
+    fire(2);
+    let words = json!({"root_cause": SECRET, "resolution": format!("{SECRET} two")});
+    at(Request::new("PATCH", "/api/v1/incidents/1").json(&words), "2026-03-02T01:10:00Z");
+    let over = Request::new("POST", "/api/v1/incidents/1/resolve").json(&json!({}));
+    at(over, "2026-03-02T01:20:00Z");
+    fire(6);
+    let draft = server.get_json("/api/v1/incidents/2/draft?format=json");
+    assert!(draft.to_string().contains(SECRET), "the second knows of the first: {draft}");
+    server.patch("/api/v1/incidents/2", &json!({"status": "final"})).expect(200);
+    for field in ["root_cause", "resolution"] {
+        server.post("/api/v1/incidents/1/redact", &json!({"field": field})).expect(200);
+    }
+    let draft = server.get("/api/v1/incidents/2/draft").text();
+    assert!(!draft.contains(SECRET), "{draft}");
+    expect_gone(&server, SECRET);
+    verify(&server);
+}
+
+#[test]
 fn only_administrators_take_words_back_and_only_those_that_are_there() {
     let server = with_incident();
     expect_problem(server.post("/api/v1/incidents/1/notes/n9/redact", &json!({})), 404);
