@@ -16,11 +16,13 @@ pub mod matcher;
 pub mod milestone;
 pub mod note_kind;
 pub mod record;
+pub mod redaction;
 pub mod rules;
 pub mod source;
 pub mod time;
 pub mod timeline;
 pub mod topology;
+pub mod words;
 pub mod zone;
 
 pub use alert::{

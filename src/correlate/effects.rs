@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::facts::Revision;
 use crate::domain::record::Outcome;
+use crate::domain::words::TakenBack;
 use crate::domain::{
     Change, ChangeId, Episode, EpisodeId, Explanation, Incident, IncidentId, Name, Seq, Timestamp,
     Topology,
@@ -28,6 +29,8 @@ pub struct Effects {
     pub heartbeats: Option<Vec<Beat>>,
     /// The service graph, when it changed.
     pub topology: Option<Topology>,
+    /// Words that are to go from earlier records.
+    pub taken_back: Vec<TakenBack>,
 }
 
 /// A heartbeat as it stands, for status and metrics.
@@ -58,6 +61,7 @@ pub(super) struct Dirt {
     pub(super) topology: bool,
     /// A draft became final.
     pub(super) finalised: bool,
+    pub(super) taken_back: Vec<TakenBack>,
     /// Incidents out of which the running step took alerts.
     pub(super) thinned: BTreeSet<IncidentId>,
     /// Incidents to which the running step added a sort of alert.

@@ -10,6 +10,7 @@ use super::reading::in_words;
 use super::signals::Signal;
 use super::traits::Traits;
 use super::weights::{Tables, Weights};
+use crate::domain::redaction::MARK;
 use crate::domain::{Episode, Name, Span, Timestamp};
 
 /// A pair's probability never becomes certainty.
@@ -422,6 +423,8 @@ fn shared_labels<'a>(a: &'a Episode, b: &'a Episode) -> impl Iterator<Item = (&'
     a.labels
         .iter()
         .filter(|(name, value)| !value.is_empty() && !WEIGHED.contains(name))
+        // What was taken out of both need not have been the same.
+        .filter(|(_, value)| !value.contains(MARK))
         .filter(|(name, value)| b.labels.get(name) == Some(*value))
 }
 

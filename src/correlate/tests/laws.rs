@@ -112,7 +112,7 @@ fn play(steps: &[(u16, Step)]) -> World {
             }
             Step::Wait => {
                 // A record that only lets time pass.
-                let draft = NoteDraft { text: "x".to_owned(), kind: None };
+                let draft = NoteDraft { text: "x".to_owned(), kind: None, suggested: None };
                 let nothing = OperationAction::AddNote(IncidentId(999), draft);
                 world.append(minute(now), operation(nothing));
             }

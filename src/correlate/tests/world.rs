@@ -153,7 +153,7 @@ impl World {
     }
 
     pub(super) fn note(&mut self, at: f64, incident: u64, kind: NoteKind, text: &str) -> Outcome {
-        let draft = NoteDraft { text: text.to_owned(), kind: Some(kind) };
+        let draft = NoteDraft { text: text.to_owned(), kind: Some(kind), suggested: None };
         self.act(at, OperationAction::AddNote(IncidentId(incident), draft))
     }
 
