@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::draft::Template;
+use crate::domain::draft::{Draft, Template};
 use crate::domain::timeline::Entry;
 use crate::domain::zone::Zone;
 use crate::domain::{Facts, Incident, IncidentId};
@@ -80,7 +80,10 @@ pub fn render_draft(
 
 /// A final draft is made from the facts that were reviewed; what came later is only told by its
 /// revisions.
-fn reviewed(store: &Store, facts: Facts) -> Result<Facts, StoreError> {
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn reviewed(store: &Store, facts: Facts) -> Result<Facts, StoreError> {
     if facts.incident.finalised.is_none() {
         return Ok(facts);
     }
@@ -91,38 +94,63 @@ fn reviewed(store: &Store, facts: Facts) -> Result<Facts, StoreError> {
 
 /// Renders the draft of facts that are already at hand.
 fn rendered(facts: &Facts, request: &DraftRequest) -> Result<RenderedDraft, DraftError> {
+    let draft = composed(facts, request)?;
+    let text = printed(&draft, request, request.format)?;
+    let tag = tag_of(&text);
+    Ok(RenderedDraft { text, tag })
+}
+
+/// The draft of facts that are already at hand, before it is printed.
+///
+/// # Errors
+/// When it is to tell what changed since a revision that does not exist yet.
+pub fn composed(facts: &Facts, request: &DraftRequest) -> Result<Draft, DraftError> {
     let newest = facts.revisions.last().map_or(0, |revision| revision.revision);
     let current = facts.incident.revision.max(newest);
     if let Some(asked) = request.since_revision.filter(|asked| *asked > current) {
         return Err(DraftError::FutureRevision { asked, current });
     }
     let default = || zone_of(&facts.incident, &request.default_zone);
-    let zone = request.zone.clone().unwrap_or_else(default);
     let options = DraftOptions {
-        zone,
+        zone: request.zone.clone().unwrap_or_else(default),
         template: request.template.clone(),
         since_revision: request.since_revision,
         external_url: request.external_url.clone(),
     };
-    let draft = timeline::compose(facts, &options);
-    let text = match (&draft.template, request.format) {
+    Ok(timeline::compose(facts, &options))
+}
+
+/// Prints a draft, by its template, in a format.
+///
+/// # Errors
+/// When a template of people's own does not fit the draft.
+pub fn printed(
+    draft: &Draft,
+    request: &DraftRequest,
+    format: Format,
+) -> Result<String, DraftError> {
+    Ok(match (&draft.template, format) {
         // JSON is the data itself, whatever the layout.
         (Template::Own(_), Format::Markdown | Format::Html | Format::Text) => {
-            request.own_templates.print(&draft, request.format).map_err(DraftError::Template)?
+            request.own_templates.print(draft, format).map_err(DraftError::Template)?
         }
         (Template::Own(_), Format::Json) | (Template::Shipped(_), _) => {
-            render::draft(&draft, request.format)
+            render::draft(draft, format)
         }
-    };
-    let tag = tag_of(&text);
-    Ok(RenderedDraft { text, tag })
+    })
 }
 
 /// The timeline of facts: every entry on its own, or storms and flaps folded with their rows kept.
 #[must_use]
 pub fn entries(facts: &Facts, is_folded: bool) -> Vec<Entry> {
     let entries = timeline::entries(facts);
-    if is_folded { timeline::collapse(entries) } else { entries }
+    if is_folded { folded(entries) } else { entries }
+}
+
+/// Entries with storms and flaps folded, their rows kept.
+#[must_use]
+pub fn folded(entries: Vec<Entry>) -> Vec<Entry> {
+    timeline::collapse(entries)
 }
 
 /// SHA-256 of a text, in hexadecimal: equal tags are equal texts.

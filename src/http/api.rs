@@ -6,10 +6,10 @@
 //! one table, so that the OpenAPI document can be held against it. Caller: `routes`.
 
 mod actions;
-mod alerts;
+pub(crate) mod alerts;
 mod changes;
 pub(crate) mod conditional;
-mod deliveries;
+pub(crate) mod deliveries;
 mod drafts;
 pub(crate) mod fields;
 mod incidents;

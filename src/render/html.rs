@@ -35,6 +35,27 @@ svg{max-width:100%;height:auto}\
 @media print{body{max-width:none;padding:0;font-size:11pt}h2{break-after:avoid}\
 tr,li,svg{break-inside:avoid}details>*{display:block}}";
 
+/// Prints a report as a part of another page, whose style it takes: headings two levels down, and
+/// no chart, which brings a style of its own.
+pub(super) fn print_part(draft: &Draft, blocks: &[Block]) -> String {
+    let mut body = String::new();
+    for block in blocks {
+        match block {
+            Block::Heading(level, words) => {
+                print_block(&mut body, draft, &Block::Heading((level + 2).min(6), words.clone()));
+            }
+            Block::Chart => {}
+            Block::Paragraph(_)
+            | Block::Bullets(_)
+            | Block::Ranked(_)
+            | Block::Checklist(_)
+            | Block::Table(_)
+            | Block::Details { .. } => print_block(&mut body, draft, block),
+        }
+    }
+    body
+}
+
 /// Prints a report as a page.
 pub(super) fn print(draft: &Draft, blocks: &[Block]) -> String {
     let mut body = String::new();

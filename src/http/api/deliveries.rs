@@ -52,11 +52,13 @@ pub(super) async fn quarantined(
     listed(page, quarantine)
 }
 
-fn delivery_id(seq: Seq) -> String {
+/// The id of a delivery, from its place in the ledger.
+pub(crate) fn delivery_id(seq: Seq) -> String {
     format!("d{seq}")
 }
 
-fn delivery_seq(id: &str) -> Option<Seq> {
+/// The place in the ledger that an id names.
+pub(crate) fn delivery_seq(id: &str) -> Option<Seq> {
     let digits = id.strip_prefix('d')?;
     let number: i64 = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
     u64::try_from(number).ok().map(Seq)
