@@ -18,7 +18,7 @@
 //! stream teaches), `crowd` and `stage` (what a placement looks at), `evidence` with `weights`,
 //! `grouping` and `membership` (which incident it belongs to), `lifecycle` (how incidents end and
 //! return), `heartbeats`, `operations` (what people do), `causes` and `origins` (what may have
-//! caused it).
+//! caused it), `similar` (past incidents that look alike).
 
 mod causes;
 mod completion;
@@ -27,9 +27,11 @@ mod deadlines;
 mod effects;
 mod episodes;
 mod evidence;
+mod fading;
 mod graph;
 mod grouping;
 mod heartbeats;
+mod histories;
 mod kinds;
 mod learned;
 mod lifecycle;
@@ -41,12 +43,14 @@ mod origins;
 mod reading;
 mod recall;
 mod signals;
+mod similar;
 mod stage;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod traits;
 mod weights;
 
 pub use effects::{Beat, Effects};
-pub use machine::{Machine, RULES_VERSION, UnreadableSnapshot};
+pub use machine::{Holdings, Machine, RULES_VERSION, UnreadableSnapshot};
 pub use recall::{Recalled, Wants};

@@ -35,6 +35,8 @@ const SNAPSHOT_EVERY_RECORDS: u64 = 5_000;
 const SIGN_OF_LIFE_EVERY: Span = Span::from_seconds(5);
 /// How long to wait before a failed commit or read is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
+/// How long to wait at most, after many failures.
+const RETRY_AFTER_AT_MOST: Duration = Duration::from_secs(2);
 /// How long to wait for a request in flight before a tick is tried again.
 const IN_FLIGHT_POLL: Span = Span::from_millis(10);
 
@@ -58,6 +60,15 @@ pub struct Engine {
     machine: Machine,
     /// Everything up to here is handled and committed.
     cursor: Seq,
+    /// Work of the machine that the store has not taken yet. While there is any, nothing else is
+    /// handled: it is tried again as it is.
+    uncommitted: Option<Box<EngineCommit>>,
+    /// True when the machine is no longer what the ledger makes of it: it failed in the middle of
+    /// a record, or was handed only a part of what it had forgotten. It is brought back before
+    /// anything else is handled.
+    is_machine_torn: bool,
+    /// Turns that failed one after the other; the first one is told.
+    failed_turns: u32,
     snapshot_at: Seq,
     /// Records that must not be digested again.
     skipped: BTreeSet<Seq>,
@@ -88,8 +99,19 @@ impl Engine {
         let (machine, cursor, snapshot_at) = restore::machine(&store)?;
         let skipped = store.skips()?.into_iter().map(|skip| skip.seq).collect();
         let pulse = Pulse::new(&clock, machine.time());
-        let mut engine =
-            Self { store, clock, metrics, machine, cursor, snapshot_at, skipped, pulse };
+        let mut engine = Self {
+            store,
+            clock,
+            metrics,
+            machine,
+            cursor,
+            uncommitted: None,
+            is_machine_torn: false,
+            failed_turns: 0,
+            snapshot_at,
+            skipped,
+            pulse,
+        };
         engine.catch_up()?;
         engine.announce_start()?;
         engine.announce_known(known)?;
@@ -117,23 +139,58 @@ impl Engine {
     pub fn run(mut self, stop: StopSignal, runtime: &tokio::runtime::Handle) {
         info!(engine.cursor = self.cursor.0, "The engine runs");
         while !stop.is_stopped() {
-            match self.catch_up() {
-                Ok(()) => {}
-                Err(error) => {
-                    warn!(error = %error, "The engine could not use the store; it tries again");
-                    std::thread::sleep(RETRY_AFTER);
-                    continue;
-                }
+            match self.turn() {
+                Ok(()) => self.wait(&stop, runtime),
+                Err(_) => self.back_off(&stop, runtime),
             }
-            self.tick_if_due();
-            self.show_life();
-            self.wait(&stop, runtime);
         }
         self.stop();
     }
 
+    /// One turn of the loop: works in what waits, lets time pass where a deadline has come, and
+    /// shows that we live. It never sleeps, so that a test can drive it. After an error the next
+    /// turn goes on where this one stood; no record is ever handled twice.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written now.
+    pub fn turn(&mut self) -> Result<(), EngineError> {
+        let result = self.catch_up().and_then(|()| self.tick_if_due());
+        self.show_life();
+        match &result {
+            Ok(()) if self.failed_turns > 0 => {
+                info!(engine.cursor = self.cursor.0, "The engine can use the store again");
+                self.failed_turns = 0;
+            }
+            Ok(()) => {}
+            Err(error) => {
+                // Told once: while a disk is full it would be told four times a second.
+                if self.failed_turns == 0 {
+                    warn!(error = %error, "The engine cannot use the store; it tries until it can");
+                }
+                self.failed_turns = self.failed_turns.saturating_add(1);
+            }
+        }
+        result
+    }
+
+    /// Waits a little longer after each failure, and not at all once told to stop.
+    fn back_off(&self, stop: &StopSignal, runtime: &tokio::runtime::Handle) {
+        let pause = RETRY_AFTER.saturating_mul(self.failed_turns).min(RETRY_AFTER_AT_MOST);
+        let mut stop = stop.clone();
+        runtime.block_on(async {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.stopped() => {}
+            }
+        });
+    }
+
     /// Handles everything up to the head of the ledger.
     fn catch_up(&mut self) -> Result<(), EngineError> {
+        self.commit_rest()?;
+        if self.is_machine_torn {
+            self.mend()?;
+        }
         loop {
             let records = self.store.records_after(self.cursor, BATCH_RECORDS)?;
             if records.is_empty() {
@@ -160,15 +217,24 @@ impl Engine {
         let mut cursor = self.cursor;
         let mut recalls = Vec::new();
         for record in records {
-            if let Some(recalled) = self.recall_for(record)? {
-                recalls.push((record.seq, recalled));
-            }
-            if self.skipped.contains(&record.seq) {
-                self.machine.pass_over(record);
-            } else if catch_unwind(AssertUnwindSafe(|| self.machine.handle(record))).is_err() {
-                error!(record.seq = record.seq.0, "A record could not be worked in");
-                (self.machine, ..) = restore::machine(&self.store)?;
-                return Ok(false);
+            match self.work_in(record) {
+                Ok(Some(recalled)) => recalls.extend(recalled.map(|bytes| (record.seq, bytes))),
+                Ok(None) => {
+                    error!(record.seq = record.seq.0, "A record could not be worked in");
+                    self.is_machine_torn = true;
+                    self.mend()?;
+                    return Ok(false);
+                }
+                Err(error) => {
+                    self.is_machine_torn = true;
+                    if cursor == self.cursor {
+                        return Err(error);
+                    }
+                    // What was handled before it must not be handled again, so it is committed;
+                    // the next attempt begins at this record.
+                    warn!(error = %error, "The engine could not look back; it tries again");
+                    break;
+                }
             }
             cursor = record.seq;
             if self.machine.asks_for_commit() {
@@ -183,35 +249,62 @@ impl Engine {
         Ok(true)
     }
 
-    /// Asks the store for what the machine has forgotten and needs for this record. Returns what
-    /// was found, serialised, to be kept until the next snapshot.
-    fn recall_for(&mut self, record: &Record) -> Result<Option<Vec<u8>>, EngineError> {
-        let found = recall::for_record(&mut self.machine, record, &self.store)?;
+    /// Hands the machine one record. `None` when it failed on it and is torn now; else what it had
+    /// forgotten and was told again, serialised, to be kept until the next snapshot.
+    #[expect(clippy::option_option, reason = "failed, nothing recalled, and recalled are three")]
+    fn work_in(&mut self, record: &Record) -> Result<Option<Option<Vec<u8>>>, EngineError> {
+        let is_skipped = self.skipped.contains(&record.seq);
+        let Self { machine, store, .. } = self;
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            let found = recall::for_record(machine, record, store)?;
+            if is_skipped {
+                machine.pass_over(record);
+            } else {
+                machine.handle(record);
+            }
+            Ok::<_, EngineError>(found)
+        }));
+        let Ok(found) = worked else { return Ok(None) };
+        let found = found?;
         if found.is_empty() {
-            return Ok(None);
+            return Ok(Some(None));
         }
         serde_json::to_vec(&found)
-            .map(Some)
+            .map(|bytes| Some(Some(bytes)))
             .map_err(|error| StoreError::Broken(error.to_string()).into())
     }
 
-    /// Commits what the machine changed. A commit that fails is tried again as it is: a record is
-    /// never handled twice.
+    /// Makes the machine again what the ledger makes of it up to the cursor.
+    fn mend(&mut self) -> Result<(), EngineError> {
+        (self.machine, ..) = restore::machine(&self.store)?;
+        self.is_machine_torn = false;
+        Ok(())
+    }
+
+    /// Commits what the machine changed.
     fn commit(&mut self, cursor: Seq, recalls: Vec<(Seq, Vec<u8>)>) -> Result<(), EngineError> {
         let mut commit = EngineCommit { recalls, ..commit_of(&mut self.machine, cursor) };
         if commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS {
-            commit.snapshot = Some(self.machine.snapshot()?);
-        }
-        while let Err(error) = self.store.commit(commit.clone()) {
-            if matches!(error, StoreError::Broken(_)) {
-                return Err(error.into());
+            match self.machine.snapshot() {
+                Ok(snapshot) => commit.snapshot = Some(snapshot),
+                // The effects are out of the machine: they must reach the store all the same.
+                Err(error) => warn!(error = %error, "No snapshot was taken; a later one will be"),
             }
-            warn!(error = %error, "The engine's work was not committed; it tries again");
-            std::thread::sleep(RETRY_AFTER);
         }
-        self.cursor = commit.cursor;
-        if commit.snapshot.is_some() {
-            self.snapshot_at = commit.cursor;
+        self.uncommitted = Some(Box::new(commit));
+        self.commit_rest()
+    }
+
+    /// Commits what is left of an earlier attempt. A commit that fails is tried again as it is: a
+    /// record is never handled twice.
+    fn commit_rest(&mut self) -> Result<(), EngineError> {
+        let Some(commit) = &self.uncommitted else { return Ok(()) };
+        self.store.commit((**commit).clone())?;
+        let (cursor, has_snapshot) = (commit.cursor, commit.snapshot.is_some());
+        self.uncommitted = None;
+        self.cursor = cursor;
+        if has_snapshot {
+            self.snapshot_at = cursor;
         }
         // Only now is everything that may be forgotten safe in the store.
         self.machine.forget();
@@ -223,9 +316,9 @@ impl Engine {
             record.seq = record.seq.0,
             "A record could not be worked in twice and is passed over; please report it with this log"
         );
-        self.metrics.engine_skipped.inc();
         let problem = "the machine failed on it twice".to_owned();
         self.append_own(RecordBody::Skip(Skip { seq: record.seq, problem }))?;
+        self.metrics.engine_skipped.inc();
         self.skipped.insert(record.seq);
         self.digest(std::slice::from_ref(record))?;
         Ok(())
@@ -247,15 +340,15 @@ impl Engine {
     }
 
     /// Writes a tick when a deadline has come and nothing received before it is still in flight.
-    fn tick_if_due(&mut self) {
-        let Some(deadline) = self.machine.next_deadline() else { return };
-        let Some(now) = self.pulse.now(&self.clock) else { return };
+    fn tick_if_due(&mut self) -> Result<(), EngineError> {
+        let Some(deadline) = self.machine.next_deadline() else { return Ok(()) };
+        let Some(now) = self.pulse.now(&self.clock) else { return Ok(()) };
         if now < deadline {
-            return;
+            return Ok(());
         }
         let due_on_the_wall = self.clock.now() - (now - deadline);
         if self.store.oldest_in_flight().is_some_and(|oldest| oldest <= due_on_the_wall) {
-            return;
+            return Ok(());
         }
         let append = Append {
             body: RecordBody::Tick,
@@ -263,10 +356,8 @@ impl Engine {
             true_received_at: self.clock.now(),
             raw: None,
         };
-        if let Err(error) = self.store.append_blocking(append) {
-            warn!(error = %error, "A tick was not written; it is tried again");
-            std::thread::sleep(RETRY_AFTER);
-        }
+        self.store.append_blocking(append)?;
+        Ok(())
     }
 
     fn show_life(&mut self) {
@@ -310,7 +401,8 @@ impl Engine {
         }
     }
 
-    fn stop(mut self) {
+    /// Says that we stop in good order and takes a snapshot, so that the next start is quick.
+    pub fn stop(mut self) {
         if let Err(error) = self.append_own(RecordBody::Stop).and_then(|()| self.catch_up()) {
             warn!(error = %error, "The engine could not finish the ledger; the next start will");
             return;

@@ -38,6 +38,7 @@ mod job;
 mod ledger;
 mod ledger_form;
 mod paging;
+mod printed;
 mod queue;
 mod readers;
 mod rebuilt;
@@ -59,6 +60,7 @@ pub use backup::{Restored, back_up, restore};
 pub use check::{Archive, Depth, Faults, Holdings};
 pub use error::StoreError;
 pub use inflight::InFlight;
+pub use printed::{Printed, Printer};
 pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
@@ -267,6 +269,24 @@ impl Store {
     /// When the store cannot be read.
     pub fn reviewed(&self, id: IncidentId) -> Result<Option<Facts>, StoreError> {
         self.inner.read(|connection| incidents::reviewed(connection, id))
+    }
+
+    /// Says who prints drafts that become final. The first word holds.
+    pub fn print_with(&self, printer: Arc<dyn Printer>) {
+        self.inner.shared.printer.get_or_init(|| printer);
+    }
+
+    /// A document of a final draft as it was printed then.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn printed(
+        &self,
+        id: IncidentId,
+        format: &str,
+        template: &str,
+    ) -> Result<Option<Printed>, StoreError> {
+        self.inner.read(|connection| printed::get(connection, id, format, template))
     }
 
     /// Incidents, newest first.

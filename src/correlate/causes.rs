@@ -127,9 +127,7 @@ impl Machine {
 
     fn same_cluster(&self, report: &ChangeReport, incident: &Incident) -> bool {
         let Some(cluster) = cluster_of(&report.labels) else { return true };
-        self.memory
-            .members(incident.id)
-            .any(|member| cluster_of(&member.labels).is_none_or(|other| other == cluster))
+        self.memory.sums(incident.id).is_some_and(|sums| sums.may_be_in(cluster))
     }
 
     /// How a service stands to the nearest service of an incident: `None` when not at all; `Some`
@@ -322,9 +320,8 @@ impl Machine {
             .find(|at| *at > change.report.at)?;
         let followed = self
             .memory
-            .members(incident.id)
-            .filter_map(crate::domain::Episode::ends_at)
-            .any(|end| end >= rollback && end - rollback <= RECOVERY_AFTER_ROLLBACK);
+            .sums(incident.id)
+            .is_some_and(|sums| sums.ends_within(rollback, RECOVERY_AFTER_ROLLBACK));
         Some((rollback, followed))
     }
 }

@@ -195,6 +195,7 @@ impl Machine {
             episode.start_refused.clone_from(&heard.word.starts_at.refused);
         }
         episode.starts.insert(place, alias);
+        self.memory.recount(id);
     }
 
     /// Annotations, links and values of the newest word that brings any.
@@ -248,6 +249,7 @@ impl Machine {
         }
         if let Some(end) = ended {
             episode.resumed += 1;
+            self.memory.recount(id);
             self.resume(id, &end, heard.received_at);
         }
     }
@@ -302,6 +304,7 @@ impl Machine {
             _ => now,
         };
         episode.end = Some(EpisodeEnd { at, heard_at, refused: claimed.refused.clone(), how });
+        self.memory.recount(id);
         self.say_of(id, |name| format!("{name} ended"));
         if reopens {
             let reason = format!("the end of {} was heard after all", self.name_of(id));
@@ -410,6 +413,7 @@ impl Machine {
             episode.end =
                 Some(EpisodeEnd { at, heard_at: now, refused: None, how: EndKind::Superseded });
             episode.held_by_webhook = false;
+            self.memory.recount(id);
             self.dirt.episodes.insert(id);
             self.memory.deadlines.clear(Deadline::Lease(id));
             self.memory.deadlines.clear(Deadline::Stale(id));
@@ -478,6 +482,7 @@ impl Machine {
         let at = episode.lease.unwrap_or(now).max(episode.starts_at());
         episode.end =
             Some(EpisodeEnd { at, heard_at: now, refused: None, how: EndKind::LeaseExpired });
+        self.memory.recount(id);
         self.dirt.episodes.insert(id);
         self.memory.deadlines.clear(Deadline::Stale(id));
         self.say_of(id, |name| format!("{name} was no longer renewed by its sender"));
@@ -493,6 +498,7 @@ impl Machine {
         let at = episode.last_word_at.max(episode.starts_at());
         episode.held_by_webhook = false;
         episode.end = Some(EpisodeEnd { at, heard_at: now, refused: None, how: EndKind::Unknown });
+        self.memory.recount(id);
         self.dirt.episodes.insert(id);
         self.memory.deadlines.clear(Deadline::Lease(id));
         self.say_of(id, |name| format!("{name} was not heard of for too long; its end is unknown"));

@@ -12,6 +12,7 @@ use super::membership::opening_moment;
 use super::reading::in_words;
 use super::recall::floats_near;
 use super::stage::Stage;
+use super::sums::Sums;
 use super::weights::weights;
 use crate::domain::alert::EndKind;
 use crate::domain::incident::Opening;
@@ -210,11 +211,7 @@ impl Machine {
 
     /// When everything in an incident had ended before `start`: the last end.
     fn recovered_before(&self, incident: &Incident, start: Timestamp) -> Option<Timestamp> {
-        let mut last = None;
-        for member in self.memory.members(incident.id) {
-            let end = member.ends_at()?;
-            last = last.max(Some(end));
-        }
+        let last = self.memory.sums(incident.id).and_then(Sums::recovered_at);
         last.filter(|end| *end < start)
     }
 

@@ -85,6 +85,9 @@ impl Machine {
             heartbeat.missed_by = None;
         }
         self.memory.heartbeats.insert(id, heartbeat);
+        if let Some(former) = former.and_then(|former| self.memory.episodes.get(&former)) {
+            self.memory.fading.floating(former);
+        }
         self.dirt.heartbeats = true;
         if is_over {
             if is_armed && missed_by.is_none() {

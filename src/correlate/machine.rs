@@ -22,6 +22,21 @@ pub struct Machine {
     pub(super) asked: Wants,
 }
 
+/// What a machine holds in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Incidents that run, or ended so lately that something late may still concern them.
+    pub incidents: usize,
+    /// Incidents that run.
+    pub running_incidents: usize,
+    /// Episodes that fire, or ended lately.
+    pub episodes: usize,
+    /// Alerts whose habits are remembered.
+    pub histories: usize,
+    /// Changes that can still be tied to an incident, or are.
+    pub changes: usize,
+}
+
 /// A snapshot that this release cannot read.
 #[derive(Debug, thiserror::Error)]
 #[error("the snapshot of the engine cannot be read: {0}")]
@@ -91,6 +106,19 @@ impl Machine {
         self.dirt.finalised
     }
 
+    /// How much it holds in memory.
+    #[must_use]
+    pub fn holdings(&self) -> Holdings {
+        let memory = &self.memory;
+        Holdings {
+            incidents: memory.incidents.len(),
+            running_incidents: self.running_incidents().len(),
+            episodes: memory.episodes.len(),
+            histories: memory.histories.len(),
+            changes: memory.changes.len(),
+        }
+    }
+
     /// Works one record in.
     pub fn handle(&mut self, record: &Record) {
         if let Some(time) = record.time {
@@ -109,7 +137,10 @@ impl Machine {
                 self.memory.set_topology(topology.clone());
                 self.dirt.topology = true;
             }
-            RecordBody::Rules(rules) => self.memory.rules = (**rules).clone(),
+            RecordBody::Rules(rules) => {
+                self.memory.rules = (**rules).clone();
+                self.memory.recount_all();
+            }
             RecordBody::Start(start) => {
                 if let Some(deaf) = start.deaf {
                     self.wake(deaf);
@@ -197,12 +228,14 @@ impl Machine {
         let touched: Vec<IncidentId> = self.dirt.step.keys().copied().collect();
         for id in touched {
             self.refresh(id);
+            self.refresh_similar(id);
         }
         let now = self.now();
         for (id, changes) in std::mem::take(&mut self.dirt.step) {
             let Some(incident) = self.memory.incidents.get_mut(&id) else { continue };
             incident.revision += 1;
             incident.as_of = now;
+            self.memory.fading.incident(incident);
             self.dirt.incidents.insert(id);
             let revision = Revision { revision: incident.revision, at: now, changes };
             self.dirt.revisions.push((id, revision));

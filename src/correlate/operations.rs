@@ -216,6 +216,7 @@ impl Machine {
             {
                 *flag |= lead_up;
             }
+            self.memory.recount(episode);
         }
         let ended = self.incident_mut(younger)?;
         ended.state = IncidentState::Merged { into: older };
@@ -321,6 +322,7 @@ impl Machine {
         {
             *lead_up = false;
         }
+        self.memory.recount(id);
     }
 
     fn add_note(

@@ -81,7 +81,7 @@ impl Machine {
         let rules = self.memory.rules.alerts.clone();
         let now = self.now();
         let start = word.starts_at.at;
-        let history = self.memory.histories.entry(key.clone()).or_default();
+        let history = self.memory.histories.touch(key);
         let is_new = history.touched_at.is_none_or(|at| now - at > HISTORY_MEMORY);
         history.touched_at = Some(now);
         history.starts.retain(|at| start - *at <= rules.flapping_window);
@@ -135,7 +135,7 @@ impl Machine {
         let length = episode.ends_at().unwrap_or(now) - episode.starts_at();
         let is_long = length >= self.memory.rules.alerts.chronic_after;
         if is_long && episode.incident().is_none() && self.is_live_somewhere(id) {
-            let history = self.memory.histories.entry(episode.key.clone()).or_default();
+            let history = self.memory.histories.touch(&episode.key);
             history.long_firing_at = Some(now);
             history.touched_at = Some(now);
         }

@@ -177,11 +177,11 @@ fn a_quiet_incident_resolves_by_a_tick_and_not_while_a_request_is_in_flight() {
     house.clock.advance(Span::from_minutes(9));
     let in_flight = store.receive(house.clock.now());
     house.clock.advance(Span::from_minutes(2));
-    engine.tick_if_due();
+    engine.tick_if_due().unwrap();
     engine.catch_up().unwrap();
     assert_eq!(state(&store), IncidentState::Open, "a word may still be on its way");
     drop(in_flight);
-    engine.tick_if_due();
+    engine.tick_if_due().unwrap();
     engine.catch_up().unwrap();
     assert_eq!(state(&store), IncidentState::Resolved);
 }
@@ -198,7 +198,7 @@ fn our_own_absence_closes_nothing_and_is_told() {
     // Longer than any silence after which an alert's end would be unknown.
     house.clock.advance(Span::from_hours(20));
     let (store, mut engine) = house.open();
-    engine.tick_if_due();
+    engine.tick_if_due().unwrap();
     engine.catch_up().unwrap();
     let incident = store.incident(IncidentId(1)).unwrap().unwrap();
     assert_eq!(incident.state, IncidentState::Open);

@@ -3,6 +3,7 @@
 use super::escape;
 use super::report::{Block, Inline, Layout, Line, cell, strong, text};
 use crate::domain::draft::Section;
+use crate::domain::facts::Revision;
 use crate::domain::incident::{Action, ActionKind, CaveatKind, Horizon};
 use crate::domain::milestone::{Measure, MeasureValue, Milestone, MilestoneValue};
 use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase, Provenance};
@@ -19,20 +20,40 @@ pub(super) fn paragraph(blocks: &mut Vec<Block>, line: Line) {
     blocks.push(Block::Paragraph(line));
 }
 
-/// What changed since the revision that the reader knows, or since the draft was final.
+/// What changed since the revision that the reader knows.
 pub(super) fn since(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     let Some(since) = &layout.draft.since else { return };
-    heading(blocks, &format!("Changed since revision {}", since.revision));
-    if since.revisions.is_empty() {
+    let all: Vec<&Revision> = since.revisions.iter().collect();
+    changed(layout, blocks, &format!("Changed since revision {}", since.revision), &all);
+}
+
+/// What changed around a final draft: up to it, as far as the reader does not know it, and since.
+pub(super) fn later(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
+    let (Some(since), Some(reviewed)) = (&layout.draft.since, &layout.draft.finalised) else {
+        return;
+    };
+    let (before, after): (Vec<&Revision>, Vec<&Revision>) =
+        since.revisions.iter().partition(|revision| revision.revision <= reviewed.revision);
+    if !before.is_empty() {
+        let name = format!("Changed since revision {}", since.revision);
+        changed(layout, blocks, &name, &before);
+    }
+    let name = format!("Since final (revision {})", reviewed.revision);
+    changed(layout, blocks, &name, &after);
+}
+
+fn changed(layout: &Layout<'_>, blocks: &mut Vec<Block>, name: &str, revisions: &[&Revision]) {
+    heading(blocks, name);
+    if revisions.is_empty() {
         paragraph(blocks, vec![text("Nothing.")]);
         return;
     }
-    let line = |revision: &crate::domain::facts::Revision| {
+    let line = |revision: &&Revision| {
         let what = revision.changes.join("; ");
         let at = layout.clocks.full(revision.at);
         vec![text(format!("Revision {} ({at}): {what}", revision.revision))]
     };
-    blocks.push(Block::Bullets(since.revisions.iter().map(line).collect()));
+    blocks.push(Block::Bullets(revisions.iter().map(line).collect()));
 }
 
 /// How long it lasted.
@@ -107,7 +128,7 @@ fn long_text(
 }
 
 /// A person's words with a full stop where they lack an end.
-fn sentence(words: String) -> String {
+pub(super) fn sentence(words: String) -> String {
     if words.ends_with(char::is_alphanumeric) { words + "." } else { words }
 }
 

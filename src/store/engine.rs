@@ -13,7 +13,7 @@ use super::incidents::{self, IncidentColumns, RevisionColumns};
 use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
 use super::types::{EngineCommit, HeartbeatRow, SignOfLife, Snapshot};
 use crate::domain::record::Outcome;
-use crate::domain::{Seq, Topology};
+use crate::domain::{IncidentId, Seq, Topology};
 
 /// Outcomes that are kept. A person waits seconds for one; a script may come back later.
 const OUTCOMES_KEPT: u64 = 10_000;
@@ -61,6 +61,11 @@ impl PreparedCommit {
                 .map(|topology| to_json(&topology, "the service graph"))
                 .transpose()?,
         })
+    }
+
+    /// The incidents whose drafts it makes final.
+    pub(super) fn reviewed_now(&self) -> impl Iterator<Item = IncidentId> {
+        self.incidents.iter().filter_map(IncidentColumns::reviewed_now)
     }
 
     /// What it takes while it waits.

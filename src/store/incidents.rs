@@ -60,6 +60,11 @@ impl IncidentColumns {
         })
     }
 
+    /// The incident, when its draft became final with just this revision.
+    pub(super) fn reviewed_now(&self) -> Option<IncidentId> {
+        self.is_reviewed_now.then(|| IncidentId(from_int(self.id)))
+    }
+
     /// What it takes while it waits.
     pub(super) fn bytes(&self) -> usize {
         self.json.len() + self.search.len() + self.services.len() + 256

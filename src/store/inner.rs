@@ -2,7 +2,7 @@
 //! both.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread::JoinHandle;
 
 use tokio::sync::watch;
@@ -60,6 +60,7 @@ impl Inner {
             head_seq: watch::Sender::new(Seq::default()),
             cursor: watch::Sender::new(Seq::default()),
             is_writable: AtomicBool::new(true),
+            printer: OnceLock::new(),
             clock,
             metrics,
             path: path.clone(),

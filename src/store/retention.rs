@@ -270,6 +270,7 @@ fn drop_incident(connection: &Connection, id: i64) -> Result<(), StoreError> {
         "DELETE FROM context WHERE incident = :id",
         "DELETE FROM revisions WHERE incident = :id",
         "DELETE FROM reviewed WHERE incident = :id",
+        "DELETE FROM reviewed_documents WHERE incident = :id",
         "DELETE FROM incidents WHERE id = :id",
     ] {
         connection

@@ -7,6 +7,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
@@ -17,9 +18,10 @@ use super::error::Trying;
 use super::intern::{self, Interner};
 use super::job::{Answer, Job};
 use super::ledger::{self, Head};
+use super::printed::Printer;
 use super::queue::Queue;
 use super::schema::FolderLock;
-use super::{StoreError, deliveries, engine, files, retention};
+use super::{StoreError, deliveries, engine, files, printed, retention};
 use crate::clock::Clock;
 use crate::domain::{Seq, Span};
 use crate::metrics::Metrics;
@@ -45,6 +47,8 @@ pub(super) struct Shared {
     pub(super) cursor: watch::Sender<Seq>,
     /// True when the last write succeeded and the writer lives.
     pub(super) is_writable: AtomicBool,
+    /// Prints what becomes final.
+    pub(super) printer: OnceLock<Arc<dyn Printer>>,
     /// See [`Clock`].
     pub(super) clock: Clock,
     /// See [`Metrics`].
@@ -257,6 +261,11 @@ impl Writer {
         let counters = &mut self.memory.counters;
         engine::store(&self.connection, commit, counters.cursor, counters.head.seq)?;
         counters.cursor = commit.cursor;
+        if let Some(printer) = self.shared.printer.get() {
+            commit
+                .reviewed_now()
+                .try_for_each(|id| printed::keep(&self.connection, id, printer.as_ref()))?;
+        }
         Ok(())
     }
 

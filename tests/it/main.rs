@@ -28,6 +28,8 @@ mod prometheus;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod reviewed;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod support;

@@ -21,7 +21,7 @@ use super::visit::{Made, Visit, readable};
 use super::{alert, counted, length, merged, moment, moment_if_any};
 use crate::config::Config;
 use crate::domain::incident::{
-    Action, ActionKind, Candidate, CandidateKind, DraftStatus, Horizon, LifecycleKind,
+    Action, ActionKind, Candidate, CandidateKind, DraftStatus, Horizon, LifecycleKind, Similar,
 };
 use crate::domain::milestone::{Milestone, MilestoneState, measures, milestones, value_of};
 use crate::domain::timeline::Provenance;
@@ -112,6 +112,7 @@ impl Making {
             "alerts_left": facts.members.len().saturating_sub(ALERTS_MAX),
             "context": alerts(&facts.context),
             "candidates": incident.candidates.iter().map(candidate).collect::<Vec<_>>(),
+            "similar": incident.similar.iter().map(|other| similar(other, zone)).collect::<Vec<_>>(),
             "caveats": incident.caveats.iter().map(|caveat| {
                 json!({ "at": moment(caveat.at, zone), "text": caveat.text })
             }).collect::<Vec<_>>(),
@@ -308,6 +309,17 @@ fn candidate(candidate: &Candidate) -> Value {
     })
 }
 
+fn similar(similar: &Similar, zone: &Zone) -> Value {
+    json!({
+        "id": similar.incident,
+        "title": similar.title,
+        "began": moment_if_any(similar.started_at, zone),
+        "why": similar.why,
+        "root_cause": similar.root_cause,
+        "resolution": similar.resolution,
+    })
+}
+
 fn action(action: &Action) -> Value {
     let link = action.draft.link.as_deref().filter(|url| escape::url(url).is_some());
     json!({
@@ -345,7 +357,7 @@ mod tests {
         let params = Params::new(pairs.collect());
         let making = Making {
             view: View::read(params.clone()).unwrap(),
-            config: Arc::new(Config::default()),
+            config: Arc::new(Config::default_config()),
             zone: Zone::parse("Africa/Lagos").unwrap(),
             now: facts.incident.as_of,
             done: done(&params, facts),

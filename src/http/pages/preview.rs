@@ -67,12 +67,12 @@ pub(super) fn preview(
         since_revision: None,
         external_url: config.web.external_url.clone(),
     };
-    let draft = drafts::composed(facts, &request)?;
+    let draft = drafts::composed(facts, &request);
     values["todo"] = todo(&draft);
     let html = match &draft.template {
         Template::Shipped(_) => crate::render::part_of_page(&draft),
         Template::Own(name) => {
-            values["text"] = own_text(&draft, name, &request)?.into();
+            values["text"] = own_text(&draft, name, request)?.into();
             String::new()
         }
     };
@@ -80,12 +80,13 @@ pub(super) fn preview(
 }
 
 /// What a template of people's own makes, in the plainest of its formats.
-fn own_text(draft: &Draft, name: &Name, request: &DraftRequest) -> Result<String, Problem> {
+fn own_text(draft: &Draft, name: &Name, mut request: DraftRequest) -> Result<String, Problem> {
     let has = |format: &Format| {
         request.own_templates.formats(name.as_str()).is_some_and(|known| known.contains(format))
     };
     let format = [Format::Markdown, Format::Text, Format::Html].into_iter().find(has);
-    Ok(drafts::printed(draft, request, format.unwrap_or(Format::Markdown))?)
+    request.format = format.unwrap_or(Format::Markdown);
+    Ok(drafts::printed(draft, &request)?)
 }
 
 fn template(view: &View, config: &Config) -> Result<Template, Problem> {

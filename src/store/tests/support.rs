@@ -257,6 +257,8 @@ pub(super) fn incident(id: u64, title: &str, starts_at: Timestamp) -> Incident {
         related: vec![],
         changes: vec![],
         candidates: vec![],
+        traces: vec![],
+        similar: vec![],
         finalised: None,
     }
 }
