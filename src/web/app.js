@@ -106,6 +106,12 @@
 
   // --- Forms -------------------------------------------------------------------------------------
 
+  /** Who goes on writing does so behind what is there. */
+  const focusAtEnd = (field) => {
+    field?.focus();
+    if (field?.localName === "textarea") field.setSelectionRange(field.value.length, field.value.length);
+  };
+
   let asking = null;
   const ask = (page, form) => {
     const question = one("#ask", page);
@@ -113,7 +119,7 @@
     asking = form.closest("dialog") ? asking : form;
     dialog.replaceChildren(document.importNode(question, true));
     if (!dialog.open) dialog.showModal();
-    (one("textarea", dialog) || one("[data-first]", dialog))?.focus();
+    focusAtEnd(one("textarea", dialog) || one("[data-first]", dialog));
   };
 
   const settled = (form) => {
@@ -310,7 +316,7 @@
     summary.parentElement.open = true;
     const field = one("textarea, input:not([type=hidden]), select", summary.parentElement);
     summary.scrollIntoView({ block: "center" });
-    field?.focus();
+    focusAtEnd(field);
   };
   const walk = (step) => {
     const rows = all("[data-row]");
