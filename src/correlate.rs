@@ -31,6 +31,7 @@ mod fading;
 mod graph;
 mod grouping;
 mod heartbeats;
+mod held;
 mod histories;
 mod kinds;
 mod learned;

@@ -16,7 +16,7 @@
 //! | `deliveries`, `incidents`, `episodes`, `changes`, `engine` | one file for each group of tables |
 //! | `readers`, `paging` | the way of a read |
 //! | `retention` | dropping what is too old |
-//! | `backup`, `check`, `rebuilt` | copies, and whether the laws hold; without a writer |
+//! | `backup`, `check`, `rebuilt`, `grouping` | copies, whether the laws hold, and what another configuration gives; without a writer |
 //!
 //! Reads block, so call them from a thread that may block (`spawn_blocking`).
 
@@ -30,6 +30,7 @@ mod episodes;
 mod error;
 mod files;
 mod generations;
+mod grouping;
 mod incidents;
 mod inflight;
 mod inner;
@@ -59,13 +60,14 @@ use tokio::sync::{oneshot, watch};
 pub use backup::{Restored, back_up, restore};
 pub use check::{Archive, Depth, Faults, Holdings};
 pub use error::StoreError;
+pub use grouping::Grouping;
 pub use inflight::InFlight;
 pub use printed::{Printed, Printer};
 pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
     HeartbeatRow, IncidentFilter, Page, PageRequest, Quarantine, QuarantineRow, RawDelivery,
-    RefusedAlert, SignOfLife, Snapshot, SourceRow, StoreCounts, StoreOptions,
+    RefusedAlert, RuleEpoch, SignOfLife, Snapshot, SourceRow, StoreCounts, StoreOptions,
 };
 
 use self::inner::{Inner, writer_is_gone};
@@ -124,7 +126,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the queue is full, the disk refuses, or the store is closing.
     pub async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
         let (reply, answer) = oneshot::channel();
         self.inner.push(Job::Append(append, Reply::Task(reply)), bytes, Bounds::Hold)?;
@@ -137,7 +139,7 @@ impl Store {
     /// # Errors
     /// As [`Store::append`].
     pub fn append_blocking(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
         self.inner.ask(bytes, Bounds::Hold, |reply| Job::Append(append, reply))
     }
@@ -174,6 +176,14 @@ impl Store {
     #[must_use]
     pub fn cursor(&self) -> watch::Receiver<Seq> {
         self.inner.shared.cursor.subscribe()
+    }
+
+    /// How many records the engine has not worked in.
+    #[must_use]
+    pub fn backlog(&self) -> u64 {
+        let (head, cursor) =
+            (self.inner.shared.head_seq.borrow().0, self.inner.shared.cursor.borrow().0);
+        head.saturating_sub(cursor)
     }
 
     /// Records after a place, oldest first.
@@ -481,6 +491,25 @@ impl Store {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.inner.shared.is_writable.load(Ordering::Acquire)
+    }
+
+    /// Why the last write failed, for people; `None` while writes succeed.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        if self.is_writable() {
+            return None;
+        }
+        let reason = lock(&self.inner.shared.refusal).clone();
+        Some(reason.unwrap_or_else(|| "its writer has ended; restart scribed".to_owned()))
+    }
+
+    /// The rules by which the engine works this store's records in; `None` before it ever did.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rules_version(&self) -> Result<Option<u32>, StoreError> {
+        let epochs = self.inner.read(engine::rule_epochs)?;
+        Ok(epochs.last().map(|epoch| epoch.version))
     }
 
     /// Drops raw bodies that are older than `raw_before` and ledger, incidents and episodes that

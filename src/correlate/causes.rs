@@ -17,8 +17,6 @@ use crate::domain::{
     Change, ChangeId, ChangeKind, ChangeReport, Incident, IncidentId, Name, Span, Timestamp,
 };
 
-/// Changes up to this long before the onset are listed.
-const BEFORE_ONSET: Span = Span::from_hours(2);
 /// Recovery that follows a rollback within this time speaks for what was rolled back.
 const RECOVERY_AFTER_ROLLBACK: Span = Span::from_minutes(60);
 /// A change can be heard of a moment after what it broke.
@@ -113,7 +111,7 @@ impl Machine {
         let Some(onset) = value_of(incident, Milestone::Onset).at else { return false };
         let end = value_of(incident, Milestone::Resolution).at.unwrap_or(Timestamp::MAX);
         let report = &change.report;
-        if report.at < onset - BEFORE_ONSET
+        if report.at < onset - self.memory.rules.incidents.change_window
             || report.at > end
             || !self.same_cluster(report, incident)
         {

@@ -2,7 +2,7 @@
 //!
 //! Bounded by what is open or recent: the rest is in the store and comes back by `recall`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,7 @@ use super::similar::{Past, PastIncident};
 use super::stage::is_planned;
 use super::sums::{Counted, Sums};
 use super::traits::Traits;
+use super::weights::Tables;
 use crate::domain::incident::Tally;
 use crate::domain::{
     AlertKey, Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Rules, Span,
@@ -44,6 +45,7 @@ pub(super) struct Memory {
     /// Incidents that are over, for comparison.
     pub(super) past: Past,
     // What follows is derived from the above.
+    pub(super) weights: Tables,
     pub(super) graph: Graph,
     pub(super) traits: BTreeMap<EpisodeId, Traits>,
     /// What may be forgotten, and when.
@@ -54,6 +56,8 @@ pub(super) struct Memory {
     counted: BTreeMap<EpisodeId, (IncidentId, Counted)>,
     planned: BTreeSet<ChangeId>,
     by_alert: HashMap<AlertKey, Vec<EpisodeId>>,
+    /// Alerts of which some episodes are in memory and others may be forgotten.
+    half_known: HashSet<AlertKey>,
     by_incident: BTreeMap<IncidentId, BTreeSet<EpisodeId>>,
     floating: BTreeSet<EpisodeId>,
     by_change_key: HashMap<(Name, String), ChangeId>,
@@ -93,8 +97,12 @@ struct Stored {
 impl Memory {
     /// Nothing yet.
     pub(super) fn new() -> Self {
+        let rules = Rules::default();
+        let mut learned = Learned::default();
+        learned.limit(rules.incidents.learnt_entries, rules.incidents.lead_up_candidates);
         Self {
-            rules: Rules::default(),
+            weights: Tables::with(&rules.incidents.weights),
+            rules,
             time: None,
             counters: Counters::default(),
             episodes: BTreeMap::new(),
@@ -104,7 +112,7 @@ impl Memory {
             deadlines: Deadlines::default(),
             heartbeats: BTreeMap::new(),
             histories: Histories::default(),
-            learned: Learned::default(),
+            learned,
             live_at: BTreeMap::new(),
             past: Past::default(),
             graph: Graph::default(),
@@ -115,6 +123,7 @@ impl Memory {
             counted: BTreeMap::new(),
             planned: BTreeSet::new(),
             by_alert: HashMap::new(),
+            half_known: HashSet::new(),
             by_incident: BTreeMap::new(),
             floating: BTreeSet::new(),
             by_change_key: HashMap::new(),
@@ -144,7 +153,6 @@ impl Memory {
     pub(super) fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         let stored: Stored = serde_json::from_slice(bytes)?;
         let mut memory = Self {
-            rules: stored.rules,
             time: stored.time,
             counters: stored.counters,
             deadlines: Deadlines::from_list(stored.deadlines),
@@ -155,11 +163,20 @@ impl Memory {
             past: Past::from_list(stored.past),
             ..Self::new()
         };
+        memory.set_rules(stored.rules);
         memory.set_topology(stored.topology);
         stored.episodes.into_iter().for_each(|episode| memory.put_episode(episode));
         stored.incidents.into_iter().for_each(|incident| memory.put_incident(incident));
         stored.changes.into_iter().for_each(|change| memory.put_change(change));
+        // Nobody wrote down what had been forgotten of them.
+        memory.half_known = memory.by_alert.keys().cloned().collect();
         Ok(memory)
+    }
+
+    pub(super) fn set_rules(&mut self, rules: Rules) {
+        self.weights = Tables::with(&rules.incidents.weights);
+        self.learned.limit(rules.incidents.learnt_entries, rules.incidents.lead_up_candidates);
+        self.rules = rules;
     }
 
     pub(super) fn set_topology(&mut self, topology: Topology) {
@@ -335,9 +352,14 @@ impl Memory {
         ids
     }
 
-    /// True when some episode of the alert is in memory.
+    /// True when the alert is in memory, with every episode of it that is ever looked at.
     pub(super) fn knows_alert(&self, key: &AlertKey) -> bool {
-        self.by_alert.contains_key(key)
+        self.by_alert.contains_key(key) && !self.half_known.contains(key)
+    }
+
+    /// The alert's episodes were recalled.
+    pub(super) fn knows_again(&mut self, key: &AlertKey) {
+        self.half_known.remove(key);
     }
 
     /// The members of an incident, in order of id.
@@ -374,6 +396,9 @@ impl Memory {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
                 self.by_alert.remove(&episode.key);
+                self.half_known.remove(&episode.key);
+            } else {
+                self.half_known.insert(episode.key.clone());
             }
         }
         if let Some(incident) = episode.incident()

@@ -142,8 +142,8 @@ impl Machine {
     fn retrace(&mut self, id: IncidentId) {
         let mut traces = Vec::new();
         for member in self.memory.member_ids(id) {
-            if let Some(episode) = self.memory.episodes.get(&member) {
-                add_trace(&mut traces, trace_of(episode));
+            if let Some(member) = self.memory.episodes.get(&member) {
+                add_trace(&mut traces, trace_of(member));
             }
         }
         if let Some(incident) = self.memory.incidents.get_mut(&id) {

@@ -7,8 +7,11 @@ use crate::domain::facts::Revision;
 use crate::domain::incident::{Action, ActionKind, CaveatKind, Horizon};
 use crate::domain::milestone::{Measure, MeasureValue, Milestone, MilestoneValue};
 use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase, Provenance};
-use crate::domain::{IncidentState, Timestamp};
+use crate::domain::{Episode, IncidentState, Span, Timestamp};
 use crate::timeline::words;
+
+/// What helped against an alert shows in its end within this.
+const EFFECT_SEEN_WITHIN: Span = Span::from_hours(1);
 
 /// Begins a section.
 pub(super) fn heading(blocks: &mut Vec<Block>, name: &str) {
@@ -309,10 +312,13 @@ pub(super) fn diagnosis(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
 /// What was done, and what ended it.
 pub(super) fn resolution(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     let summary = &layout.draft.summary;
-    let done = lines_of(layout, |e| {
+    let is_done = |e: &Entry| {
         e.phase == Phase::Mitigation && e.kind != EntryKind::Caveat && !is_set_milestone(e)
-    });
+    };
+    let done = lines_of(layout, |e| is_done(e) && !is_in_vain(layout, e));
     named_list(blocks, "What was done:", done);
+    let in_vain = lines_of(layout, |e| is_done(e) && is_in_vain(layout, e));
+    named_list(blocks, "Also changed, but no alert ended in the hour after it:", in_vain);
     match layout.draft.state {
         IncidentState::Open | IncidentState::Acknowledged | IncidentState::Mitigated
             if summary.resolution.is_none() =>
@@ -330,6 +336,20 @@ pub(super) fn resolution(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
             Section::Resolution,
         ),
     }
+}
+
+/// True for a change while alerts fired, of which none ended within an hour. Of what people noted
+/// they say themselves how it went.
+fn is_in_vain(layout: &Layout<'_>, entry: &Entry) -> bool {
+    let (at, until) = (entry.occurred_at, entry.occurred_at + EFFECT_SEEN_WITHIN);
+    let draft = layout.draft;
+    let is_judged = !draft.state.is_running() || draft.as_of >= until;
+    let fired =
+        |alert: &Episode| alert.starts_at() <= at && alert.ends_at().is_none_or(|end| end >= at);
+    entry.kind == EntryKind::Change
+        && is_judged
+        && draft.alerts.iter().any(fired)
+        && !draft.alerts.iter().filter_map(Episode::ends_at).any(|end| at <= end && end <= until)
 }
 
 fn is_set_milestone(entry: &Entry) -> bool {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::StoreError;
 use super::error::Trying;
 use super::paging::Place;
-use super::rows::{At, from_json, int, named, to_json};
+use super::rows::{At, from_int, from_json, int, named, to_json};
 use super::types::EpisodeFilter;
 use crate::domain::{AlertKey, Episode, EpisodeId, IncidentId, Labels, Matcher, Timestamp};
 
@@ -99,6 +99,29 @@ pub(super) fn get(connection: &Connection, id: EpisodeId) -> Result<Option<Episo
         .trying("reading an episode")?
         .map(|json| from_json(&json, &format!("episode {id}")))
         .transpose()
+}
+
+/// Episodes after a place, by id.
+pub(super) fn after(
+    connection: &Connection,
+    after: EpisodeId,
+    limit: usize,
+) -> Result<Vec<Episode>, StoreError> {
+    let ids: Vec<i64> = connection
+        .prepare_cached("SELECT id FROM episodes WHERE id > :after ORDER BY id LIMIT :limit")
+        .and_then(|mut select| {
+            select
+                .query_map(named! { after: int(after.0), limit: int(limit as u64) }, |row| {
+                    row.get(0)
+                })?
+                .collect()
+        })
+        .trying("reading episodes")?;
+    let mut episodes = Vec::with_capacity(ids.len());
+    for id in ids {
+        episodes.extend(get(connection, EpisodeId(from_int(id)))?);
+    }
+    Ok(episodes)
 }
 
 /// Members of an incident, by start and id.
