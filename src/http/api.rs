@@ -6,11 +6,11 @@
 //! one table, so that the OpenAPI document can be held against it. Caller: `routes`.
 
 mod actions;
-mod alerts;
+pub(crate) mod alerts;
 mod audit;
 mod changes;
 pub(crate) mod conditional;
-mod deliveries;
+pub(crate) mod deliveries;
 mod drafts;
 pub(crate) mod fields;
 mod incidents;

@@ -59,7 +59,11 @@ pub(super) async fn explain(
     answer::json(StatusCode::OK, &explained)
 }
 
-fn needed(store: &Store, text: &str) -> Result<Episode, Problem> {
+/// The episode that a text names, as in [`find`].
+///
+/// # Errors
+/// When there is none, or the store cannot be read.
+pub(crate) fn needed(store: &Store, text: &str) -> Result<Episode, Problem> {
     find(store, text)?
         .ok_or_else(|| Problem::NotFound(format!("there is no alert {}", quoted(text))))
 }

@@ -43,12 +43,13 @@ pub(super) async fn raw(
     attachment(bytes, &format!("delivery-{}.bin", delivery_id(seq)))
 }
 
-/// The id of a delivery.
-pub(super) fn delivery_id(seq: Seq) -> String {
+/// The id of a delivery, from its place in the ledger.
+pub(crate) fn delivery_id(seq: Seq) -> String {
     format!("d{seq}")
 }
 
-fn delivery_seq(id: &str) -> Option<Seq> {
+/// The place in the ledger that an id names.
+pub(crate) fn delivery_seq(id: &str) -> Option<Seq> {
     let digits = id.strip_prefix('d')?;
     let number: i64 = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
     u64::try_from(number).ok().map(Seq)

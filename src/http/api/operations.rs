@@ -65,6 +65,11 @@ impl Write {
         Ok(Self { shared, principal, receipt, if_revision })
     }
 
+    /// The same for one revision of the incident only, whatever the headers say.
+    pub(crate) fn at_revision(self, revision: Option<u64>) -> Self {
+        Self { if_revision: revision.or(self.if_revision), ..self }
+    }
+
     /// Reads the body.
     ///
     /// # Errors

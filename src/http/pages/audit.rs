@@ -2,48 +2,39 @@
 //!
 //! Only for who administers: it holds addresses of people. Caller: the table of routes.
 
-use std::sync::Arc;
-
-use axum::extract::{Extension, State};
-use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::super::Shared;
 use super::super::answer::{Answer, Problem};
-use super::super::api::Pairs;
 use super::super::api::query::{self, Params};
-use super::super::auth::Admin;
-use super::{Pages, default_zone, frame, merged, moment};
+use super::super::auth::Need;
+use super::moment;
+use super::visit::{Visit, readable};
 use crate::domain::zone::Zone;
-use crate::store::AuditRow;
+use crate::store::{AuditFilter, AuditRow, PageRequest};
 
 /// GET `/audit`; takes the parameters of the API.
-pub(super) async fn list(
-    visitor: Result<Admin, Problem>,
-    State(shared): State<Arc<Shared>>,
-    Extension(pages): Extension<Pages>,
-    axum::extract::Query(pairs): Pairs,
-    headers: HeaderMap,
-) -> Answer {
-    if let Err(problem) = visitor {
-        return pages.turned_away(&shared, &headers, problem);
+pub(super) async fn list(visit: Visit) -> Answer {
+    readable!(visit);
+    let needed = visit.who.as_ref().map_err(Clone::clone).and_then(|who| who.require(&Need::Admin));
+    if let Err(problem) = needed {
+        return visit.problem(problem, "/");
     }
-    let params = Params::new(pairs);
-    let (filter, asked) = match (query::audit(&params), params.page()) {
-        (Ok(filter), Ok(asked)) => (filter, asked),
-        (Err(invalid), _) | (_, Err(invalid)) => {
-            return pages.problem(&shared, &headers, invalid.into(), "/audit");
-        }
+    let params = visit.params();
+    let (filter, asked) = match read(&params) {
+        Ok(read) => read,
+        Err(problem) => return visit.problem(problem, "/audit"),
     };
-    let page = shared.read(move |store| store.audited(&filter, &asked)).await?;
-    let zone = default_zone(&shared);
-    let next = page.next_cursor.as_deref().map(|next| params.with("cursor", Some(next)));
+    let page = visit.shared.read(move |store| store.audited(&filter, &asked)).await?;
+    let zone = visit.zone();
     let values = json!({
         "rows": page.items.iter().map(|row| shown(row, &zone)).collect::<Vec<_>>(),
-        "next": next,
+        "next": page.next_cursor.as_deref().map(|next| params.with("cursor", Some(next))),
     });
-    let frame = frame(&shared, &headers, "audit", &zone);
-    pages.page(StatusCode::OK, "audit.html", merged(frame, values))
+    visit.page("audit", "audit.html", values)
+}
+
+fn read(params: &Params) -> Result<(AuditFilter, PageRequest), Problem> {
+    Ok((query::audit(params)?, params.page()?))
 }
 
 fn shown(row: &AuditRow, zone: &Zone) -> Value {
