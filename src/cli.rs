@@ -1,12 +1,13 @@
 //! The command line: arguments in, a command run, an exit code out.
 //!
 //! `main` hands over to [`run`] and does nothing else. `serve`, `check-config` and `demo` reach the
-//! program through `cli/serve.rs`, and `backup`, `restore` and `verify` work on a store through
-//! `app`; every other command is a client that knows only the HTTP contract. Results go to standard output, diagnostics to
-//! standard error; the exit code is 0 when it is done, 1 when it failed, and 2 for wrong usage or
+//! program through `cli/serve.rs`, and `backup`, `restore`, `verify` and `whatif` work on a store
+//! through `app`; every other command is a client that knows only the HTTP contract. Results go to
+//! standard output, diagnostics to standard error; the exit code is 0 when it is done, 1 when it failed, and 2 for wrong usage or
 //! bad configuration.
 
 mod arguments;
+mod audit;
 mod backup;
 mod change;
 mod check_config;
@@ -24,6 +25,8 @@ mod man;
 mod note;
 mod player;
 mod progress;
+mod quarantine;
+mod redact;
 mod replay;
 mod restore;
 mod scenario;
@@ -32,6 +35,7 @@ mod storage;
 mod text;
 mod url;
 mod verify;
+mod whatif;
 mod wire;
 
 use std::ffi::OsString;
@@ -89,6 +93,20 @@ enum Command {
     #[command(after_help = "Examples:\n  scribed explain e17\n  \
         scribed explain 9ba69599550c63f0@2026-03-04T02:14:00Z")]
     Explain(explain::ExplainArguments),
+    /// Take back for good what a person wrote: a password in a note.
+    #[command(after_help = "The words go from everything that is stored, their hash stays. Needs \
+        the scope admin.\n\nExamples:\n  scribed redact 12 --note=n3\n  \
+        scribed redact 12 --field=root_cause --by=ada")]
+    Redact(redact::RedactArguments),
+    /// List what could not be used, and read it again.
+    #[command(after_help = "Examples:\n  scribed quarantine list\n  scribed quarantine replay q3")]
+    Quarantine(quarantine::QuarantineArguments),
+    /// Say who did what, when and from where.
+    #[command(
+        after_help = "Needs the scope admin.\n\nExamples:\n  scribed audit --incident=12\n  \
+        scribed audit --actor=ada --since=2026-03-01T00:00:00Z -o extended"
+    )]
+    Audit(audit::AuditArguments),
     /// Write a checked copy of the store into a file; a server may be running on it.
     #[command(after_help = "The file is one moment of the store, and is there whole or not at \
         all.\n\nExamples:\n  scribed backup /var/backups/scribed.db --force\n  \
@@ -104,6 +122,15 @@ enum Command {
         the store for as long.\n\nExample:\n  \
         scribed verify --storage.path=/var/lib/scribed")]
     Verify(verify::VerifyArguments),
+    /// Replay a store under another configuration, and tell which incidents would be others.
+    #[command(
+        name = "whatif",
+        after_help = "The store is left as it is, and a server may be running \
+        on it. What people decided (move, split, merge, resolve) holds in it as well.\n\nExamples:\n  \
+        scribed whatif --config.file=new.yml --storage.path=/var/lib/scribed\n  \
+        scribed whatif --config.file=new.yml --since=7d -o extended"
+    )]
+    WhatIf(whatif::WhatIfArguments),
     /// Write a completion script for a shell.
     #[command(after_help = "Example:\n  \
         scribed completions bash > /usr/share/bash-completion/completions/scribed")]
@@ -154,9 +181,13 @@ fn execute(command: &Command, console: &mut Console<'_>) -> Result<(), Failure> 
         Command::Note(arguments) => wait(note::run(arguments, console)),
         Command::Change(arguments) => wait(change::run(arguments, console)),
         Command::Explain(arguments) => wait(explain::run(arguments, console)),
+        Command::Redact(arguments) => wait(redact::run(arguments, console)),
+        Command::Quarantine(arguments) => wait(quarantine::run(arguments, console)),
+        Command::Audit(arguments) => wait(audit::run(arguments, console)),
         Command::Backup(arguments) => backup::run(arguments, console),
         Command::Restore(arguments) => restore::run(arguments, console),
         Command::Verify(arguments) => verify::run(arguments, console),
+        Command::WhatIf(arguments) => whatif::run(arguments, console),
         Command::Completions(arguments) => {
             completions::run(arguments, Arguments::command(), console)
         }

@@ -27,9 +27,13 @@ mod deadlines;
 mod effects;
 mod episodes;
 mod evidence;
+mod explaining;
+mod fading;
 mod graph;
 mod grouping;
 mod heartbeats;
+mod held;
+mod histories;
 mod kinds;
 mod learned;
 mod lifecycle;
@@ -43,11 +47,12 @@ mod recall;
 mod signals;
 mod similar;
 mod stage;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod traits;
 mod weights;
 
 pub use effects::{Beat, Effects};
-pub use machine::{Machine, RULES_VERSION, UnreadableSnapshot};
+pub use machine::{Holdings, Machine, RULES_VERSION, UnreadableSnapshot};
 pub use recall::{Recalled, Wants};

@@ -10,6 +10,7 @@ mod restore;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod whatif;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::correlate::{Beat, Machine, UnreadableSnapshot};
+use crate::correlate::{Beat, Machine, RULES_VERSION, UnreadableSnapshot};
 use crate::domain::record::Skip;
 use crate::domain::{Record, RecordBody, Rules, Seq, Span, Topology};
 use crate::metrics::Metrics;
@@ -26,11 +27,15 @@ use crate::shutdown::StopSignal;
 use crate::store::{Append, EngineCommit, HeartbeatRow, Store, StoreError};
 use pulse::Pulse;
 pub use verify::{Check, Verdict, verify};
+pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, Since, what_if};
 
 /// Records handled before a commit: enough to share its cost, few enough that nobody waits long.
 const BATCH_RECORDS: usize = 256;
 /// A snapshot is taken when at least this many records came since the last one.
 const SNAPSHOT_EVERY_RECORDS: u64 = 5_000;
+/// At a start, a snapshot is taken when at least this many records had to be worked through anew: a
+/// process that is killed again and again must not begin from further back each time.
+const SNAPSHOT_AT_START_RECORDS: u64 = 200;
 /// How often a sign of life is written, at least.
 const SIGN_OF_LIFE_EVERY: Span = Span::from_seconds(5);
 /// How long to wait before a failed commit or read is tried again.
@@ -69,6 +74,9 @@ pub struct Engine {
     is_machine_torn: bool,
     /// Turns that failed one after the other; the first one is told.
     failed_turns: u32,
+    /// Records on which a test lets the machine panic.
+    #[cfg(test)]
+    fails_on: Option<fn(&Record) -> bool>,
     snapshot_at: Seq,
     /// Records that must not be digested again.
     skipped: BTreeSet<Seq>,
@@ -108,15 +116,57 @@ impl Engine {
             uncommitted: None,
             is_machine_torn: false,
             failed_turns: 0,
+            #[cfg(test)]
+            fails_on: None,
             snapshot_at,
             skipped,
             pulse,
         };
+        engine.take_over()?;
         engine.catch_up()?;
         engine.announce_start()?;
         engine.announce_known(known)?;
         engine.catch_up()?;
+        if engine.cursor.0 - engine.snapshot_at.0 >= SNAPSHOT_AT_START_RECORDS {
+            engine.take_snapshot()?;
+        }
         Ok(engine)
+    }
+
+    /// Commits the machine as it is at the cursor.
+    fn take_snapshot(&mut self) -> Result<(), EngineError> {
+        let snapshot = Some(self.machine.snapshot()?);
+        let commit = EngineCommit { cursor: self.cursor, snapshot, ..EngineCommit::default() };
+        self.store.commit(commit)?;
+        self.snapshot_at = self.cursor;
+        Ok(())
+    }
+
+    /// Notes from which record on our rules decide, where another release's did before. What that
+    /// one decided is taken as it stands, from a snapshot, and never derived anew.
+    fn take_over(&mut self) -> Result<(), EngineError> {
+        let former = self.store.rules_version()?;
+        if former == Some(RULES_VERSION) {
+            return Ok(());
+        }
+        if let Some(former) = former {
+            info!(
+                rules.former = former,
+                rules.ours = RULES_VERSION,
+                "Taking over from other rules"
+            );
+        }
+        let commit = EngineCommit {
+            cursor: self.cursor,
+            rules_version: Some(RULES_VERSION),
+            snapshot: former.map(|_| self.machine.snapshot()).transpose()?,
+            ..EngineCommit::default()
+        };
+        if commit.snapshot.is_some() {
+            self.snapshot_at = self.cursor;
+        }
+        self.store.commit(commit)?;
+        Ok(())
     }
 
     /// Writes into the ledger what the configuration says, where it differs from what is known.
@@ -242,10 +292,11 @@ impl Engine {
             }
         }
         self.observe_lag(records);
-        self.commit(cursor, recalls)?;
+        // Before the commit, which may fail: the machine has come this far in any case.
         if let Some(time) = self.machine.time().filter(|_| records.iter().any(has_own_time)) {
             self.pulse.beat(&self.clock, time);
         }
+        self.commit(cursor, recalls)?;
         Ok(true)
     }
 
@@ -255,7 +306,11 @@ impl Engine {
     fn work_in(&mut self, record: &Record) -> Result<Option<Option<Vec<u8>>>, EngineError> {
         let is_skipped = self.skipped.contains(&record.seq);
         let Self { machine, store, .. } = self;
+        #[cfg(test)]
+        let fails_on = self.fails_on;
         let worked = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            assert!(!fails_on.is_some_and(|fails_on| fails_on(record)), "as the test wishes");
             let found = recall::for_record(machine, record, store)?;
             if is_skipped {
                 machine.pass_over(record);
@@ -284,7 +339,9 @@ impl Engine {
     /// Commits what the machine changed.
     fn commit(&mut self, cursor: Seq, recalls: Vec<(Seq, Vec<u8>)>) -> Result<(), EngineError> {
         let mut commit = EngineCommit { recalls, ..commit_of(&mut self.machine, cursor) };
-        if commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS {
+        // What is to go must not stay in an older snapshot.
+        let takes_back = !commit.taken_back.is_empty();
+        if takes_back || commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS {
             match self.machine.snapshot() {
                 Ok(snapshot) => commit.snapshot = Some(snapshot),
                 // The effects are out of the machine: they must reach the store all the same.
@@ -401,7 +458,8 @@ impl Engine {
         }
     }
 
-    fn stop(mut self) {
+    /// Says that we stop in good order and takes a snapshot, so that the next start is quick.
+    pub fn stop(mut self) {
         if let Err(error) = self.append_own(RecordBody::Stop).and_then(|()| self.catch_up()) {
             warn!(error = %error, "The engine could not finish the ledger; the next start will");
             return;
@@ -448,14 +506,17 @@ fn commit_of(machine: &mut Machine, cursor: Seq) -> EngineCommit {
         incidents: effects.incidents,
         changes: effects.changes,
         revisions: effects.revisions,
+        explanations: effects.explanations,
         outcomes: effects.outcomes,
         topology: effects.topology,
+        taken_back: effects.taken_back,
         heartbeats,
         ..EngineCommit::default()
     }
 }
 
-/// The program's own records repeat the time before them; only others say that time has come.
+/// The program's own records repeat the time before them, and a tick says only that a deadline has
+/// passed, perhaps long ago: after hours on a full disk it must not set "now" back to the deadline.
 fn has_own_time(record: &Record) -> bool {
-    record.received_at.is_some() || matches!(record.body, RecordBody::Tick)
+    record.received_at.is_some() && !matches!(record.body, RecordBody::Tick)
 }

@@ -9,6 +9,7 @@
 pub mod alertmanager;
 pub mod answer;
 pub mod api;
+mod audit;
 pub mod auth;
 pub mod body;
 pub mod gate;
@@ -40,6 +41,7 @@ use crate::store::{Store, StoreError};
 
 use answer::Problem;
 use auth::session::Sessions;
+use auth::throttle::Throttle;
 use health::Health;
 use perimeter::Perimeter;
 
@@ -62,12 +64,18 @@ pub struct Shared {
     pub started_at: Timestamp,
     /// Who has logged in.
     pub sessions: Sessions,
+    /// Who fails to log in too often.
+    pub throttle: Throttle,
     /// TLS, headers and users in force.
     pub perimeter: Arc<Perimeter>,
     /// How much memory the bodies that are being read take.
     bodies: body::Budget,
+    /// The sources, with their metrics.
+    targets: ingest::Targets,
     /// How fast each source may deliver.
     rates: rate::RateLimiter,
+    /// Held while a body of the quarantine is read again, so that none becomes two deliveries.
+    replaying: tokio::sync::Mutex<()>,
     /// The configuration in force; see [`Shared::config`].
     config: RwLock<Arc<Config>>,
 }
@@ -85,6 +93,7 @@ impl Shared {
     ) -> Self {
         let started_at = clock.now();
         let sessions = Sessions::new(clock.clone());
+        let throttle = Throttle::new(clock.clone());
         let perimeter = Arc::new(Perimeter::new(&config, clock.clone(), metrics.clone()));
         Self {
             store,
@@ -95,9 +104,12 @@ impl Shared {
             stop,
             started_at,
             sessions,
+            throttle,
             perimeter,
             bodies: body::Budget::default(),
+            targets: ingest::Targets::default(),
             rates: rate::RateLimiter::default(),
+            replaying: tokio::sync::Mutex::default(),
             config: RwLock::new(config),
         }
     }
@@ -118,7 +130,8 @@ impl Shared {
     #[must_use]
     pub fn missing(&self) -> Option<String> {
         let stopping = self.stop.is_stopped().then(|| "we are stopping".to_owned());
-        let store = (!self.store.is_writable()).then(|| "the store cannot be written".to_owned());
+        let store =
+            self.store.refusal().map(|reason| format!("the store cannot be written: {reason}"));
         let reasons: Vec<String> =
             [stopping, store, self.health.missing()].into_iter().flatten().collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))

@@ -13,13 +13,14 @@
 //! | `schema` | folder, file, migrations |
 //! | `inner`, `queue`, `job`, `writer` | the way of a write |
 //! | `ledger`, `ledger_form`, `intern`, `door` | appending, and reading back |
-//! | `deliveries`, `incidents`, `episodes`, `changes`, `engine` | one file for each group of tables |
+//! | `deliveries`, `incidents`, `episodes`, `changes`, `engine`, `audit` | one file for each group of tables |
 //! | `readers`, `paging` | the way of a read |
-//! | `retention` | dropping what is too old |
-//! | `backup`, `check`, `rebuilt` | copies, and whether the laws hold; without a writer |
+//! | `retention`, `redact` | dropping what is too old, and what a person takes back |
+//! | `backup`, `check`, `rebuilt`, `grouping` | copies, whether the laws hold, and what another configuration gives; without a writer |
 //!
 //! Reads block, so call them from a thread that may block (`spawn_blocking`).
 
+mod audit;
 mod backup;
 mod changes;
 mod check;
@@ -30,6 +31,7 @@ mod episodes;
 mod error;
 mod files;
 mod generations;
+mod grouping;
 mod incidents;
 mod inflight;
 mod inner;
@@ -42,6 +44,7 @@ mod printed;
 mod queue;
 mod readers;
 mod rebuilt;
+mod redact;
 mod retention;
 mod rows;
 mod schema;
@@ -56,16 +59,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{oneshot, watch};
 
+pub use audit::{AuditEntry, AuditFilter, AuditRow};
 pub use backup::{Restored, back_up, restore};
 pub use check::{Archive, Depth, Faults, Holdings};
 pub use error::StoreError;
+pub use grouping::Grouping;
 pub use inflight::InFlight;
 pub use printed::{Printed, Printer};
 pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
-    HeartbeatRow, IncidentFilter, Page, PageRequest, Quarantine, QuarantineRow, RawDelivery,
-    RefusedAlert, SignOfLife, Snapshot, SourceRow, StoreCounts, StoreOptions,
+    HeartbeatRow, IncidentFilter, Page, PageRequest, Quarantine, QuarantineRow, Quarantined,
+    RawDelivery, RefusedAlert, RuleEpoch, SignOfLife, Snapshot, SourceRow, StoreCounts,
+    StoreOptions,
 };
 
 use self::inner::{Inner, writer_is_gone};
@@ -75,8 +81,8 @@ use self::queue::Bounds;
 use crate::clock::Clock;
 use crate::domain::record::{Outcome, Skip};
 use crate::domain::{
-    AlertKey, Change, ChangeId, Episode, EpisodeId, Facts, Incident, IncidentId, Name, Record, Seq,
-    Timestamp, Topology,
+    AlertKey, Change, ChangeId, Episode, EpisodeId, Explanation, Facts, Incident, IncidentId, Name,
+    Record, Seq, Timestamp, Topology,
 };
 use crate::metrics::Metrics;
 
@@ -124,10 +130,39 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the queue is full, the disk refuses, or the store is closing.
     pub async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
         let (reply, answer) = oneshot::channel();
         self.inner.push(Job::Append(append, Reply::Task(reply)), bytes, Bounds::Hold)?;
+        answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
+    }
+
+    /// As [`Store::append`], and notes in the same commit who asked for it.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub async fn append_audited(
+        &self,
+        append: Append,
+        entry: AuditEntry,
+    ) -> Result<Appended, StoreError> {
+        let append = PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?;
+        let append = append.audited(entry);
+        let bytes = append.bytes();
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Append(Box::new(append), Reply::Task(reply));
+        self.inner.push(job, bytes, Bounds::Hold)?;
+        answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
+    }
+
+    /// Notes something that somebody did and that is no record of the ledger.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub async fn audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let bytes = SMALL_JOB_BYTES + entry.bytes();
+        self.inner.push(Job::Audit(Box::new(entry), Reply::Task(reply)), bytes, Bounds::Hold)?;
         answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
     }
 
@@ -137,7 +172,7 @@ impl Store {
     /// # Errors
     /// As [`Store::append`].
     pub fn append_blocking(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
         self.inner.ask(bytes, Bounds::Hold, |reply| Job::Append(append, reply))
     }
@@ -174,6 +209,14 @@ impl Store {
     #[must_use]
     pub fn cursor(&self) -> watch::Receiver<Seq> {
         self.inner.shared.cursor.subscribe()
+    }
+
+    /// How many records the engine has not worked in.
+    #[must_use]
+    pub fn backlog(&self) -> u64 {
+        let (head, cursor) =
+            (self.inner.shared.head_seq.borrow().0, self.inner.shared.cursor.borrow().0);
+        head.saturating_sub(cursor)
     }
 
     /// Records after a place, oldest first.
@@ -335,6 +378,14 @@ impl Store {
         self.inner.read(|connection| episodes::get(connection, id))
     }
 
+    /// How an episode was weighed for the place it has; empty where nothing was.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn explanation(&self, id: EpisodeId) -> Result<Explanation, StoreError> {
+        self.inner.read(|connection| episodes::explanation(connection, id))
+    }
+
     /// Episodes, newest first.
     ///
     /// # Errors
@@ -425,13 +476,24 @@ impl Store {
         self.list(page, deliveries::quarantined)
     }
 
-    /// The body of a row of the quarantine; `None` for a refused alert, whose body is its
-    /// delivery's.
+    /// One row of the quarantine, with the body that it is about.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn quarantined_body(&self, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.read(|connection| deliveries::quarantined_body(connection, number))
+    pub fn quarantined_one(&self, number: u64) -> Result<Option<Quarantined>, StoreError> {
+        self.inner.read(|connection| deliveries::quarantined_one(connection, number))
+    }
+
+    /// What people and administrators did, newest first.
+    ///
+    /// # Errors
+    /// As [`Store::incidents`].
+    pub fn audited(
+        &self,
+        filter: &AuditFilter,
+        page: &PageRequest,
+    ) -> Result<Page<AuditRow>, StoreError> {
+        self.list(page, |connection, place, limit| audit::list(connection, filter, place, limit))
     }
 
     /// The service graph as last set.
@@ -481,6 +543,25 @@ impl Store {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.inner.shared.is_writable.load(Ordering::Acquire)
+    }
+
+    /// Why the last write failed, for people; `None` while writes succeed.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        if self.is_writable() {
+            return None;
+        }
+        let reason = lock(&self.inner.shared.refusal).clone();
+        Some(reason.unwrap_or_else(|| "its writer has ended; restart scribed".to_owned()))
+    }
+
+    /// The rules by which the engine works this store's records in; `None` before it ever did.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rules_version(&self) -> Result<Option<u32>, StoreError> {
+        let epochs = self.inner.read(engine::rule_epochs)?;
+        Ok(epochs.last().map(|epoch| epoch.version))
     }
 
     /// Drops raw bodies that are older than `raw_before` and ledger, incidents and episodes that

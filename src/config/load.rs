@@ -3,8 +3,10 @@
 //! Called by the command line at the start and for `check-config`, and by the application at every
 //! reload with the same flags. Reads files, and writes nothing.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::domain::redaction::RedactionRule;
 use crate::domain::rules::HeartbeatRule;
 use crate::domain::{Name, Rules, Severity, SourceType};
 
@@ -116,11 +118,16 @@ fn assemble(
         templates_dir,
         templates,
         topology_file: values.topology_file(),
-        auth: Auth { anonymous: values.anonymous(), tokens: listed.tokens },
+        auth: Auth {
+            anonymous: values.anonymous(),
+            tokens: listed.tokens,
+            trusted_proxies: values.trusted_proxies(),
+        },
         sources: listed.sources,
+        redaction: listed.redaction,
         rules: Rules {
             alerts: values.alerts(listed.severities),
-            incidents: values.incidents(),
+            incidents: values.incidents(listed.weights),
             heartbeats: listed.heartbeats,
         },
         replay_allow: values.replay_allow(),
@@ -150,8 +157,10 @@ struct Listed {
     tokens: Vec<Token>,
     named_sources: Vec<(Name, Place, String)>,
     sources: Vec<Source>,
+    redaction: Vec<RedactionRule>,
     heartbeats: Vec<HeartbeatRule>,
     severities: Vec<(String, Severity)>,
+    weights: BTreeMap<String, f64>,
 }
 
 impl Listed {
@@ -174,7 +183,9 @@ impl Listed {
             match key {
                 "auth.tokens" => (listed.tokens, listed.named_sources) = lists.tokens(node),
                 "sources" => listed.sources = lists.sources(node),
+                "redaction" => listed.redaction = lists.redaction(node),
                 "heartbeats" => listed.heartbeats = lists.heartbeats(node),
+                "incidents.weights" => listed.weights = lists.weights(node),
                 _ => listed.severities = lists.severities(node),
             }
         }
@@ -206,7 +217,10 @@ fn strangers_must_log_in(
     report: &mut Report,
 ) {
     let auth = &config.auth;
-    if auth.anonymous.is_some() || !auth.tokens.is_empty() || config.web_file.keeps_strangers_out()
+    if auth.anonymous.is_some()
+        || !auth.tokens.is_empty()
+        || auth.trusted_proxies.is_some()
+        || config.web_file.keeps_strangers_out()
     {
         return;
     }

@@ -66,7 +66,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     one("topology_file"),
     one("auth.anonymous"),
     objects("auth.tokens"),
+    many("auth.trusted_proxies.addresses"),
+    one("auth.trusted_proxies.user_header"),
+    many("auth.trusted_proxies.scopes"),
     objects("sources"),
+    objects("redaction"),
     objects("heartbeats"),
     one("alerts.severity_label"),
     objects("alerts.severities"),
@@ -77,6 +81,12 @@ pub(super) const SETTINGS: &[Setting] = &[
     one("alerts.flapping_episodes"),
     one("alerts.flapping_window"),
     one("alerts.chronic_after"),
+    one("alerts.alone_firings"),
+    one("alerts.alone_window"),
+    one("alerts.peer_window"),
+    one("alerts.heartbeat_words"),
+    one("alerts.heartbeat_intervals"),
+    one("alerts.heartbeat_least"),
     one("incidents.quiet_period"),
     one("incidents.reopen_window"),
     one("incidents.lead_up"),
@@ -85,6 +95,13 @@ pub(super) const SETTINGS: &[Setting] = &[
     one("incidents.open_alerts"),
     many("incidents.open_severities"),
     one("incidents.join_score"),
+    one("incidents.settling_window"),
+    one("incidents.busy_window"),
+    one("incidents.witnesses"),
+    one("incidents.change_window"),
+    one("incidents.lead_up_candidates"),
+    one("incidents.learnt_entries"),
+    objects("incidents.weights"),
     one("replay.allow"),
 ];
 
@@ -95,6 +112,9 @@ pub(super) const SOURCE_KEYS: &[&str] =
     &["name", "type", "namespace", "token_file", "basic_auth", "hmac_secret_file", "rate_limit"];
 /// Keys of `basic_auth` of a source.
 pub(super) const BASIC_AUTH_KEYS: &[&str] = &["username", "password_file"];
+/// Keys of one item of `redaction`.
+pub(super) const REDACTION_KEYS: &[&str] =
+    &["name", "labels", "annotations", "regex", "replacement"];
 /// Keys of one item of `heartbeats`.
 pub(super) const HEARTBEAT_KEYS: &[&str] = &["name", "matchers", "within"];
 

@@ -17,8 +17,6 @@ use crate::domain::{
     Change, ChangeId, ChangeKind, ChangeReport, Incident, IncidentId, Name, Span, Timestamp,
 };
 
-/// Changes up to this long before the onset are listed.
-const BEFORE_ONSET: Span = Span::from_hours(2);
 /// Recovery that follows a rollback within this time speaks for what was rolled back.
 const RECOVERY_AFTER_ROLLBACK: Span = Span::from_minutes(60);
 /// A change can be heard of a moment after what it broke.
@@ -113,7 +111,7 @@ impl Machine {
         let Some(onset) = value_of(incident, Milestone::Onset).at else { return false };
         let end = value_of(incident, Milestone::Resolution).at.unwrap_or(Timestamp::MAX);
         let report = &change.report;
-        if report.at < onset - BEFORE_ONSET
+        if report.at < onset - self.memory.rules.incidents.change_window
             || report.at > end
             || !self.same_cluster(report, incident)
         {
@@ -127,9 +125,7 @@ impl Machine {
 
     fn same_cluster(&self, report: &ChangeReport, incident: &Incident) -> bool {
         let Some(cluster) = cluster_of(&report.labels) else { return true };
-        self.memory
-            .members(incident.id)
-            .any(|member| cluster_of(&member.labels).is_none_or(|other| other == cluster))
+        self.memory.sums(incident.id).is_some_and(|sums| sums.may_be_in(cluster))
     }
 
     /// How a service stands to the nearest service of an incident: `None` when not at all; `Some`
@@ -322,9 +318,8 @@ impl Machine {
             .find(|at| *at > change.report.at)?;
         let followed = self
             .memory
-            .members(incident.id)
-            .filter_map(crate::domain::Episode::ends_at)
-            .any(|end| end >= rollback && end - rollback <= RECOVERY_AFTER_ROLLBACK);
+            .sums(incident.id)
+            .is_some_and(|sums| sums.ends_within(rollback, RECOVERY_AFTER_ROLLBACK));
         Some((rollback, followed))
     }
 }

@@ -10,12 +10,9 @@ use crate::domain::alert::{EndKind, EpisodeEnd, EpisodeStart};
 use crate::domain::incident::CaveatKind;
 use crate::domain::record::{Delivery, Path};
 use crate::domain::{
-    AlertKey, Claim, Ending, Episode, EpisodeId, IncidentId, Membership, Name, Span, Standing,
-    Timestamp, Word, WordState,
+    AlertKey, Claim, Ending, Episode, EpisodeId, IncidentId, Membership, Name, Standing, Timestamp,
+    Word, WordState,
 };
-
-/// HA peers start the same firing at most this far apart.
-const PEER_SHIFT: Span = Span::from_seconds(30);
 
 /// A word with what its delivery says about it.
 #[derive(Clone, Copy)]
@@ -75,7 +72,7 @@ impl Machine {
             .first()
             .and_then(|id| self.memory.episodes.get(id));
         match first {
-            Some(episode) if episode.labels != word.labels => {
+            Some(episode) if !episode.labels.may_be(&word.labels) => {
                 AlertKey { variant: Some(word.labels.hash64()), ..word.key.clone() }
             }
             _ => word.key.clone(),
@@ -125,17 +122,18 @@ impl Machine {
         starts_before_end && ends_after_start
     }
 
-    /// (b) On webhooks: a start at most 30 s away was stated by another sender, and the word's
-    /// start is not after the episode's end.
+    /// (b) On webhooks: a start at most `peer_window` away was stated by another sender, and the
+    /// word's start is not after the episode's end.
     fn overlaps_by_peer(&self, episode: &Episode, heard: Heard<'_>) -> bool {
         if heard.path != Path::Webhook || !self.is_open_or_fresh(episode) {
             return false;
         }
         let start = heard.word.starts_at.at;
+        let window = self.memory.rules.alerts.peer_window;
         let stated_by_peer = episode.starts.iter().any(|known| {
             !known.by_api
                 && known.sender.as_ref() != heard.sender
-                && (known.at - start).abs() <= PEER_SHIFT
+                && (known.at - start).abs() <= window
         });
         stated_by_peer && episode.ends_at().is_none_or(|end| start <= end)
     }
@@ -195,6 +193,7 @@ impl Machine {
             episode.start_refused.clone_from(&heard.word.starts_at.refused);
         }
         episode.starts.insert(place, alias);
+        self.memory.recount(id);
     }
 
     /// Annotations, links and values of the newest word that brings any.
@@ -231,7 +230,9 @@ impl Machine {
                     lease.is_none_or(|lease| lease > end.at)
                 }
                 EndKind::Reported | EndKind::Abandoned(_) => match heard.path {
-                    Path::Webhook => now - end.heard_at > window,
+                    // One that was received before the end was heard is an old copy, however late it
+                    // comes in.
+                    Path::Webhook => now.min(heard.received_at) - end.heard_at > window,
                     Path::Api => lease.is_none_or(|lease| lease > end.at),
                 },
             },
@@ -248,6 +249,7 @@ impl Machine {
         }
         if let Some(end) = ended {
             episode.resumed += 1;
+            self.memory.recount(id);
             self.resume(id, &end, heard.received_at);
         }
     }
@@ -302,6 +304,7 @@ impl Machine {
             _ => now,
         };
         episode.end = Some(EpisodeEnd { at, heard_at, refused: claimed.refused.clone(), how });
+        self.memory.recount(id);
         self.say_of(id, |name| format!("{name} ended"));
         if reopens {
             let reason = format!("the end of {} was heard after all", self.name_of(id));
@@ -410,6 +413,7 @@ impl Machine {
             episode.end =
                 Some(EpisodeEnd { at, heard_at: now, refused: None, how: EndKind::Superseded });
             episode.held_by_webhook = false;
+            self.memory.recount(id);
             self.dirt.episodes.insert(id);
             self.memory.deadlines.clear(Deadline::Lease(id));
             self.memory.deadlines.clear(Deadline::Stale(id));
@@ -423,11 +427,11 @@ impl Machine {
         let episode = self.memory.episodes.get(&id)?;
         if episode.standing == Standing::Heartbeat {
             let is_over = matches!(heard.word.state, WordState::Resolved { .. });
-            self.set_reason(
-                id,
-                "In no incident: a heartbeat never joins one; its silence is the alarm, armed after 3 words."
-                    .to_owned(),
+            let words = self.memory.rules.alerts.heartbeat_words;
+            let reason = format!(
+                "In no incident: a heartbeat never joins one; its silence is the alarm, armed after {words} words."
             );
+            self.set_reason(id, reason);
             self.hear_heartbeat(id, is_over);
             return None;
         }
@@ -478,6 +482,7 @@ impl Machine {
         let at = episode.lease.unwrap_or(now).max(episode.starts_at());
         episode.end =
             Some(EpisodeEnd { at, heard_at: now, refused: None, how: EndKind::LeaseExpired });
+        self.memory.recount(id);
         self.dirt.episodes.insert(id);
         self.memory.deadlines.clear(Deadline::Stale(id));
         self.say_of(id, |name| format!("{name} was no longer renewed by its sender"));
@@ -493,6 +498,7 @@ impl Machine {
         let at = episode.last_word_at.max(episode.starts_at());
         episode.held_by_webhook = false;
         episode.end = Some(EpisodeEnd { at, heard_at: now, refused: None, how: EndKind::Unknown });
+        self.memory.recount(id);
         self.dirt.episodes.insert(id);
         self.memory.deadlines.clear(Deadline::Lease(id));
         self.say_of(id, |name| format!("{name} was not heard of for too long; its end is unknown"));

@@ -9,11 +9,10 @@ use super::learned::Learned;
 use super::reading::in_words;
 use super::signals::Signal;
 use super::traits::Traits;
-use super::weights::{Weights, weights};
+use super::weights::{Tables, Weights};
+use crate::domain::redaction::MARK;
 use crate::domain::{Episode, Name, Span, Timestamp};
 
-/// Witnesses that count: more of them say nothing new.
-const STRONGEST_PAIRS: usize = 12;
 /// A pair's probability never becomes certainty.
 const PROBABILITY_MAX: f64 = 0.999;
 /// From here on a time between two starts weighs in full against the order of a cascade.
@@ -33,6 +32,10 @@ pub(super) enum Term {
     SameAlert,
     SameService,
     Calls(u32),
+    /// The traffic of the caller explains the callee; true when it calls, false when it is called.
+    Load {
+        calls: bool,
+    },
     CalledBy(u32),
     Siblings,
     WrongOrder(Span),
@@ -73,6 +76,10 @@ pub(super) struct Side<'a> {
 pub(super) struct Scene<'a> {
     pub(super) graph: &'a Graph,
     pub(super) learned: &'a Learned,
+    /// What each piece of evidence is worth.
+    pub(super) weights: &'a Tables,
+    /// How many of the strongest pairs count: more of them say nothing new.
+    pub(super) witnesses: usize,
     /// How much else goes on: 0 when nothing, 1 when a coincidence is likely.
     pub(super) busy: f64,
     /// True when more than one cluster is known, so that an unknown one is a doubt.
@@ -81,8 +88,8 @@ pub(super) struct Scene<'a> {
 
 /// What ties two alerts, or keeps them apart.
 #[derive(Clone, Debug)]
-pub(super) struct Pair {
-    weights: &'static Weights,
+pub(super) struct Pair<'w> {
+    weights: &'w Weights,
     terms: Vec<(Term, f64)>,
     /// True when something is shared beyond time and severity.
     is_related: bool,
@@ -90,12 +97,12 @@ pub(super) struct Pair {
     is_tied: bool,
 }
 
-impl Pair {
+impl<'w> Pair<'w> {
     /// Weighs all evidence between two alerts.
-    pub(super) fn weigh(a: Side<'_>, b: Side<'_>, scene: Scene<'_>) -> Self {
+    pub(super) fn weigh(a: Side<'_>, b: Side<'_>, scene: Scene<'w>) -> Self {
         let is_mapped = a.traits.is_mapped && b.traits.is_mapped;
         let mut pair = Self {
-            weights: weights(is_mapped),
+            weights: scene.weights.of(is_mapped),
             terms: Vec::with_capacity(12),
             is_related: false,
             is_tied: false,
@@ -159,8 +166,11 @@ impl Pair {
         };
         // Load goes down the calls, where every other trouble climbs.
         if caller.traits.signal == Signal::Traffic {
-            let points = if steps == 1 { weights.load } else { weights.second_call };
-            self.add(term, points);
+            if steps == 1 {
+                self.add(Term::Load { calls: matches!(term, Term::Calls(_)) }, weights.load);
+            } else {
+                self.add(term, weights.second_call);
+            }
             return;
         }
         let headstart = callee.episode.starts_at() - caller.episode.starts_at();
@@ -320,6 +330,16 @@ impl Pair {
         self.weights.bias + self.terms.iter().map(|(_, points)| points).sum::<f64>()
     }
 
+    /// What stands before any evidence.
+    pub(super) const fn bias(&self) -> f64 {
+        self.weights.bias
+    }
+
+    /// All evidence, in the order in which it was found.
+    pub(super) fn terms(&self) -> &[(Term, f64)] {
+        &self.terms
+    }
+
     /// True when all but time ties them.
     pub(super) fn ties_again(&self, needed: f64) -> bool {
         let timeless =
@@ -342,7 +362,7 @@ impl Pair {
     }
 }
 
-fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> String {
+pub(super) fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> String {
     let service = |side: Side<'_>| {
         side.traits.service.as_ref().map_or_else(|| "it".to_owned(), ToString::to_string)
     };
@@ -350,6 +370,8 @@ fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> String {
     match term {
         Term::SameAlert => "it is the same alert".to_owned(),
         Term::SameService => format!("same service {x}"),
+        Term::Load { calls: true } => format!("{x} calls {y}, and brings the traffic"),
+        Term::Load { calls: false } => format!("{x} is called by {y}, which brings the traffic"),
         Term::Calls(1) => format!("{x} calls {y}"),
         Term::CalledBy(1) => format!("{x} is called by {y}"),
         Term::Calls(n) => format!("{x} reaches {y} through {n} calls"),
@@ -401,6 +423,8 @@ fn shared_labels<'a>(a: &'a Episode, b: &'a Episode) -> impl Iterator<Item = (&'
     a.labels
         .iter()
         .filter(|(name, value)| !value.is_empty() && !WEIGHED.contains(name))
+        // What was taken out of both need not have been the same.
+        .filter(|(_, value)| !value.contains(MARK))
         .filter(|(name, value)| b.labels.get(name) == Some(*value))
 }
 
@@ -424,17 +448,19 @@ pub(super) fn gap_between(a: &Episode, b: &Episode) -> Span {
 pub(super) struct Weighed<'a> {
     /// Log-odds of all witnesses together.
     pub(super) score: f64,
+    /// How many witnesses it was made from.
+    pub(super) witnesses: usize,
     /// The strongest witness, with its evidence.
-    pub(super) witness: Option<(Side<'a>, Pair)>,
+    pub(super) witness: Option<(Side<'a>, Pair<'a>)>,
 }
 
 /// Weighs an alert against others, as independent witnesses.
 pub(super) fn weigh_against<'a>(
     alert: Side<'_>,
     others: impl Iterator<Item = Side<'a>>,
-    scene: Scene<'_>,
+    scene: Scene<'a>,
 ) -> Weighed<'a> {
-    let mut pairs: Vec<(f64, Side<'a>, Pair)> = others
+    let mut pairs: Vec<(f64, Side<'a>, Pair<'a>)> = others
         .filter(|other| other.episode.id != alert.episode.id)
         .map(|other| {
             let pair = Pair::weigh(alert, other, scene);
@@ -444,12 +470,13 @@ pub(super) fn weigh_against<'a>(
         .collect();
     // Ids break ties, so that the choice of the witness never depends on the order of arrival.
     pairs.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.episode.id.cmp(&y.1.episode.id)));
-    pairs.truncate(STRONGEST_PAIRS);
+    pairs.truncate(scene.witnesses);
     let doubt: f64 =
         pairs.iter().map(|(score, ..)| 1.0 - probability(*score).min(PROBABILITY_MAX)).product();
     let score = if pairs.is_empty() { f64::NEG_INFINITY } else { ((1.0 - doubt) / doubt).ln() };
+    let witnesses = pairs.len();
     let witness = pairs.into_iter().next().map(|(_, other, pair)| (other, pair));
-    Weighed { score, witness }
+    Weighed { score, witnesses, witness }
 }
 
 fn probability(score: f64) -> f64 {

@@ -1,15 +1,10 @@
 //! How incidents end and return, and what their members add up to.
 
-use std::collections::BTreeSet;
-
 use super::deadlines::Deadline;
 use super::machine::Machine;
-use crate::domain::alert::EndKind;
-use crate::domain::incident::{LifecycleEvent, LifecycleKind, Moment, Opening, Tally};
-use crate::domain::{
-    Episode, EpisodeEnd, EpisodeId, IncidentId, IncidentState, Membership, Name, Rules, Severity,
-    Timestamp,
-};
+use super::sums::Sums;
+use crate::domain::incident::{LifecycleEvent, LifecycleKind, Opening};
+use crate::domain::{EpisodeId, IncidentId, IncidentState, Name, Timestamp};
 
 impl Machine {
     /// Notes something that happened to an incident.
@@ -31,10 +26,9 @@ impl Machine {
         if !self.memory.incidents.contains_key(&id) {
             return;
         }
-        let tally = tally_of(self.memory.members(id), &self.memory.rules);
-        if let Some(incident) = self.memory.incidents.get_mut(&id) {
-            incident.tally = tally;
-        }
+        self.memory.write_tally(id);
+        #[cfg(test)]
+        super::tests::sums::check(self, id);
         self.refresh_causes(id);
         self.set_quiet_deadline(id);
     }
@@ -50,12 +44,7 @@ impl Machine {
             && incident.tally.total > 0
             && !self.is_held_open(id);
         if is_waiting {
-            let heard_at = self
-                .memory
-                .members(id)
-                .filter_map(|member| member.end.as_ref().map(|end| end.heard_at))
-                .max()
-                .unwrap_or(self.now());
+            let heard_at = self.memory.sums(id).and_then(Sums::last_heard_at).unwrap_or(self.now());
             self.memory.deadlines.set(Deadline::Quiet(id), heard_at + period, period);
         } else if !is_heartbeat || !incident.state.is_running() {
             self.memory.deadlines.clear(Deadline::Quiet(id));
@@ -134,50 +123,4 @@ pub(super) fn state_before_resolution(lifecycle: &[LifecycleEvent]) -> IncidentS
     } else {
         IncidentState::Open
     }
-}
-
-/// What members add up to.
-fn tally_of<'a>(members: impl Iterator<Item = &'a Episode>, rules: &Rules) -> Tally {
-    let mut tally = Tally::default();
-    let mut services: Vec<(Timestamp, EpisodeId, &Name)> = Vec::new();
-    for member in members {
-        tally.total += 1;
-        let start = Moment { at: member.starts_at(), episode: member.id };
-        tally.first = earlier(tally.first, start);
-        let lead_up = matches!(member.membership, Membership::Member { lead_up: true, .. });
-        if !lead_up && rules.would_page(member.severity) {
-            tally.first_paging = earlier(tally.first_paging, start);
-        }
-        match &member.end {
-            None => tally.firing += 1,
-            Some(EpisodeEnd { at, how, .. }) => {
-                tally.last_end = later(tally.last_end, Moment { at: *at, episode: member.id });
-                tally.has_unknown_end |= *how == EndKind::Unknown;
-            }
-        }
-        tally.severity = Some(
-            tally.severity.map_or(member.severity, |worst: Severity| worst.worse(member.severity)),
-        );
-        if let Some(service) = &member.service {
-            services.push((start.at, member.id, service));
-        }
-    }
-    services.sort_unstable();
-    let mut seen = BTreeSet::new();
-    tally.services = services
-        .into_iter()
-        .filter(|(_, _, service)| seen.insert(*service))
-        .map(|(_, _, service)| service.clone())
-        .collect();
-    tally
-}
-
-fn earlier(known: Option<Moment>, new: Moment) -> Option<Moment> {
-    let is_new = known.is_none_or(|known| (new.at, new.episode) < (known.at, known.episode));
-    if is_new { Some(new) } else { known }
-}
-
-fn later(known: Option<Moment>, new: Moment) -> Option<Moment> {
-    let is_new = known.is_none_or(|known| (new.at, new.episode) > (known.at, known.episode));
-    if is_new { Some(new) } else { known }
 }

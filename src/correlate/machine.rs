@@ -22,6 +22,21 @@ pub struct Machine {
     pub(super) asked: Wants,
 }
 
+/// What a machine holds in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Incidents that run, or ended so lately that something late may still concern them.
+    pub incidents: usize,
+    /// Incidents that run.
+    pub running_incidents: usize,
+    /// Episodes that fire, or ended lately.
+    pub episodes: usize,
+    /// Alerts whose habits are remembered.
+    pub histories: usize,
+    /// Changes that can still be tied to an incident, or are.
+    pub changes: usize,
+}
+
 /// A snapshot that this release cannot read.
 #[derive(Debug, thiserror::Error)]
 #[error("the snapshot of the engine cannot be read: {0}")]
@@ -88,7 +103,20 @@ impl Machine {
     /// facts of a draft that became final are kept as they stand then.
     #[must_use]
     pub fn asks_for_commit(&self) -> bool {
-        self.dirt.finalised
+        self.dirt.finalised || !self.dirt.taken_back.is_empty()
+    }
+
+    /// How much it holds in memory.
+    #[must_use]
+    pub fn holdings(&self) -> Holdings {
+        let memory = &self.memory;
+        Holdings {
+            incidents: memory.incidents.len(),
+            running_incidents: self.running_incidents().len(),
+            episodes: memory.episodes.len(),
+            histories: memory.histories.len(),
+            changes: memory.changes.len(),
+        }
     }
 
     /// Works one record in.
@@ -109,7 +137,10 @@ impl Machine {
                 self.memory.set_topology(topology.clone());
                 self.dirt.topology = true;
             }
-            RecordBody::Rules(rules) => self.memory.rules = (**rules).clone(),
+            RecordBody::Rules(rules) => {
+                self.memory.set_rules((**rules).clone());
+                self.memory.recount_all();
+            }
             RecordBody::Start(start) => {
                 if let Some(deaf) = start.deaf {
                     self.wake(deaf);
@@ -119,6 +150,12 @@ impl Machine {
             RecordBody::Stop | RecordBody::Tick => {}
         }
         self.end_step();
+        // A word can set a deadline that has passed already, such as an old lease of an alert that
+        // a webhook renews. No tick can be written for it, since the ledger has reached its time,
+        // and it would stand before every later one.
+        if let Some(now) = self.memory.time {
+            self.advance(now);
+        }
         self.asked = Wants::default();
     }
 
@@ -157,9 +194,11 @@ impl Machine {
                 .collect(),
             changes: dirt.changes.iter().filter_map(|id| memory.changes.get(id)).cloned().collect(),
             revisions: dirt.revisions,
+            explanations: dirt.explanations.into_iter().collect(),
             outcomes: dirt.outcomes,
             heartbeats: dirt.heartbeats.then(|| self.beats()),
             topology: dirt.topology.then(|| memory.topology.clone()),
+            taken_back: dirt.taken_back,
         }
     }
 
@@ -193,7 +232,7 @@ impl Machine {
 
     /// Closes a step: derived facts are brought up to date, and every incident that it touched
     /// gets one revision.
-    fn end_step(&mut self) {
+    pub(super) fn end_step(&mut self) {
         let touched: Vec<IncidentId> = self.dirt.step.keys().copied().collect();
         for id in touched {
             self.refresh(id);
@@ -204,6 +243,7 @@ impl Machine {
             let Some(incident) = self.memory.incidents.get_mut(&id) else { continue };
             incident.revision += 1;
             incident.as_of = now;
+            self.memory.fading.incident(incident);
             self.dirt.incidents.insert(id);
             let revision = Revision { revision: incident.revision, at: now, changes };
             self.dirt.revisions.push((id, revision));

@@ -2,18 +2,23 @@
 //!
 //! Bounded by what is open or recent: the rest is in the store and comes back by `recall`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::crowd::Crowd;
 use super::deadlines::{Deadline, Deadlines};
+use super::fading::Fading;
 use super::graph::Graph;
 use super::heartbeats::Heartbeat;
+use super::histories::{Histories, History};
 use super::learned::Learned;
 use super::similar::{Past, PastIncident};
 use super::stage::is_planned;
+use super::sums::{Counted, Sums};
 use super::traits::Traits;
+use super::weights::Tables;
+use crate::domain::incident::Tally;
 use crate::domain::{
     AlertKey, Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Rules, Span,
     Timestamp, Topology,
@@ -33,18 +38,26 @@ pub(super) struct Memory {
     pub(super) topology: Topology,
     pub(super) deadlines: Deadlines,
     pub(super) heartbeats: BTreeMap<EpisodeId, Heartbeat>,
-    pub(super) histories: BTreeMap<AlertKey, History>,
+    pub(super) histories: Histories,
     pub(super) learned: Learned,
     /// Record time at which each source last told of something that had just happened.
     pub(super) live_at: BTreeMap<Name, Timestamp>,
     /// Incidents that are over, for comparison.
     pub(super) past: Past,
     // What follows is derived from the above.
+    pub(super) weights: Tables,
     pub(super) graph: Graph,
     pub(super) traits: BTreeMap<EpisodeId, Traits>,
+    /// What may be forgotten, and when.
+    pub(super) fading: Fading,
     crowds: BTreeMap<IncidentId, Crowd>,
+    sums: BTreeMap<IncidentId, Sums>,
+    /// How each member stands in the sums of its incident.
+    counted: BTreeMap<EpisodeId, (IncidentId, Counted)>,
     planned: BTreeSet<ChangeId>,
     by_alert: HashMap<AlertKey, Vec<EpisodeId>>,
+    /// Alerts of which some episodes are in memory and others may be forgotten.
+    half_known: HashSet<AlertKey>,
     by_incident: BTreeMap<IncidentId, BTreeSet<EpisodeId>>,
     floating: BTreeSet<EpisodeId>,
     by_change_key: HashMap<(Name, String), ChangeId>,
@@ -60,18 +73,6 @@ pub(super) struct Counters {
     pub(super) action: u64,
 }
 
-/// How an alert behaved before: enough to tell a flapper from an outage.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct History {
-    /// When its episodes began, oldest first, within the flapping window.
-    pub(super) starts: VecDeque<Timestamp>,
-    /// Record time of its newest word.
-    pub(super) touched_at: Option<Timestamp>,
-    /// Record time at which it was last heard firing, or ending, after days in no incident.
-    #[serde(default)]
-    pub(super) long_firing_at: Option<Timestamp>,
-}
-
 /// The serialised form. A list beside each map: JSON has only text as keys.
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -84,7 +85,7 @@ struct Stored {
     topology: Topology,
     deadlines: Vec<(Deadline, Timestamp, Span)>,
     heartbeats: Vec<(EpisodeId, Heartbeat)>,
-    histories: Vec<(AlertKey, History)>,
+    histories: [Vec<(AlertKey, History)>; 2],
     #[serde(default)]
     learned: Learned,
     #[serde(default)]
@@ -96,8 +97,12 @@ struct Stored {
 impl Memory {
     /// Nothing yet.
     pub(super) fn new() -> Self {
+        let rules = Rules::default();
+        let mut learned = Learned::default();
+        learned.limit(rules.incidents.learnt_entries, rules.incidents.lead_up_candidates);
         Self {
-            rules: Rules::default(),
+            weights: Tables::with(&rules.incidents.weights),
+            rules,
             time: None,
             counters: Counters::default(),
             episodes: BTreeMap::new(),
@@ -106,15 +111,19 @@ impl Memory {
             topology: Topology::default(),
             deadlines: Deadlines::default(),
             heartbeats: BTreeMap::new(),
-            histories: BTreeMap::new(),
-            learned: Learned::default(),
+            histories: Histories::default(),
+            learned,
             live_at: BTreeMap::new(),
             past: Past::default(),
             graph: Graph::default(),
             traits: BTreeMap::new(),
+            fading: Fading::default(),
             crowds: BTreeMap::new(),
+            sums: BTreeMap::new(),
+            counted: BTreeMap::new(),
             planned: BTreeSet::new(),
             by_alert: HashMap::new(),
+            half_known: HashSet::new(),
             by_incident: BTreeMap::new(),
             floating: BTreeSet::new(),
             by_change_key: HashMap::new(),
@@ -133,7 +142,7 @@ impl Memory {
             topology: self.topology.clone(),
             deadlines: self.deadlines.to_list(),
             heartbeats: self.heartbeats.iter().map(|(k, v)| (*k, v.clone())).collect(),
-            histories: self.histories.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            histories: self.histories.to_lists(),
             learned: self.learned.clone(),
             live_at: self.live_at.clone(),
             past: self.past.to_list(),
@@ -144,24 +153,30 @@ impl Memory {
     pub(super) fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         let stored: Stored = serde_json::from_slice(bytes)?;
         let mut memory = Self {
-            rules: stored.rules,
             time: stored.time,
             counters: stored.counters,
             deadlines: Deadlines::from_list(stored.deadlines),
             heartbeats: stored.heartbeats.into_iter().collect(),
-            histories: stored.histories.into_iter().collect(),
+            histories: Histories::from_lists(stored.histories),
             learned: stored.learned,
             live_at: stored.live_at,
             past: Past::from_list(stored.past),
             ..Self::new()
         };
+        memory.set_rules(stored.rules);
         memory.set_topology(stored.topology);
         stored.episodes.into_iter().for_each(|episode| memory.put_episode(episode));
-        stored.incidents.into_iter().for_each(|incident| {
-            memory.incidents.insert(incident.id, incident);
-        });
+        stored.incidents.into_iter().for_each(|incident| memory.put_incident(incident));
         stored.changes.into_iter().for_each(|change| memory.put_change(change));
+        // Nobody wrote down what had been forgotten of them.
+        memory.half_known = memory.by_alert.keys().cloned().collect();
         Ok(memory)
+    }
+
+    pub(super) fn set_rules(&mut self, rules: Rules) {
+        self.weights = Tables::with(&rules.incidents.weights);
+        self.learned.limit(rules.incidents.learnt_entries, rules.incidents.lead_up_candidates);
+        self.rules = rules;
     }
 
     pub(super) fn set_topology(&mut self, topology: Topology) {
@@ -222,6 +237,65 @@ impl Memory {
         let id = episode.id;
         self.episodes.insert(id, episode);
         self.read_traits(id);
+        self.recount(id);
+    }
+
+    /// Adds an incident that was restored or recalled.
+    pub(super) fn put_incident(&mut self, incident: Incident) {
+        self.fading.incident(&incident);
+        self.incidents.insert(incident.id, incident);
+    }
+
+    /// Brings the sums up to date after an episode's start, end or membership changed.
+    pub(super) fn recount(&mut self, id: EpisodeId) {
+        let Some(episode) = self.episodes.get(&id) else { return };
+        let before = self.counted.get(&id).copied();
+        let after = episode.incident().map(|to| (to, Counted::of(episode, &self.rules)));
+        if before == after && before.is_some() {
+            return;
+        }
+        match (before, after) {
+            (Some((from, before)), Some((to, after))) if from == to => {
+                if let Some(sums) = self.sums.get_mut(&to) {
+                    sums.replace(episode, before, after);
+                }
+            }
+            _ => {
+                if let Some((from, before)) = before {
+                    take_from(&mut self.sums, from, episode, before);
+                }
+                if let Some((to, after)) = after {
+                    self.sums.entry(to).or_default().add(episode, after);
+                }
+            }
+        }
+        match after {
+            Some(after) => drop(self.counted.insert(id, after)),
+            None => {
+                self.counted.remove(&id);
+                self.fading.floating(episode);
+            }
+        }
+    }
+
+    /// Brings all sums up to date after the rules changed.
+    pub(super) fn recount_all(&mut self) {
+        let ids: Vec<EpisodeId> = self.counted.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.recount(id));
+    }
+
+    /// What the members of an incident add up to; `None` when it has none.
+    pub(super) fn sums(&self, id: IncidentId) -> Option<&Sums> {
+        self.sums.get(&id)
+    }
+
+    /// Writes into an incident what its members add up to.
+    pub(super) fn write_tally(&mut self, id: IncidentId) {
+        let Some(incident) = self.incidents.get_mut(&id) else { return };
+        match self.sums.get_mut(&id) {
+            Some(sums) => sums.write(&mut incident.tally),
+            None => incident.tally = Tally::default(),
+        }
     }
 
     /// Re-files an episode after its membership changed from `before`.
@@ -250,6 +324,7 @@ impl Memory {
                 self.floating.insert(id);
             }
         }
+        self.recount(id);
     }
 
     /// Changes that take things away on purpose.
@@ -266,6 +341,7 @@ impl Memory {
         if let Some(key) = &change.report.key {
             self.by_change_key.insert((change.report.source.clone(), key.clone()), change.id);
         }
+        self.fading.change(&change);
         self.changes.insert(change.id, change);
     }
 
@@ -276,12 +352,18 @@ impl Memory {
         ids
     }
 
-    /// True when some episode of the alert is in memory.
+    /// True when the alert is in memory, with every episode of it that is ever looked at.
     pub(super) fn knows_alert(&self, key: &AlertKey) -> bool {
-        self.by_alert.contains_key(key)
+        self.by_alert.contains_key(key) && !self.half_known.contains(key)
+    }
+
+    /// The alert's episodes were recalled.
+    pub(super) fn knows_again(&mut self, key: &AlertKey) {
+        self.half_known.remove(key);
     }
 
     /// The members of an incident, in order of id.
+    #[cfg(test)]
     pub(super) fn members(&self, id: IncidentId) -> impl Iterator<Item = &Episode> {
         self.by_incident
             .get(&id)
@@ -293,11 +375,6 @@ impl Memory {
     /// The ids of the members of an incident.
     pub(super) fn member_ids(&self, id: IncidentId) -> Vec<EpisodeId> {
         self.by_incident.get(&id).into_iter().flatten().copied().collect()
-    }
-
-    /// Episodes in no incident, in order of id.
-    pub(super) fn floating(&self) -> impl Iterator<Item = &Episode> {
-        self.floating.iter().filter_map(|id| self.episodes.get(id))
     }
 
     /// The change that a source told under this key.
@@ -312,10 +389,16 @@ impl Memory {
         }
         self.traits.remove(&id);
         let Some(episode) = self.episodes.remove(&id) else { return };
+        if let Some((incident, counted)) = self.counted.remove(&id) {
+            take_from(&mut self.sums, incident, &episode, counted);
+        }
         if let Some(ids) = self.by_alert.get_mut(&episode.key) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
                 self.by_alert.remove(&episode.key);
+                self.half_known.remove(&episode.key);
+            } else {
+                self.half_known.insert(episode.key.clone());
             }
         }
         if let Some(incident) = episode.incident()
@@ -362,5 +445,19 @@ impl Memory {
     pub(super) fn next_change(&mut self) -> ChangeId {
         self.counters.change += 1;
         ChangeId(self.counters.change)
+    }
+}
+
+fn take_from(
+    sums: &mut BTreeMap<IncidentId, Sums>,
+    incident: IncidentId,
+    member: &Episode,
+    counted: Counted,
+) {
+    if let Some(of_incident) = sums.get_mut(&incident) {
+        of_incident.remove(member, counted);
+        if of_incident.is_empty() {
+            sums.remove(&incident);
+        }
     }
 }

@@ -14,9 +14,6 @@ pub(super) struct Reading {
     pub(super) service: Option<Name>,
 }
 
-/// An alert that came and went alone this often within two hours is taken for a flapper.
-const ALONE_MAX: u32 = 2;
-
 /// What is told this soon after it happened is told live.
 const LIVE_LAG: Span = Span::from_minutes(30);
 /// How long a source counts as live after such a word.
@@ -81,7 +78,7 @@ impl Machine {
         let rules = self.memory.rules.alerts.clone();
         let now = self.now();
         let start = word.starts_at.at;
-        let history = self.memory.histories.entry(key.clone()).or_default();
+        let history = self.memory.histories.touch(key);
         let is_new = history.touched_at.is_none_or(|at| now - at > HISTORY_MEMORY);
         history.touched_at = Some(now);
         history.starts.retain(|at| start - *at <= rules.flapping_window);
@@ -98,7 +95,7 @@ impl Machine {
             return Standing::Ordinary;
         }
         let fired_for_long = long_firing_at.is_some_and(|at| now - at <= HISTORY_MEMORY);
-        if before >= rules.flapping_episodes as usize || alone >= ALONE_MAX {
+        if before >= rules.flapping_episodes as usize || alone >= rules.alone_firings {
             Standing::Flapping
         } else if fired_for_long
             || (received_at - start >= rules.chronic_after && self.is_live(source))
@@ -135,7 +132,7 @@ impl Machine {
         let length = episode.ends_at().unwrap_or(now) - episode.starts_at();
         let is_long = length >= self.memory.rules.alerts.chronic_after;
         if is_long && episode.incident().is_none() && self.is_live_somewhere(id) {
-            let history = self.memory.histories.entry(episode.key.clone()).or_default();
+            let history = self.memory.histories.touch(&episode.key);
             history.long_firing_at = Some(now);
             history.touched_at = Some(now);
         }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::fading::Faded;
 use super::machine::Machine;
 use crate::domain::record::{Operation, OperationAction};
 use crate::domain::{
@@ -63,7 +64,7 @@ pub(super) const INCIDENT_MEMORY: Span = Span::from_hours(24);
 /// How long, in record time, a floating episode that ended can still be adopted.
 pub(super) const FLOATING_MEMORY: Span = Span::from_hours(3);
 /// How long, in record time, a change can still be tied to incidents that form later.
-const CHANGE_MEMORY: Span = Span::from_hours(24);
+pub(super) const CHANGE_MEMORY: Span = Span::from_hours(24);
 /// How long, in record time, the habits of an alert are remembered.
 pub(super) const HISTORY_MEMORY: Span = Span::from_hours(24 * 8);
 
@@ -98,7 +99,9 @@ impl Machine {
     /// Hands in what was wanted. What is in memory already stays as it is there.
     pub fn recall(&mut self, wants: Wants, recalled: Recalled) {
         for incident in recalled.incidents {
-            self.memory.incidents.entry(incident.id).or_insert(incident);
+            if !self.memory.incidents.contains_key(&incident.id) {
+                self.memory.put_incident(incident);
+            }
         }
         for episode in recalled.episodes {
             if !self.memory.episodes.contains_key(&episode.id) {
@@ -110,6 +113,7 @@ impl Machine {
                 self.memory.put_change(change);
             }
         }
+        wants.alerts.iter().for_each(|key| self.memory.knows_again(key));
         self.asked.incidents.extend(wants.incidents);
         self.asked.alerts.extend(wants.alerts);
         self.asked.episodes.extend(wants.episodes);
@@ -117,53 +121,60 @@ impl Machine {
     }
 
     /// Drops from memory what lies outside every window. Call only when all effects are
-    /// committed.
+    /// committed. Costs as much as there is to drop, however much there is.
     pub fn forget(&mut self) {
         let Some(now) = self.memory.time else { return };
-        let incidents: Vec<IncidentId> = self
-            .memory
-            .incidents
-            .values()
-            .filter(|incident| !self.may_be_considered(incident, now))
-            .map(|incident| incident.id)
-            .collect();
-        for id in incidents {
-            for episode in self.memory.member_ids(id) {
-                // A member that fires on in an incident resolved by hand still has deadlines.
-                if self.memory.episodes.get(&episode).is_some_and(|e| !e.is_firing()) {
-                    self.memory.drop_episode(episode);
-                }
-            }
-            if self.memory.member_ids(id).is_empty() {
-                self.memory.incidents.remove(&id);
+        let mut changes = Vec::new();
+        for faded in self.memory.fading.take(now) {
+            match faded {
+                Faded::Incident(id) => self.forget_incident(id, now),
+                Faded::Floating(id) => self.forget_floating(id, now),
+                Faded::Change(id) => changes.push(id),
             }
         }
-        let floating: Vec<EpisodeId> = self
-            .memory
-            .floating()
-            .filter(|episode| !floats_near(episode, now))
-            .filter(|episode| !self.memory.heartbeats.contains_key(&episode.id))
-            .map(|episode| episode.id)
-            .collect();
-        floating.into_iter().for_each(|id| self.memory.drop_episode(id));
+        if changes.is_empty() {
+            return;
+        }
         // What an incident names stays with it, as it comes back with it.
-        let named: BTreeSet<ChangeId> = self
-            .memory
-            .incidents
-            .values()
-            .flat_map(|incident| incident.changes.iter().copied())
-            .collect();
-        let changes: Vec<_> = self
-            .memory
-            .changes
-            .values()
-            .filter(|change| !is_recent(change, now) && !named.contains(&change.id))
-            .map(|change| change.id)
-            .collect();
-        changes.into_iter().for_each(|id| self.memory.drop_change(id));
-        self.memory
-            .histories
-            .retain(|_, history| history.touched_at.is_some_and(|at| now - at <= HISTORY_MEMORY));
+        let incidents = self.memory.incidents.values();
+        let named: BTreeSet<ChangeId> =
+            incidents.flat_map(|incident| incident.changes.iter().copied()).collect();
+        for id in changes {
+            let is_over = |change: &Change| !is_recent(change, now) && !named.contains(&id);
+            if self.memory.changes.get(&id).is_some_and(is_over) {
+                self.memory.drop_change(id);
+            }
+        }
+    }
+
+    /// An incident goes whole or stays whole: what its members add up to must not depend on who of
+    /// them was forgotten. A member that fires on in one resolved by hand still has deadlines.
+    fn forget_incident(&mut self, id: IncidentId, now: Timestamp) {
+        let Some(incident) = self.memory.incidents.get(&id) else { return };
+        let fires_on = self.memory.sums(id).is_some_and(|sums| sums.firing() > 0);
+        if fires_on || self.may_be_considered(incident, now) {
+            return;
+        }
+        for change in &incident.changes {
+            if let Some(change) = self.memory.changes.get(change) {
+                self.memory.fading.change(change);
+            }
+        }
+        for episode in self.memory.member_ids(id) {
+            self.memory.drop_episode(episode);
+        }
+        self.memory.incidents.remove(&id);
+    }
+
+    fn forget_floating(&mut self, id: EpisodeId, now: Timestamp) {
+        let is_over = |episode: &Episode| {
+            episode.incident().is_none()
+                && !floats_near(episode, now)
+                && !self.memory.heartbeats.contains_key(&id)
+        };
+        if self.memory.episodes.get(&id).is_some_and(is_over) {
+            self.memory.drop_episode(id);
+        }
     }
 
     /// True while new evidence may still be weighed against an incident.
@@ -237,6 +248,11 @@ impl Machine {
                         None => {}
                     }
                 }
+            }
+            // What was merged into it has the same words.
+            OperationAction::Redact(id, _) => {
+                let survivor = self.survivor(*id).unwrap_or(*id);
+                self.family(survivor).into_iter().for_each(|id| self.want_incident(id, wants));
             }
             OperationAction::ReportChange(change) => {
                 self.want_change_key(&change.source, change.key.as_deref(), wants);

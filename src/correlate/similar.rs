@@ -141,8 +141,10 @@ impl Machine {
     /// Reads the traces of an incident anew after alerts were taken out of it.
     fn retrace(&mut self, id: IncidentId) {
         let mut traces = Vec::new();
-        for member in self.memory.members(id) {
-            add_trace(&mut traces, trace_of(member));
+        for member in self.memory.member_ids(id) {
+            if let Some(member) = self.memory.episodes.get(&member) {
+                add_trace(&mut traces, trace_of(member));
+            }
         }
         if let Some(incident) = self.memory.incidents.get_mut(&id) {
             incident.traces = traces;

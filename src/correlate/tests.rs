@@ -6,4 +6,5 @@ mod laws;
 mod operation_rules;
 mod outage_rules;
 mod similar_rules;
+pub(super) mod sums;
 mod world;

@@ -1,12 +1,16 @@
 //! Deliveries as they came in: their rows, raw bodies, sources, and the quarantine.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::StoreError;
 use super::error::Trying;
 use super::paging::Place;
-use super::rows::{At, count, from_int, int, moment, named};
-use super::types::{DeliveryRow, Quarantine, QuarantineRow, RawDelivery, SourceRow};
+use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
+use super::types::{
+    DeliveryRow, Quarantine, QuarantineRow, Quarantined, RawDelivery, RefusedAlert, SourceRow,
+};
 use crate::domain::record::Delivery;
 use crate::domain::{Name, Seq, Timestamp};
 
@@ -38,6 +42,109 @@ impl NewDelivery {
             is_test: !delivery.words.is_empty() && delivery.words.iter().all(|word| word.is_test),
         }
     }
+
+    pub(super) const fn source(&self) -> &Name {
+        &self.source
+    }
+}
+
+/// A raw body as it is stored: packed where that makes it smaller. What a sender repeats in each of
+/// its alerts takes little, and pages that are not written cost nothing.
+#[derive(Debug)]
+pub(super) struct PackedRaw {
+    /// How long it was.
+    bytes: u64,
+    packing: i64,
+    body: bytes::Bytes,
+    content_type: String,
+    remote: String,
+    refused: Vec<RefusedAlert>,
+    redacted: u64,
+    replays: Option<u64>,
+}
+
+/// Stored as it came.
+const PACKING_NONE: i64 = 0;
+/// One LZ4 block with its length before it.
+const PACKING_LZ4: i64 = 1;
+
+impl PackedRaw {
+    pub(super) fn new(raw: RawDelivery) -> Self {
+        let bytes = raw.bytes.len() as u64;
+        // The copy has the size of what is kept, while it waits, and the large piece is free again.
+        let packed = lz4_flex::block::compress_prepend_size(&raw.bytes);
+        let (packing, body) = if packed.len() < raw.bytes.len() {
+            (PACKING_LZ4, bytes::Bytes::copy_from_slice(&packed))
+        } else {
+            (PACKING_NONE, raw.bytes)
+        };
+        let RawDelivery { content_type, remote, refused, redacted, replays, .. } = raw;
+        Self { bytes, packing, body, content_type, remote, refused, redacted, replays }
+    }
+
+    /// What it takes while it waits.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.body.len()
+    }
+}
+
+/// Unpacks a stored body.
+fn unpacked(packing: i64, body: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    match packing {
+        PACKING_NONE => Ok(body),
+        PACKING_LZ4 => lz4_flex::block::decompress_size_prepended(&body)
+            .map_err(|error| StoreError::Broken(format!("a raw body cannot be unpacked: {error}"))),
+        other => Err(StoreError::Broken(format!(
+            "a raw body is packed in the unknown way {other}; a newer release may know it"
+        ))),
+    }
+}
+
+/// Sources that delivered within the open transaction, with the receipt of each delivery.
+#[derive(Debug, Default)]
+pub(super) struct Heard(Vec<(Name, Timestamp)>);
+
+impl Heard {
+    pub(super) fn add(&mut self, source: &Name, received_at: Timestamp) {
+        self.0.push((source.clone(), received_at));
+    }
+
+    /// A place to roll back to.
+    pub(super) fn mark(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Forgets what was heard since the mark.
+    pub(super) fn roll_back(&mut self, mark: usize) {
+        self.0.truncate(mark);
+    }
+
+    /// Notes each source once, whatever it delivered.
+    pub(super) fn store(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let mut sources: BTreeMap<Name, (Timestamp, u64)> = BTreeMap::new();
+        for (source, at) in self.0.drain(..) {
+            let (last, count) = sources.entry(source).or_insert((at, 0));
+            *last = at.max(*last);
+            *count += 1;
+        }
+        for (source, (at, deliveries)) in sources {
+            connection
+                .prepare_cached(
+                    "INSERT INTO sources (name, last_delivery_at, deliveries)
+                     VALUES (:name, :at, :count)
+                     ON CONFLICT (name) DO UPDATE SET
+                         last_delivery_at = max(last_delivery_at, excluded.last_delivery_at),
+                         deliveries = deliveries + excluded.deliveries",
+                )
+                .and_then(|mut upsert| {
+                    upsert.execute(named! {
+                        name: source.as_str(), at: At(at), count: int(deliveries)
+                    })
+                })
+                .trying("noting a source")?;
+        }
+        Ok(())
+    }
 }
 
 /// Where and when a delivery was received.
@@ -53,46 +160,37 @@ pub(super) fn insert(
     connection: &Connection,
     delivery: &NewDelivery,
     receipt: Receipt,
-    raw: Option<&RawDelivery>,
+    raw: Option<&PackedRaw>,
 ) -> Result<(), StoreError> {
     let what = "storing a delivery";
-    let bytes = raw.map_or(0, |raw| raw.bytes.len());
+    let bytes = raw.map_or(0, |raw| raw.bytes);
     connection
         .prepare_cached(
             "INSERT INTO deliveries (seq, source, received_at, true_received_at, bytes,
-                                     content_type, remote, alerts, rejected, is_test)
-             VALUES (:seq, :source, :received_at, :truly, :bytes,
-                     :content_type, :remote, :alerts, :rejected, :is_test)",
+                                     content_type, remote, alerts, rejected, is_test,
+                                     redacted)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )
         .and_then(|mut insert| {
-            insert.execute(named! {
-                seq: int(receipt.seq.0), source: delivery.source.as_str(),
-                received_at: At(receipt.received_at), truly: At(receipt.truly),
-                bytes: int(bytes as u64),
-                content_type: raw.map_or("", |raw| raw.content_type.as_str()),
-                remote: raw.map_or("", |raw| raw.remote.as_str()),
-                alerts: int(delivery.alerts), rejected: int(delivery.rejected),
-                is_test: delivery.is_test,
-            })
+            insert.execute((
+                int(receipt.seq.0),
+                delivery.source.as_str(),
+                At(receipt.received_at),
+                At(receipt.truly),
+                int(bytes),
+                raw.map_or("", |raw| raw.content_type.as_str()),
+                raw.map_or("", |raw| raw.remote.as_str()),
+                int(delivery.alerts),
+                int(delivery.rejected),
+                delivery.is_test,
+                int(raw.map_or(0, |raw| raw.redacted)),
+            ))
         })
         .trying(what)?;
-    connection
-        .prepare_cached(
-            "INSERT INTO sources (name, last_delivery_at, deliveries) VALUES (:name, :at, 1)
-             ON CONFLICT (name) DO UPDATE SET
-                 last_delivery_at = max(last_delivery_at, excluded.last_delivery_at),
-                 deliveries = deliveries + 1",
-        )
-        .and_then(|mut upsert| {
-            upsert.execute(named! { name: delivery.source.as_str(), at: At(receipt.received_at) })
-        })
-        .trying("noting a source")?;
     let Some(raw) = raw else { return Ok(()) };
     connection
-        .prepare_cached("INSERT INTO raw_bodies (seq, body) VALUES (:seq, :body)")
-        .and_then(|mut insert| {
-            insert.execute(named! { seq: int(receipt.seq.0), body: &raw.bytes[..] })
-        })
+        .prepare_cached("INSERT INTO raw_bodies (seq, packing, body) VALUES (?1, ?2, ?3)")
+        .and_then(|mut insert| insert.execute((int(receipt.seq.0), raw.packing, &raw.body[..])))
         .trying(what)?;
     for refused in raw.refused.iter().take(REFUSED_ROWS_MAX) {
         let row = NewQuarantine {
@@ -102,7 +200,9 @@ pub(super) fn insert(
             problem: &refused.problem,
             delivery: Some(receipt.seq),
             place: Some(refused.index as u64),
-            bytes: bytes as u64,
+            bytes,
+            redacted: raw.redacted,
+            headers: "[]",
             body: None,
         };
         insert_quarantine(connection, &row)?;
@@ -110,6 +210,24 @@ pub(super) fn insert(
     if !raw.refused.is_empty() {
         bound_quarantine_rows(connection)?;
     }
+    if let Some(number) = raw.replays {
+        note_replay(connection, number, receipt)?;
+    }
+    Ok(())
+}
+
+/// Notes in the quarantine what became of a row.
+fn note_replay(connection: &Connection, number: u64, receipt: Receipt) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE quarantine SET replayed_at = :at, replayed_as = :seq WHERE number = :number",
+        )
+        .and_then(|mut update| {
+            update.execute(named! {
+                at: At(receipt.truly), seq: int(receipt.seq.0), number: int(number),
+            })
+        })
+        .trying("noting what became of a body in quarantine")?;
     Ok(())
 }
 
@@ -122,7 +240,7 @@ pub(super) fn list(
     connection
         .prepare_cached(
             "SELECT seq, source, received_at, true_received_at, bytes, content_type, remote,
-                    alerts, rejected, is_test,
+                    alerts, rejected, is_test, redacted,
                     EXISTS (SELECT 1 FROM raw_bodies r WHERE r.seq = d.seq) AS has_raw
              FROM deliveries d WHERE seq < :before ORDER BY seq DESC LIMIT :limit",
         )
@@ -148,6 +266,7 @@ fn delivery_row(row: &Row<'_>) -> rusqlite::Result<(Place, DeliveryRow)> {
         rejected: count(row, "rejected")?,
         is_test: row.get("is_test")?,
         has_raw: row.get("has_raw")?,
+        redacted: count(row, "redacted")?,
     };
     Ok((place, delivery))
 }
@@ -155,11 +274,15 @@ fn delivery_row(row: &Row<'_>) -> rusqlite::Result<(Place, DeliveryRow)> {
 /// The raw body of a delivery, while it is kept.
 pub(super) fn raw(connection: &Connection, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
     connection
-        .prepare_cached("SELECT body FROM raw_bodies WHERE seq = :seq")
+        .prepare_cached("SELECT packing, body FROM raw_bodies WHERE seq = :seq")
         .and_then(|mut select| {
-            select.query_row(named! { seq: int(seq.0) }, |row| row.get(0)).optional()
+            select
+                .query_row(named! { seq: int(seq.0) }, |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
         })
-        .trying("reading a raw body")
+        .trying("reading a raw body")?
+        .map(|(packing, body)| unpacked(packing, body))
+        .transpose()
 }
 
 /// Sources with their last word, by name.
@@ -189,6 +312,8 @@ struct NewQuarantine<'a> {
     delivery: Option<Seq>,
     place: Option<u64>,
     bytes: u64,
+    redacted: u64,
+    headers: &'a str,
     body: Option<&'a [u8]>,
 }
 
@@ -201,6 +326,7 @@ pub(super) fn quarantine(
     if let Some(number) = kept_already(connection, quarantine)? {
         return Ok(number);
     }
+    let headers = to_json(&quarantine.headers, "headers")?;
     let row = NewQuarantine {
         source: &quarantine.source,
         received_at: quarantine.received_at,
@@ -209,6 +335,8 @@ pub(super) fn quarantine(
         delivery: None,
         place: None,
         bytes: quarantine.bytes.len() as u64,
+        redacted: quarantine.redacted,
+        headers: &headers,
         body: Some(&quarantine.bytes),
     };
     let number = insert_quarantine(connection, &row)?;
@@ -246,15 +374,18 @@ fn insert_quarantine(connection: &Connection, row: &NewQuarantine<'_>) -> Result
     connection
         .prepare_cached(
             "INSERT INTO quarantine
-                 (source, received_at, reason, problem, delivery, place, bytes, body)
-             VALUES (:source, :received_at, :reason, :problem, :delivery, :place, :bytes, :body)",
+                 (source, received_at, reason, problem, delivery, place, bytes, redacted, headers,
+                  body)
+             VALUES (:source, :received_at, :reason, :problem, :delivery, :place, :bytes,
+                     :redacted, :headers, :body)",
         )
         .and_then(|mut insert| {
             insert.execute(named! {
                 source: row.source.as_str(), received_at: At(row.received_at),
                 reason: row.reason, problem: row.problem,
                 delivery: row.delivery.map(|seq| int(seq.0)), place: row.place.map(int),
-                bytes: int(row.bytes), body: row.body,
+                bytes: int(row.bytes), redacted: int(row.redacted), headers: row.headers,
+                body: row.body,
             })
         })
         .trying("putting a body in quarantine")?;
@@ -311,7 +442,8 @@ pub(super) fn quarantined(
 ) -> Result<Vec<(Place, QuarantineRow)>, StoreError> {
     connection
         .prepare_cached(
-            "SELECT number, source, received_at, reason, problem, delivery, place, bytes
+            "SELECT number, source, received_at, reason, problem, delivery, place, bytes, redacted,
+                    replayed_at, replayed_as
              FROM quarantine WHERE number < :before ORDER BY number DESC LIMIT :limit",
         )
         .and_then(|mut select| {
@@ -333,22 +465,41 @@ fn quarantine_row(row: &Row<'_>) -> rusqlite::Result<(Place, QuarantineRow)> {
         delivery: row.get::<_, Option<i64>>("delivery")?.map(|seq| Seq(from_int(seq))),
         index: row.get::<_, Option<i64>>("place")?.map(from_int),
         bytes: count(row, "bytes")?,
+        redacted: count(row, "redacted")?,
+        replayed: moment_if_any(row, "replayed_at")?
+            .zip(row.get::<_, Option<i64>>("replayed_as")?.map(|seq| Seq(from_int(seq)))),
     };
     Ok((place, quarantined))
 }
 
-/// The body of a quarantined row, where it has one of its own.
-pub(super) fn quarantined_body(
+/// One row of the quarantine, with the body that it is about.
+pub(super) fn quarantined_one(
     connection: &Connection,
     number: u64,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    connection
-        .prepare_cached("SELECT body FROM quarantine WHERE number = :number")
+) -> Result<Option<Quarantined>, StoreError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT number, source, received_at, reason, problem, delivery, place, bytes, redacted,
+                    replayed_at, replayed_as, headers,
+                    body,
+                    (SELECT content_type FROM deliveries d WHERE d.seq = delivery) AS content_type
+             FROM quarantine WHERE number = :number",
+        )
         .and_then(|mut select| {
             select
-                .query_row(named! { number: int(number) }, |row| row.get::<_, Option<Vec<u8>>>(0))
+                .query_row(named! { number: int(number) }, |row| {
+                    let (_, quarantined) = quarantine_row(row)?;
+                    let headers: String = row.get("headers")?;
+                    let content_type: Option<String> = row.get("content_type")?;
+                    Ok((quarantined, headers, content_type, row.get::<_, Option<Vec<u8>>>("body")?))
+                })
                 .optional()
         })
-        .trying("reading a quarantined body")
-        .map(Option::flatten)
+        .trying("reading a row of the quarantine")?;
+    let Some((row, headers, content_type, body)) = found else { return Ok(None) };
+    // The body of a single alert is the one of its delivery.
+    let body = row.delivery.map_or(Ok(body), |seq| raw(connection, seq))?;
+    let mut headers: Vec<(String, String)> = from_json(&headers, "headers")?;
+    headers.extend(content_type.map(|value| ("content-type".to_owned(), value)));
+    Ok(Some(Quarantined { row, headers, body }))
 }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::door::{Door, Eye};
 use super::error::Trying;
+use super::intern::TextHasher;
 use super::job::{Job, Reply};
 use super::ledger::{Head, TextCache};
 use super::queue::{Bounds, Queue};
@@ -31,6 +32,8 @@ pub(super) struct Inner {
     pub(super) texts: TextCache,
     /// Makes the door's sightings.
     pub(super) eye: Eye,
+    /// Makes the hashes of texts.
+    pub(super) hasher: TextHasher,
     /// Requests that may still append.
     pub(super) in_flight: inflight::Registry,
     /// As it stood when we opened.
@@ -60,6 +63,7 @@ impl Inner {
             head_seq: watch::Sender::new(Seq::default()),
             cursor: watch::Sender::new(Seq::default()),
             is_writable: AtomicBool::new(true),
+            refusal: Mutex::new(None),
             printer: OnceLock::new(),
             clock,
             metrics,
@@ -76,6 +80,7 @@ impl Inner {
             readers,
             texts: TextCache::default(),
             eye,
+            hasher: TextHasher::default(),
             in_flight: inflight::Registry::default(),
             sign_of_life,
             thread: Mutex::new(Some(thread)),

@@ -48,6 +48,11 @@ impl Rebuilt {
         transaction.commit().trying(what)
     }
 
+    /// The connection, for whoever looks at all of it.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// As [`Store::facts`](super::Store::facts).
     ///
     /// # Errors
@@ -113,6 +118,16 @@ struct Table {
     sql: &'static str,
 }
 
+/// The facts that were reviewed, with all their members and revisions. A replay that began at a
+/// snapshot never saw the older of those, so it cannot write them.
+const REVIEWED: Table = Table {
+    name: |incident, _| format!("the reviewed facts of incident {incident}"),
+    sql: "SELECT incident, 0, facts, '',
+                 coalesce((SELECT ended_at FROM incidents i WHERE i.id = r.incident)
+                          < :before, 0)
+          FROM reviewed r ORDER BY incident",
+};
+
 const TABLES: [Table; 6] = [
     Table {
         name: |id, _| format!("incident {id}"),
@@ -131,6 +146,14 @@ const TABLES: [Table; 6] = [
               FROM episodes e ORDER BY id",
     },
     Table {
+        name: |id, _| format!("the explanation of alert e{id}"),
+        sql: "SELECT x.episode, 0, x.json, '',
+                     coalesce(CASE WHEN e.incident IS NULL THEN e.ends_at
+                              ELSE (SELECT ended_at FROM incidents i WHERE i.id = e.incident)
+                              END < :before, 0)
+              FROM explanations x JOIN episodes e ON e.id = x.episode ORDER BY x.episode",
+    },
+    Table {
         name: |id, _| format!("change c{id}"),
         sql: "SELECT id, 0, json, json_array(at, service, source, key), coalesce(at < :before, 0)
               FROM changes ORDER BY id",
@@ -141,13 +164,6 @@ const TABLES: [Table; 6] = [
                      coalesce((SELECT ended_at FROM incidents i WHERE i.id = r.incident)
                               < :before, 0)
               FROM revisions r ORDER BY incident, revision",
-    },
-    Table {
-        name: |incident, _| format!("the reviewed facts of incident {incident}"),
-        sql: "SELECT incident, 0, facts, '',
-                     coalesce((SELECT ended_at FROM incidents i WHERE i.id = r.incident)
-                              < :before, 0)
-              FROM reviewed r ORDER BY incident",
     },
     Table {
         name: |_, _| "the service graph".to_owned(),
@@ -187,7 +203,8 @@ pub fn compare(
     scope: Scope,
 ) -> Result<Comparison, StoreError> {
     let mut comparison = Comparison::default();
-    for table in &TABLES {
+    let reviewed = scope.is_whole.then_some(&REVIEWED);
+    for table in TABLES.iter().chain(reviewed) {
         compare_table(table, archive.connection(), &rebuilt.connection, scope, &mut comparison)
             .trying("comparing what is stored with the ledger")?;
     }

@@ -10,11 +10,15 @@ mod cli;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod disks;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod episodes;
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod explain;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
@@ -32,6 +36,8 @@ mod reviewed;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod templates;
@@ -39,3 +45,5 @@ mod templates;
 mod timelines;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod whatif;
