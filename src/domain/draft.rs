@@ -172,6 +172,9 @@ pub struct Summary {
     pub root_cause: Option<String>,
     /// What ended it, as people said.
     pub resolution: Option<String>,
+    /// True when the end is the last that was heard of an alert whose end nobody reported: it lasted
+    /// at least so long.
+    pub is_end_unknown: bool,
 }
 
 /// How an incident came to light.

@@ -112,155 +112,157 @@ mod tests {
         check("Unresolved", NoteKind::Observation);
     }
 
+    /// Lines as public postmortems have them, in our own words.
+    const LINES: [(NoteKind, &[&str]); 11] = [
+        (
+            NoteKind::Escalation,
+            &[
+                "Escalated to the storage team",
+                "Paged the database team",
+                "Network engineering joined the bridge",
+                "Sev1 declared, Maria is incident commander",
+                "Opened a support case with AWS",
+                "Looped in the payments squad",
+                "SRE lead called in",
+                "Handed off to the APAC on-call",
+                "We reached out to our CDN provider for assistance",
+                "Vendor engaged through the premium support line",
+            ],
+        ),
+        (
+            NoteKind::WrongLead,
+            &[
+                "We initially suspected a DDoS attack, but traffic was normal",
+                "Suspected bad deploy, rolled back, no improvement",
+                "DNS ruled out",
+                "Restarting the API pods did not help",
+                "The spike in GC turned out to be unrelated",
+                "Memory pressure was a red herring",
+                "Added capacity to no avail",
+                "Failover made no difference",
+                "The load balancer was initially blamed",
+                "Theory about the kernel upgrade disproved",
+                "Cache flush didn't fix it",
+                "Errors continued after the rollback, so the release was not the cause",
+            ],
+        ),
+        (
+            NoteKind::Diagnosis,
+            &[
+                "Root cause identified: connection pool exhausted by a leak",
+                "Traced to a missing index on the orders table",
+                "We found that the certificate had expired",
+                "Engineers realized that the WAF rule was consuming all CPU",
+                "It turns out the feature flag was enabled for everyone",
+                "Bug in the retry logic found",
+                "Narrowed down to a single switch in zone b",
+                "Primary ran out of disk space because WAL archiving had stopped",
+                "A configuration push caused by automation had removed the capacity",
+            ],
+        ),
+        (
+            NoteKind::Mitigation,
+            &[
+                "Rolled back to release 1.41",
+                "Rolling back the deploy because errors rose",
+                "Traffic shifted away from us-east-1",
+                "Feature flag turned off",
+                "Failover to the replica started",
+                "Global WAF terminate executed",
+                "Connection limit raised to 500",
+                "Increased the timeout to 30 s",
+                "Bad node cordoned and drained",
+                "Scaling out the worker fleet",
+                "Re-deployed the previous image",
+                "Blocked the abusive client at the edge",
+                "Purged the poisoned cache entries",
+                "Certificate renewed and reloaded",
+                "Enabled rate limiting for anonymous users",
+                "Restored the table from last night's backup",
+                "Hotfix shipped to production",
+            ],
+        ),
+        (
+            NoteKind::Recovery,
+            &[
+                "Error rate returning to normal",
+                "Latency back to baseline",
+                "Queue is draining, replicas catching up",
+                "First requests succeed again",
+                "Throughput is recovering",
+                "Service partially restored for EU customers",
+            ],
+        ),
+        (
+            NoteKind::Resolution,
+            &[
+                "Incident resolved",
+                "All systems operational",
+                "Service fully restored",
+                "Impact ends",
+                "Everything is back to normal, incident closed",
+                "Site is back online",
+                "No further errors for 30 minutes, all clear",
+            ],
+        ),
+        (
+            NoteKind::Communication,
+            &[
+                "Status page updated to investigating",
+                "Posted an update on Twitter",
+                "Customers informed by e-mail",
+                "First customer complaints arrive",
+                "Users report login failures",
+                "Stakeholders briefed",
+            ],
+        ),
+        (
+            NoteKind::Notification,
+            &[
+                "On-call engineer paged",
+                "PagerDuty alert received by the primary",
+                "Monitoring alerts the on-call",
+                "First alert fires",
+            ],
+        ),
+        (
+            NoteKind::Investigation,
+            &[
+                "Looking at the logs of checkout",
+                "Investigating elevated 5xx",
+                "Checked the dashboards, CPU is normal",
+                "We suspect the database",
+                "Comparing configuration of both clusters",
+                "Tried to reproduce in staging",
+                "Query plans analysed",
+            ],
+        ),
+        (
+            NoteKind::Decision,
+            &[
+                "Decided to fail over",
+                "We agreed to wait for the backfill",
+                "Decision: keep the flag off over the weekend",
+            ],
+        ),
+        (
+            NoteKind::Observation,
+            &[
+                "Error rate increased to 40%",
+                "Latency rising on checkout",
+                "Queue length 40,000",
+                "CPU at 100% on all web nodes",
+                "Traffic has doubled",
+                "Replication lag grows to 300 s",
+                "Half of the requests time out",
+                "Load increases on shop-db",
+            ],
+        ),
+    ];
+
     #[test]
     fn lines_as_postmortems_write_them_get_their_kind() {
-        let lines: [(NoteKind, &[&str]); 11] = [
-            (
-                NoteKind::Escalation,
-                &[
-                    "Escalated to the storage team",
-                    "Paged the database team",
-                    "Network engineering joined the bridge",
-                    "Sev1 declared, Maria is incident commander",
-                    "Opened a support case with AWS",
-                    "Looped in the payments squad",
-                    "SRE lead called in",
-                    "Handed off to the APAC on-call",
-                    "We reached out to our CDN provider for assistance",
-                    "Vendor engaged through the premium support line",
-                ],
-            ),
-            (
-                NoteKind::WrongLead,
-                &[
-                    "We initially suspected a DDoS attack, but traffic was normal",
-                    "Suspected bad deploy, rolled back, no improvement",
-                    "DNS ruled out",
-                    "Restarting the API pods did not help",
-                    "The spike in GC turned out to be unrelated",
-                    "Memory pressure was a red herring",
-                    "Added capacity to no avail",
-                    "Failover made no difference",
-                    "The load balancer was initially blamed",
-                    "Theory about the kernel upgrade disproved",
-                    "Cache flush didn't fix it",
-                    "Errors continued after the rollback, so the release was not the cause",
-                ],
-            ),
-            (
-                NoteKind::Diagnosis,
-                &[
-                    "Root cause identified: connection pool exhausted by a leak",
-                    "Traced to a missing index on the orders table",
-                    "We found that the certificate had expired",
-                    "Engineers realized that the WAF rule was consuming all CPU",
-                    "It turns out the feature flag was enabled for everyone",
-                    "Bug in the retry logic found",
-                    "Narrowed down to a single switch in zone b",
-                    "Primary ran out of disk space because WAL archiving had stopped",
-                    "A configuration push caused by automation had removed the capacity",
-                ],
-            ),
-            (
-                NoteKind::Mitigation,
-                &[
-                    "Rolled back to release 1.41",
-                    "Rolling back the deploy because errors rose",
-                    "Traffic shifted away from us-east-1",
-                    "Feature flag turned off",
-                    "Failover to the replica started",
-                    "Global WAF terminate executed",
-                    "Connection limit raised to 500",
-                    "Increased the timeout to 30 s",
-                    "Bad node cordoned and drained",
-                    "Scaling out the worker fleet",
-                    "Re-deployed the previous image",
-                    "Blocked the abusive client at the edge",
-                    "Purged the poisoned cache entries",
-                    "Certificate renewed and reloaded",
-                    "Enabled rate limiting for anonymous users",
-                    "Restored the table from last night's backup",
-                    "Hotfix shipped to production",
-                ],
-            ),
-            (
-                NoteKind::Recovery,
-                &[
-                    "Error rate returning to normal",
-                    "Latency back to baseline",
-                    "Queue is draining, replicas catching up",
-                    "First requests succeed again",
-                    "Throughput is recovering",
-                    "Service partially restored for EU customers",
-                ],
-            ),
-            (
-                NoteKind::Resolution,
-                &[
-                    "Incident resolved",
-                    "All systems operational",
-                    "Service fully restored",
-                    "Impact ends",
-                    "Everything is back to normal, incident closed",
-                    "Site is back online",
-                    "No further errors for 30 minutes, all clear",
-                ],
-            ),
-            (
-                NoteKind::Communication,
-                &[
-                    "Status page updated to investigating",
-                    "Posted an update on Twitter",
-                    "Customers informed by e-mail",
-                    "First customer complaints arrive",
-                    "Users report login failures",
-                    "Stakeholders briefed",
-                ],
-            ),
-            (
-                NoteKind::Notification,
-                &[
-                    "On-call engineer paged",
-                    "PagerDuty alert received by the primary",
-                    "Monitoring alerts the on-call",
-                    "First alert fires",
-                ],
-            ),
-            (
-                NoteKind::Investigation,
-                &[
-                    "Looking at the logs of checkout",
-                    "Investigating elevated 5xx",
-                    "Checked the dashboards, CPU is normal",
-                    "We suspect the database",
-                    "Comparing configuration of both clusters",
-                    "Tried to reproduce in staging",
-                    "Query plans analysed",
-                ],
-            ),
-            (
-                NoteKind::Decision,
-                &[
-                    "Decided to fail over",
-                    "We agreed to wait for the backfill",
-                    "Decision: keep the flag off over the weekend",
-                ],
-            ),
-            (
-                NoteKind::Observation,
-                &[
-                    "Error rate increased to 40%",
-                    "Latency rising on checkout",
-                    "Queue length 40,000",
-                    "CPU at 100% on all web nodes",
-                    "Traffic has doubled",
-                    "Replication lag grows to 300 s",
-                    "Half of the requests time out",
-                    "Load increases on shop-db",
-                ],
-            ),
-        ];
-        for (kind, texts) in lines {
+        for (kind, texts) in LINES {
             texts.iter().for_each(|text| check(text, kind));
         }
     }

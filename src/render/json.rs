@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::escape::{plain, url};
+use super::tables::is_least;
 use super::time::Clocks;
 use crate::domain::alert::EndKind;
 use crate::domain::draft::{Draft, Since, Suggestion, Summary};
@@ -245,7 +246,7 @@ pub fn draft(draft: &Draft) -> Value {
         "measures": draft
             .measures
             .iter()
-            .map(|m| (m.measure.as_str().to_owned(), measure(m)))
+            .map(|m| (m.measure.as_str().to_owned(), measure(m, is_least(draft, m.measure))))
             .collect::<Map<_, _>>(),
         "timeline": entries(&draft.timeline),
         "detection": {
@@ -363,9 +364,10 @@ fn milestone(value: &MilestoneValue) -> Value {
     })
 }
 
-fn measure(value: &MeasureValue) -> Value {
+fn measure(value: &MeasureValue, is_least: bool) -> Value {
     json!({
         "state": value.state.as_str(),
+        "at_least": is_least,
         "seconds": value.length.map(|l| l.seconds()),
         "text": value.length.map(words::duration),
         "formula": value.measure.formula(),

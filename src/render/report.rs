@@ -8,8 +8,12 @@ use std::collections::BTreeMap;
 use super::time::Clocks;
 use crate::domain::draft::{Draft, Section};
 use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase, Provenance};
-use crate::domain::{Episode, EpisodeId, IncidentState};
+use crate::domain::{Episode, EpisodeId, IncidentState, Timestamp};
 use crate::timeline;
+
+/// Entries of single alerts that a timeline shows before it folds the others away: what people did
+/// must not drown.
+const ALERT_ENTRIES_MAX: usize = 200;
 
 /// A part of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +176,15 @@ impl<'a> Layout<'a> {
         }
         let mut shifts = self.clocks.changes().iter().peekable();
         let mut rows = Vec::with_capacity(entries.len());
+        let (mut single_alerts, mut folded_away) = (0, Vec::new());
         for (index, entry) in entries.iter().enumerate() {
+            if is_single_alert(entry) {
+                single_alerts += 1;
+                if single_alerts > ALERT_ENTRIES_MAX {
+                    folded_away.push((index, entry));
+                    continue;
+                }
+            }
             while let Some(shift) = shifts.next_if(|shift| shift.at <= entry.occurred_at) {
                 rows.push(self.shift_row(shift));
             }
@@ -185,6 +197,17 @@ impl<'a> Layout<'a> {
             wide: 3,
         }));
         blocks.push(Block::Chart);
+        if !folded_away.is_empty() {
+            let line = |(index, entry): &(usize, &Entry)| {
+                let (row, when) = (index + 1, self.clocks.short(entry.occurred_at));
+                vec![text(format!("Row {row}: {when} {}", entry.text))]
+            };
+            let number = timeline::words::count(folded_away.len(), "more entry");
+            let number = number.replace("entrys", "entries");
+            let summary = format!("{number} of single alerts, left out above");
+            let rows = folded_away.iter().map(line).collect();
+            blocks.push(Block::Details { summary, rows });
+        }
         for (index, entry) in entries.iter().enumerate().filter(|(_, e)| !e.rows.is_empty()) {
             let summary =
                 format!("Row {}: {} ({} entries)", index + 1, entry.text, entry.rows.len());
@@ -200,7 +223,9 @@ impl<'a> Layout<'a> {
             vec![text(self.words(entry))]
         };
         if !entry.corrections.is_empty() {
-            what.push(text(format!(" [formerly {}]", entry.corrections.join("; "))));
+            let former: Vec<String> =
+                entry.corrections.iter().map(|former| self.correction(former)).collect();
+            what.push(text(format!(" [formerly {}]", former.join("; "))));
         }
         vec![
             cell((index + 1).to_string()),
@@ -226,8 +251,21 @@ impl<'a> Layout<'a> {
         vec![cell(""), cell(self.clocks.short(shift.at)), cell("Clock"), cell(text), cell("")]
     }
 
+    /// A row of a fold, with the pod or instance that tells it from the others.
     fn folded_row(&self, entry: &Entry) -> Line {
-        vec![text(format!("{} {}", self.clocks.short(entry.occurred_at), entry.text))]
+        let place = entry.signal.as_ref().and_then(|signal| signal.place.as_ref());
+        let place = place.filter(|(_, place)| !entry.text.contains(place.as_str()));
+        let place = place.map_or_else(String::new, |(label, place)| format!(", {label} {place}"));
+        vec![text(format!("{} {}{place}", self.clocks.short(entry.occurred_at), entry.text))]
+    }
+
+    /// How an entry stood before a correction, with the moment of it in the report's zone.
+    fn correction(&self, correction: &str) -> String {
+        let parts = correction.strip_prefix("until ").and_then(|rest| rest.split_once(": "));
+        match parts.and_then(|(at, rest)| Some((Timestamp::parse(at).ok()?, rest))) {
+            Some((at, rest)) => format!("until {}: {rest}", self.clocks.full(at)),
+            None => correction.to_owned(),
+        }
     }
 
     /// What an entry says, with the delay of a note that was written later.
@@ -280,6 +318,14 @@ impl<'a> Layout<'a> {
         let holds = |entry: &Entry| entry.id == *id || entry.rows.iter().any(|row| row.id == *id);
         self.draft.timeline.iter().position(holds).map(|index| index + 1)
     }
+}
+
+/// True for the beginning or the end of one alert that says nothing more than that.
+fn is_single_alert(entry: &Entry) -> bool {
+    entry.kind == EntryKind::Alert
+        && entry.rows.is_empty()
+        && !entry.pinned
+        && entry.phase != Phase::Detection
 }
 
 /// The part of the story, as a reader calls it.

@@ -142,6 +142,7 @@ fn duration(layout: &Layout<'_>) -> Line {
     let is_uncertain = layout.draft.caveats.iter().any(|c| c.kind == CaveatKind::EndUnknown);
     let doubt =
         if is_uncertain { " The end is uncertain: see what the records cannot say." } else { "" };
+    let at_least = if summary.is_end_unknown { "at least " } else { "" };
     match (summary.started_at, summary.ended_at) {
         (Some(start), Some(end)) => {
             let ends = format!(
@@ -152,7 +153,7 @@ fn duration(layout: &Layout<'_>) -> Line {
             match summary.duration {
                 Some(length) => vec![
                     text("It lasted "),
-                    strong(words::duration(length)),
+                    strong(format!("{at_least}{}", words::duration(length))),
                     text(format!(", {ends}")),
                 ],
                 None => {

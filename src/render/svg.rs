@@ -1,11 +1,12 @@
 //! The swim-lane chart: services as lanes, firings as bars, changes and notes as marks, over an
-//! axis of local times. Readable with three lanes and with two hundred, in light and in dark.
+//! axis of local times, the parts of the incident shaded. Readable with three lanes and with two hundred, in light and in dark.
 
 use std::collections::BTreeMap;
 
 use super::escape::html;
 use super::time::Clocks;
 use crate::domain::draft::Draft;
+use crate::domain::milestone::{self, Milestone, MilestoneState, MilestoneValue};
 use crate::domain::timeline::{Entry, EntryId, EntryKind};
 use crate::domain::{Change, Episode, Facts, Name, Severity, Timestamp, Zone};
 use crate::timeline::words;
@@ -21,6 +22,8 @@ const STACK_MAX: usize = 8;
 const TICKS_MAX: i64 = 8;
 const LABEL_CHARS_MAX: usize = 26;
 const NOTES_LANE: &str = "people";
+/// The line under the lanes that says what the colours and marks mean.
+const LEGEND: i64 = 22;
 
 const STYLE: &str = "\
 .sc{--ink:#1c2024;--soft:#5b6570;--line:#d8dde3;--paper:#fff;--critical:#b3261e;--error:#d9542b;\
@@ -33,7 +36,17 @@ const STYLE: &str = "\
 .sc .critical{fill:var(--critical)}.sc .error,.sc .high{fill:var(--error)}\
 .sc .warning{fill:var(--warning)}.sc .info{fill:var(--info)}.sc .none{fill:var(--none)}\
 .sc .change{fill:var(--change)}.sc .note{fill:var(--note)}\
-.sc .open{stroke:var(--ink);stroke-dasharray:3 2}";
+.sc .open{stroke:var(--ink);stroke-dasharray:3 2}\
+.sc .unseen{fill:var(--critical)}.sc .fight{fill:var(--warning)}.sc .mend{fill:var(--note)}\
+.sc .band{fill-opacity:.1}";
+
+/// The parts of an incident that are shaded: between which milestones, how they look, what they are
+/// called.
+const PHASES: [(Milestone, Milestone, &str, &str); 3] = [
+    (Milestone::Onset, Milestone::Detection, "unseen", "undetected"),
+    (Milestone::Detection, Milestone::Mitigation, "fight", "until mitigated"),
+    (Milestone::Mitigation, Milestone::Resolution, "mend", "until resolved"),
+];
 
 /// One firing.
 pub(super) struct Bar {
@@ -58,6 +71,14 @@ pub(super) struct Mark {
     pub(super) entry: EntryId,
 }
 
+/// A shaded part of the incident.
+struct Band {
+    from: Timestamp,
+    to: Timestamp,
+    class: &'static str,
+    name: &'static str,
+}
+
 /// One service, or the people.
 #[derive(Default)]
 pub(super) struct Lane {
@@ -76,7 +97,8 @@ pub fn lanes(facts: &Facts, zone: &Zone) -> String {
     let clocks = Clocks::for_entries(zone.clone(), &entries);
     let services = &facts.incident.tally.services;
     let lanes = lanes_of(services, &facts.members, &facts.changes, &notes, facts.incident.as_of);
-    chart(facts.incident.display_title(), &lanes, zone, &clocks)
+    let bands = bands_of(&milestone::milestones(&facts.incident), facts.incident.as_of);
+    chart(facts.incident.display_title(), &lanes, &bands, zone, &clocks)
 }
 
 /// The chart of a draft; empty when there is nothing to show.
@@ -86,7 +108,31 @@ pub(super) fn of_draft(draft: &Draft) -> String {
     if lanes.is_empty() {
         return String::new();
     }
-    chart(&draft.title, &lanes, &draft.zone, &Clocks::for_draft(draft))
+    let bands = bands_of(&draft.milestones, draft.as_of);
+    chart(&draft.title, &lanes, &bands, &draft.zone, &Clocks::for_draft(draft))
+}
+
+/// The shaded parts. One without an end yet reaches to the moment of the revision; one whose end was
+/// never recorded gives way to the next.
+fn bands_of(milestones: &[MilestoneValue], as_of: Timestamp) -> Vec<Band> {
+    let value = |which| milestones.iter().find(|value| value.milestone == which);
+    let at = |which| value(which).and_then(|value: &MilestoneValue| value.at);
+    let is_pending =
+        |which| value(which).is_some_and(|value| value.state == MilestoneState::Pending);
+    let mut bands = Vec::new();
+    for (start, end, class, name) in PHASES {
+        let until = at(end).or_else(|| match end {
+            Milestone::Mitigation => at(Milestone::Resolution),
+            _ => None,
+        });
+        let until = until.or_else(|| is_pending(end).then_some(as_of));
+        if let (Some(from), Some(to)) = (at(start), until)
+            && to > from
+        {
+            bands.push(Band { from, to, class, name });
+        }
+    }
+    bands
 }
 
 pub(super) fn lanes_of(
@@ -216,19 +262,25 @@ impl Scale {
     }
 }
 
-fn chart(title: &str, lanes: &[Lane], zone: &Zone, clocks: &Clocks) -> String {
+fn chart(title: &str, lanes: &[Lane], bands: &[Band], zone: &Zone, clocks: &Clocks) -> String {
     let heights: Vec<i64> = lanes
         .iter()
         .map(|lane| i64::try_from(lane.rows.len().max(1)).unwrap_or(1) * BAR_STEP + BAR_STEP)
         .collect();
-    let height = TOP + heights.iter().sum::<i64>() + BAR_STEP;
+    let floor = TOP + heights.iter().sum::<i64>() + BAR_STEP;
+    let height = floor + LEGEND;
     let firings: usize = lanes.iter().map(|lane| lane.bars.len()).sum();
-    let about = format!(
+    let mut about = format!(
         "{} in {}; times in {}",
         words::count(firings, "firing"),
         words::count(lanes.len(), "lane"),
         zone.name()
     );
+    for band in bands {
+        let (times, length) =
+            (clocks.range(band.from, band.to), words::duration(band.to - band.from));
+        about.push_str(&format!("; {} {times} ({length})", band.name));
+    }
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"sc\" role=\"img\" \
          viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\">\
@@ -238,15 +290,69 @@ fn chart(title: &str, lanes: &[Lane], zone: &Zone, clocks: &Clocks) -> String {
         html(&about)
     );
     if let Some(scale) = Scale::over(lanes) {
-        axis(&mut out, &scale, zone, clocks, height);
+        print_bands(&mut out, bands, &scale, clocks, floor);
+        axis(&mut out, &scale, zone, clocks, floor);
         let mut y = TOP;
         for (lane, lane_height) in lanes.iter().zip(heights) {
             print_lane(&mut out, lane, &scale, clocks, y, lane_height);
             y += lane_height;
         }
+        legend(&mut out, lanes, bands, floor);
     }
     out.push_str("</svg>\n");
     out
+}
+
+/// Shades the parts of the incident: a strip over the lanes, and faintly all the way down.
+fn print_bands(out: &mut String, bands: &[Band], scale: &Scale, clocks: &Clocks, floor: i64) {
+    for band in bands {
+        let right = LABELS + WIDTH - LABELS - RIGHT;
+        let x = scale.x(band.from).clamp(LABELS, right);
+        let width = (scale.x(band.to).clamp(LABELS, right) - x).max(2);
+        let title = html(&format!("{} {}", clocks.range(band.from, band.to), band.name));
+        out.push_str(&format!(
+            "<rect class=\"{0} band\" x=\"{x}\" y=\"{TOP}\" width=\"{width}\" height=\"{1}\"/>\
+             <rect class=\"{0}\" x=\"{x}\" y=\"{2}\" width=\"{width}\" height=\"4\">\
+             <title>{title}</title></rect>\n",
+            band.class,
+            floor - BAR_STEP - TOP,
+            TOP - 5,
+        ));
+    }
+}
+
+/// What the colours and marks mean, of those that are there.
+fn legend(out: &mut String, lanes: &[Lane], bands: &[Band], floor: i64) {
+    let has_mark =
+        |class: &str| lanes.iter().flat_map(|lane| &lane.marks).any(|m| m.class == class);
+    let has_bar = |severity: Severity| {
+        lanes.iter().flat_map(|lane| &lane.bars).any(|bar| bar.severity == severity)
+    };
+    let severities = Severity::ALL.into_iter().filter(|severity| has_bar(*severity));
+    let marks = ["change", "note"].into_iter().filter(|class| has_mark(class));
+    let names = severities
+        .map(|severity| (severity.as_str(), severity.as_str()))
+        .chain(marks.map(|class| (class, class)))
+        .chain(bands.iter().map(|band| (band.class, band.name)));
+    let (mut x, y) = (LABELS, floor + 4);
+    for (class, name) in names {
+        let sign = match class {
+            "change" => format!("<path class=\"change\" d=\"M{x} {y}h10l-5 9z\"/>"),
+            "note" => format!("<circle class=\"note\" cx=\"{}\" cy=\"{}\" r=\"4\"/>", x + 5, y + 5),
+            class => format!(
+                "<rect class=\"{class} key\" x=\"{x}\" y=\"{}\" width=\"10\" height=\"{}\"/>",
+                if bands.iter().any(|band| band.class == class) { y + 3 } else { y },
+                if bands.iter().any(|band| band.class == class) { 4 } else { BAR },
+            ),
+        };
+        let text_x = x + 15;
+        out.push_str(&format!(
+            "{sign}<text class=\"axis\" x=\"{text_x}\" y=\"{}\">{name}</text>",
+            y + 9
+        ));
+        x = text_x + 7 * i64::try_from(name.len()).unwrap_or(0) + 16;
+    }
+    out.push('\n');
 }
 
 fn axis(out: &mut String, scale: &Scale, zone: &Zone, clocks: &Clocks, height: i64) {

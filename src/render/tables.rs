@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::escape;
 use super::report::{Block, Inline, Layout, Line, Table, cell, strong, text};
 use super::sections::{named_list, paragraph, sentence};
-use crate::domain::draft::Question;
+use crate::domain::draft::{Draft, Question};
 use crate::domain::incident::{CandidateKind, Caveat, CaveatKind, Similar};
-use crate::domain::milestone::{Measure, MeasureValue, MilestoneState, MilestoneValue};
+use crate::domain::milestone::{Measure, MeasureValue, Milestone, MilestoneState, MilestoneValue};
 use crate::domain::timeline::{EntryId, Provenance};
 use crate::domain::{Episode, EpisodeStatus};
 use crate::timeline::words;
@@ -24,6 +24,9 @@ pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     };
     let measured = |value: &MeasureValue| -> Vec<Line> {
         let length = match (value.state, value.length) {
+            (MilestoneState::Recorded, Some(length)) if is_least(layout.draft, value.measure) => {
+                format!("at least {}", words::duration(length))
+            }
             (MilestoneState::Recorded, Some(length)) => words::duration(length),
             (MilestoneState::Invalid, Some(length)) => {
                 format!("invalid: {}", words::duration(length))
@@ -70,6 +73,11 @@ pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
         rows: layout.draft.milestones.iter().map(marked).collect(),
         wide: 2,
     }));
+}
+
+/// True for a length that reaches to an end which nobody reported.
+pub(super) fn is_least(draft: &Draft, measure: Measure) -> bool {
+    draft.summary.is_end_unknown && measure.between().1 == Milestone::Resolution
 }
 
 const fn measure_name(measure: Measure) -> &'static str {

@@ -27,8 +27,12 @@ fn every_example_prints_as_it_was_reviewed() {
     }
     for (name, facts) in [
         ("bookstore", examples::bookstore()),
+        ("flapping", examples::flapping()),
         ("storm", examples::storm()),
+        ("unresolved", examples::unresolved()),
+        ("skewed", examples::skewed()),
         ("hostile", examples::hostile()),
+        ("many_lanes", examples::many_lanes()),
     ] {
         insta::assert_snapshot!(format!("{name}.txt"), printed(&facts, Format::Text));
         insta::assert_snapshot!(format!("{name}.html"), printed(&facts, Format::Html));
@@ -511,4 +515,50 @@ fn a_draft_that_still_runs_on_another_day_shows_dates() {
     let row = super::draft(&draft, Format::Markdown);
     let date = began.to_string()[..10].to_owned();
     assert!(row.contains(&format!("| 1 | {date} ")), "{row}");
+}
+
+/// So many different alerts on so many services, each on its own.
+fn crowd(number: u32) -> Facts {
+    let mut story = examples::Story::new("2026-03-04", "Everything at once");
+    for n in 0..number {
+        let (hour, minute, second) = (2 + n / 3600 % 20, n / 60 % 60, n % 60);
+        let start = format!("{hour:02}:{minute:02}:{second:02}");
+        let severity = crate::domain::Severity::Warning;
+        let service = format!("service-{}", n % 977);
+        story.alert(&format!("Alert{n}"), &service, severity, &start).ended("23:30");
+    }
+    story.resolved("23:45")
+}
+
+#[test]
+fn what_people_did_does_not_drown_among_thousands_of_alerts() {
+    let mut facts = crowd(1_000);
+    let note = examples::bookstore().incident.notes.swap_remove(0);
+    facts.incident.notes = vec![note];
+    let text = printed(&facts, Format::Markdown);
+    let table: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).collect();
+    assert!(table.len() < 700, "{}", table.len());
+    assert!(table.iter().any(|row| row.contains(&facts.incident.notes[0].text)));
+    assert!(text.contains("<details><summary>1799 more entries of single alerts"), "{text}");
+    assert_eq!(text.matches("- Row ").count(), 1799);
+}
+
+#[test]
+fn an_end_that_nobody_reported_gives_a_least_length() {
+    let facts = examples::skewed();
+    let text = printed(&facts, Format::Text);
+    assert!(text.contains("It lasted at least "), "{text}");
+    let json = json::draft(&composed(&facts));
+    assert_eq!(json["measures"]["duration"]["at_least"], true);
+    let reported = json::draft(&composed(&examples::bookstore()));
+    assert_eq!(reported["measures"]["duration"]["at_least"], false);
+}
+
+#[test]
+fn the_parts_of_an_incident_are_shaded_and_described() {
+    let chart = svg::lanes(&examples::food_delivery(), &Zone::utc());
+    for part in ["undetected 11:00–11:15 (15m)", "until mitigated", "until resolved"] {
+        assert!(chart.contains(part), "{part}: {chart}");
+    }
+    assert_eq!(chart.matches("band\"").count(), 3, "{chart}");
 }

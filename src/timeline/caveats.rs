@@ -1,5 +1,7 @@
 //! Doubts that the writer must know: the stored ones, and those that the facts show.
 
+use std::collections::BTreeSet;
+
 use super::entries::{Lateness, Row};
 use super::words;
 use crate::domain::alert::EndKind;
@@ -64,13 +66,9 @@ fn about<'a>(
 ) -> Option<Caveat> {
     let episodes: Vec<&Episode> = episodes.collect();
     let first = episodes.first()?;
-    let mut names: Vec<String> = Vec::new();
-    for episode in &episodes {
-        let name = words::subject(episode);
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+    let mut seen = BTreeSet::new();
+    let names = episodes.iter().map(|episode| words::subject(episode));
+    let names: Vec<String> = names.filter(|name| seen.insert(name.clone())).collect();
     let at = |episode: &Episode| episode.ends_at().unwrap_or_else(|| episode.starts_at());
     Some(Caveat {
         kind,

@@ -1,7 +1,7 @@
 //! Folding: many entries alike become one that opens to its rows. Nothing is ever lost.
 //!
-//! A storm is one rule firing for many parts of one service; a flap is one alert that comes and
-//! goes. What people wrote, changes and caveats are never folded.
+//! A storm is one rule firing for many parts of one service; a spread is one rule firing on many
+//! services; a flap is one alert that comes and goes. What people wrote, changes and caveats are never folded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +13,10 @@ use crate::domain::{AlertKey, EpisodeId, Name, Span, Timestamp};
 const STORM_GAP: Span = Span::from_minutes(5);
 /// A storm has at least so many alerts.
 const STORM_ALERTS_MIN: usize = 3;
+/// A spread reaches at least so many services: fewer are worth a line each.
+const SPREAD_SERVICES_MIN: usize = 8;
+/// Services that a spread names before it counts the others.
+const SPREAD_NAMES_MAX: usize = 3;
 /// A flapping alert fires again within this.
 const FLAP_GAP: Span = Span::from_minutes(30);
 /// A flap has at least so many firings.
@@ -31,6 +35,7 @@ pub fn collapse(entries: Vec<Entry>) -> Vec<Entry> {
         folded.extend(&fold.rows);
         folds.push(fold);
     }
+    folds.extend(spreads(&entries, &folded));
     apply(entries, folds)
 }
 
@@ -43,6 +48,7 @@ struct Fold {
 #[derive(Clone, Copy)]
 enum Sort {
     Storm,
+    Spread,
     /// With the number of firings.
     Flap(usize),
 }
@@ -80,6 +86,26 @@ fn storms(entries: &[Entry]) -> Vec<Fold> {
             keys.len() >= STORM_ALERTS_MIN
         })
         .map(|rows| Fold { rows, sort: Sort::Storm })
+        .collect()
+}
+
+/// What is left of one rule on many services, beginning or ending within one stretch.
+fn spreads(entries: &[Entry], folded: &BTreeSet<usize>) -> Vec<Fold> {
+    let mut groups: BTreeMap<(&str, Edge, bool), Vec<usize>> = BTreeMap::new();
+    for (index, entry, signal) in signals(entries).filter(|(index, ..)| !folded.contains(index)) {
+        let alike = (signal.alertname.as_str(), signal.edge, entry.phase == Phase::LeadUp);
+        groups.entry(alike).or_default().push(index);
+    }
+    let close = |a: usize, b: usize| entries[b].occurred_at - entries[a].occurred_at <= STORM_GAP;
+    groups
+        .into_values()
+        .flat_map(|group| chains(&group, close))
+        .filter(|rows| {
+            let services: BTreeSet<&Name> =
+                rows.iter().filter_map(|i| entries[*i].service.as_ref()).collect();
+            services.len() >= SPREAD_SERVICES_MIN
+        })
+        .map(|rows| Fold { rows, sort: Sort::Spread })
         .collect()
 }
 
@@ -155,14 +181,20 @@ fn apply(entries: Vec<Entry>, folds: Vec<Fold>) -> Vec<Entry> {
 fn summary(rows: Vec<Entry>, sort: Sort) -> Option<Entry> {
     let (first, last) = (rows.first()?, rows.last()?);
     let signal = first.signal.as_ref()?;
-    let severity = first.severity.map_or_else(String::new, |severity| format!(" ({severity})"));
-    let service = first.service.as_ref();
+    let worst = rows.iter().filter_map(|row| row.severity).max_by_key(|severity| severity.rank());
+    let severity = worst.map_or_else(String::new, |severity| format!(" ({severity})"));
+    let service = first.service.as_ref().filter(|_| !matches!(sort, Sort::Spread));
     let on_service = service.map_or_else(String::new, |s| format!(" on {s}"));
     let (text, count) = match sort {
         Sort::Flap(firings) => (
             format!("Flapping: {}{on_service} fired {firings} times{severity}", signal.alertname),
             firings,
         ),
+        Sort::Spread => {
+            let verb = if signal.edge == Edge::Start { "fired" } else { "ended" };
+            let severity = if signal.edge == Edge::Start { severity } else { String::new() };
+            (format!("{} {verb} on {}{severity}", signal.alertname, services(&rows)), rows.len())
+        }
         Sort::Storm => {
             let (where_to, alerts) = reach(&rows);
             let times =
@@ -191,9 +223,12 @@ fn summary(rows: Vec<Entry>, sort: Sort) -> Option<Entry> {
     } else {
         Provenance::Inferred
     };
+    let service = service.cloned();
     let head = first.clone();
     Some(Entry {
         id,
+        service,
+        severity: worst,
         ended_at,
         text,
         count: count as u64,
@@ -203,6 +238,15 @@ fn summary(rows: Vec<Entry>, sort: Sort) -> Option<Entry> {
         rows,
         ..head
     })
+}
+
+/// `60 services: checkout, search, mail and 57 more`.
+fn services(rows: &[Entry]) -> String {
+    let mut seen = BTreeSet::new();
+    let names = rows.iter().filter_map(|row| row.service.as_ref());
+    let names: Vec<&str> = names.filter(|n| seen.insert(*n)).map(|n| n.as_str()).collect();
+    let list = words::short_list(&names, SPREAD_NAMES_MAX);
+    format!("{}: {list}", words::count(names.len(), "service"))
 }
 
 /// `14 pods of checkout`, and how many alerts that is.

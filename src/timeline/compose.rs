@@ -94,6 +94,9 @@ fn summary(facts: &Facts) -> Summary {
         evidence: impact::evidence(facts),
         root_cause: said(report.root_cause.as_ref()),
         resolution: said(report.resolution.as_ref()),
+        is_end_unknown: incident.tally.has_unknown_end
+            && milestone::value_of(incident, Milestone::Resolution).provenance
+                == Some(Provenance::Inferred),
     }
 }
 

@@ -248,6 +248,9 @@ fn lifecycle_row(facts: &Facts, index: usize, event: &LifecycleEvent) -> Option<
         LifecycleKind::Resolved if a_person_says_when_it_was_over(facts, event.at) => {
             (Phase::Recovery, "All alerts have ended".to_owned())
         }
+        LifecycleKind::Resolved if facts.incident.tally.has_unknown_end => {
+            (Phase::Resolution, "Closed: nothing more was heard of what still fired".to_owned())
+        }
         LifecycleKind::Resolved => {
             (Phase::Resolution, "Resolved: all alerts have ended".to_owned())
         }

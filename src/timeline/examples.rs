@@ -8,7 +8,7 @@ use crate::domain::facts::Revision;
 use crate::domain::incident::{
     Action, ActionDraft, ActionKind, Candidate, CandidateKind, Caveat, CaveatKind, Horizon,
     Incident, IncidentState, LifecycleEvent, LifecycleKind, Moment, Note, NoteKind, Opening,
-    Report, Tally,
+    Report, Similar, Tally,
 };
 use crate::domain::{
     ActionId, AlertKey, ChangeId, Episode, EpisodeId, Facts, IncidentId, Kind, Labels, Link,
@@ -868,6 +868,58 @@ pub(crate) fn heartbeat() -> Facts {
     s.running("02:20")
 }
 
+/// One rule fires on forty services within four minutes.
+pub(crate) fn many_lanes() -> Facts {
+    let mut s = Story::new("2026-03-05", "GatewayTimeout on service-00");
+    for number in 0..40_u8 {
+        let start = format!("11:{:02}:{:02}", number / 10, (number % 10) * 6);
+        let end = format!("11:{:02}", 30 + number / 10);
+        let severity = if number % 4 == 0 { Severity::Critical } else { Severity::Warning };
+        s.alert("GatewayTimeout", &format!("service-{number:02}"), severity, &start)
+            .says("Upstream does not answer", "30")
+            .annotated("runbook_url", "https://runbooks.example.test/gateway")
+            .ended(&end);
+    }
+    s.note("11:12", NoteKind::Mitigation, "Gateway rolled back", "dana");
+    s.acknowledged("11:06", "dana");
+    s.resolved("11:45")
+}
+
+/// A disk that fills again, as it did twice before.
+pub(crate) fn seen_before() -> Facts {
+    let mut s = Story::new("2026-03-06", "DiskFull on orders-db");
+    s.alert("DiskFull", "orders-db", Severity::Critical, "08:00")
+        .says("Disk of orders-db is full", "99%")
+        .ended("08:40");
+    let similar = |incident: u64, day: &str, score: f64| Similar {
+        incident: IncidentId(incident),
+        title: "DiskFull on orders-db".to_owned(),
+        started_at: Some(Timestamp::parse(&format!("{day}T08:00:00Z")).unwrap()),
+        ended_at: Some(Timestamp::parse(&format!("{day}T09:10:00Z")).unwrap()),
+        score,
+        why: vec![
+            "1 of 1 alerts here fired then too: DiskFull on orders-db, 1 with the same labels \
+             (+0.62)"
+                .to_owned(),
+        ],
+        resolution: None,
+        root_cause: None,
+        mitigation: None,
+    };
+    s.facts.incident.similar = vec![
+        Similar {
+            resolution: Some("Old archives deleted, disk doubled".to_owned()),
+            root_cause: Some("Archiving had stopped".to_owned()),
+            ..similar(3, "2026-01-10", 0.9)
+        },
+        Similar {
+            mitigation: Some("Old archives deleted".to_owned()),
+            ..similar(7, "2026-02-14", 1.0)
+        },
+    ];
+    s.resolved("09:00")
+}
+
 /// Every example by name.
 pub(crate) fn all() -> Vec<(&'static str, Facts)> {
     vec![
@@ -883,5 +935,7 @@ pub(crate) fn all() -> Vec<(&'static str, Facts)> {
         ("hostile", hostile()),
         ("daylight_saving", daylight_saving()),
         ("heartbeat", heartbeat()),
+        ("many_lanes", many_lanes()),
+        ("seen_before", seen_before()),
     ]
 }

@@ -64,15 +64,19 @@ fn alerts(members: &[Episode]) -> String {
 
 /// How long at least one alert of each service fired.
 fn suffering(facts: &Facts) -> Option<String> {
+    let mut of_service: BTreeMap<&Name, Vec<&Episode>> = BTreeMap::new();
+    for episode in &facts.members {
+        if let Some(service) = &episode.service {
+            of_service.entry(service).or_default().push(episode);
+        }
+    }
     let mut parts = Vec::new();
     for service in &facts.incident.tally.services {
-        let of_service = || facts.members.iter().filter(|e| e.service.as_ref() == Some(service));
-        if of_service().next().is_none() {
-            continue;
-        }
-        let length = words::duration(firing_time(of_service(), facts.incident.as_of));
-        let is_firing = of_service().any(Episode::is_firing);
-        let is_unknown = of_service().any(|e| e.status() == EpisodeStatus::Unknown);
+        let Some(episodes) = of_service.get(service) else { continue };
+        let alerts = || episodes.iter().copied();
+        let length = words::duration(firing_time(alerts(), facts.incident.as_of));
+        let is_firing = alerts().any(Episode::is_firing);
+        let is_unknown = alerts().any(|e| e.status() == EpisodeStatus::Unknown);
         let suffix = match (is_firing, is_unknown) {
             (true, _) => " so far",
             (false, true) => " at least",
@@ -107,8 +111,10 @@ fn firing_time<'a>(episodes: impl Iterator<Item = &'a Episode>, as_of: Timestamp
 /// The highest value of each rule, where its alerts carry one.
 fn peaks(members: &[Episode]) -> Option<String> {
     let mut highest: Vec<(&Episode, f64)> = Vec::new();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for (episode, value) in members.iter().filter_map(|e| Some((e, words::peak(e)?))) {
-        match highest.iter_mut().find(|(first, _)| first.alertname() == episode.alertname()) {
+        let place = *places.entry(episode.alertname()).or_insert(highest.len());
+        match highest.get_mut(place) {
             Some(so_far) if value > so_far.1 => *so_far = (episode, value),
             Some(_) => {}
             None => highest.push((episode, value)),

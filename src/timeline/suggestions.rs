@@ -126,9 +126,10 @@ fn has_runbook(episode: &Episode) -> bool {
 
 fn runbooks(facts: &Facts) -> Option<Suggestion> {
     let mut names: Vec<&str> = Vec::new();
+    let mut seen = BTreeSet::new();
     let mut entries = Vec::new();
     for episode in facts.members.iter().filter(|e| !has_runbook(e)) {
-        if !names.contains(&episode.alertname()) {
+        if seen.insert(episode.alertname()) {
             names.push(episode.alertname());
             entries.push(EntryId::episode_start(episode.id));
         }

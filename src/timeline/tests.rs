@@ -338,3 +338,13 @@ fn a_note_keeps_its_words_however_late_it_was_written() {
     let entry = entries(&facts).into_iter().find(|e| e.kind == EntryKind::Note).unwrap();
     assert_eq!(entry.text, facts.incident.notes[0].text);
 }
+
+#[test]
+fn one_rule_on_many_services_is_one_entry_that_opens_to_all() {
+    let folded = collapse(entries(&examples::many_lanes()));
+    let start = find(&folded, "GatewayTimeout fired on 40 services: service-00, service-01");
+    assert_eq!((start.count, start.rows.len(), start.phase), (40, 40, Phase::Detection));
+    assert!(start.text.ends_with("and 37 more (critical)"), "{}", start.text);
+    let end = find(&folded, "GatewayTimeout ended on 40 services");
+    assert_eq!((end.rows.len(), end.service.as_ref()), (40, None));
+}

@@ -188,8 +188,8 @@ fn told_with(text: &str) -> Facts {
 /// The blocks, links and marks of a Markdown text, without the words.
 fn markdown_structure(text: &str) -> Vec<String> {
     let mut options = Options::all();
-    // Dashes and quotes are words.
-    options.remove(Options::ENABLE_SMART_PUNCTUATION);
+    // Dashes and quotes are words, and a caret raises nothing on GitHub and GitLab.
+    options.remove(Options::ENABLE_SMART_PUNCTUATION | Options::ENABLE_SUPERSCRIPT);
     Parser::new_ext(text, options)
         .filter_map(|event| match event {
             Event::Text(_) | Event::SoftBreak => None,
