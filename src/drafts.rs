@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::draft::Template;
+use crate::domain::draft::{Draft, Template};
 use crate::domain::timeline::Entry;
 use crate::domain::zone::Zone;
 use crate::domain::{Facts, Incident, IncidentId};
@@ -182,6 +182,39 @@ fn options(facts: &Facts, request: &DraftRequest) -> DraftOptions {
     }
 }
 
+/// The facts that a draft is made from: those that were reviewed, once it is final.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn reviewed(store: &Store, facts: Facts) -> Result<Facts, StoreError> {
+    if facts.incident.finalised.is_none() {
+        return Ok(facts);
+    }
+    Ok(store.reviewed(facts.incident.id)?.unwrap_or(facts))
+}
+
+/// The draft of facts that are at hand, before it is printed.
+#[must_use]
+pub fn composed(facts: &Facts, request: &DraftRequest) -> Draft {
+    timeline::compose(facts, &options(facts, request))
+}
+
+/// Prints a draft, by its template, in the format of the request.
+///
+/// # Errors
+/// When a template of people's own does not fit the draft.
+pub fn printed(draft: &Draft, request: &DraftRequest) -> Result<String, DraftError> {
+    match (&draft.template, request.format) {
+        // JSON is the data itself, whatever the layout.
+        (Template::Own(_), Format::Markdown | Format::Html | Format::Text) => {
+            request.own_templates.print(draft, request.format).map_err(DraftError::Template)
+        }
+        (Template::Own(_), Format::Json) | (Template::Shipped(_), _) => {
+            Ok(render::draft(draft, request.format))
+        }
+    }
+}
+
 /// Prints facts that are at hand.
 fn print(
     facts: &Facts,
@@ -191,15 +224,7 @@ fn print(
 ) -> Result<String, DraftError> {
     let mut draft = timeline::compose(facts, &options);
     draft.is_reprint = is_reprint;
-    match (&draft.template, request.format) {
-        // JSON is the data itself, whatever the layout.
-        (Template::Own(_), Format::Markdown | Format::Html | Format::Text) => {
-            request.own_templates.print(&draft, request.format).map_err(DraftError::Template)
-        }
-        (Template::Own(_), Format::Json) | (Template::Shipped(_), _) => {
-            Ok(render::draft(&draft, request.format))
-        }
-    }
+    printed(&draft, request)
 }
 
 /// The chart of an incident; `None` when there is no such incident. That of a final one is given
@@ -242,7 +267,13 @@ pub fn render_chart(
 #[must_use]
 pub fn entries(facts: &Facts, is_folded: bool) -> Vec<Entry> {
     let entries = timeline::entries(facts);
-    if is_folded { timeline::collapse(entries) } else { entries }
+    if is_folded { folded(entries) } else { entries }
+}
+
+/// Entries with storms and flaps folded, their rows kept.
+#[must_use]
+pub fn folded(entries: Vec<Entry>) -> Vec<Entry> {
+    timeline::collapse(entries)
 }
 
 /// SHA-256 of a text, in hexadecimal: equal tags are equal texts.

@@ -339,7 +339,9 @@ impl Engine {
     /// Commits what the machine changed.
     fn commit(&mut self, cursor: Seq, recalls: Vec<(Seq, Vec<u8>)>) -> Result<(), EngineError> {
         let mut commit = EngineCommit { recalls, ..commit_of(&mut self.machine, cursor) };
-        if commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS {
+        // What is to go must not stay in an older snapshot.
+        let takes_back = !commit.taken_back.is_empty();
+        if takes_back || commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS {
             match self.machine.snapshot() {
                 Ok(snapshot) => commit.snapshot = Some(snapshot),
                 // The effects are out of the machine: they must reach the store all the same.
@@ -504,8 +506,10 @@ fn commit_of(machine: &mut Machine, cursor: Seq) -> EngineCommit {
         incidents: effects.incidents,
         changes: effects.changes,
         revisions: effects.revisions,
+        explanations: effects.explanations,
         outcomes: effects.outcomes,
         topology: effects.topology,
+        taken_back: effects.taken_back,
         heartbeats,
         ..EngineCommit::default()
     }

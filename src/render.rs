@@ -6,6 +6,7 @@
 //! `drafts` and by the web pages.
 
 pub mod escape;
+pub mod figure;
 mod html;
 pub mod json;
 mod layouts;
@@ -91,4 +92,11 @@ pub fn draft(draft: &Draft, format: Format) -> String {
         Format::Json => format!("{:#}\n", json::draft(draft)),
         Format::Text => text::print(&layouts::lay_out(draft)),
     }
+}
+
+/// Prints a draft as a part of a web page of ours: its headings stand below the page's own, and it
+/// has no style and no chart.
+#[must_use]
+pub fn part_of_page(draft: &Draft) -> String {
+    html::part(draft, &layouts::lay_out(draft))
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::time::Timestamp;
@@ -112,6 +113,27 @@ impl Zone {
         format!("{} ({}, {offset})", self.name, offset.abbreviation)
     }
 
+    /// A moment as people write it, on the clocks of this zone: `2026-03-04 02:14`, with or without
+    /// seconds, or `02:14` alone, which means the last time that the clocks showed it before `now`.
+    /// `None` when it is no such text, or the clocks never showed it.
+    #[must_use]
+    pub fn read(&self, text: &str, now: Timestamp) -> Option<Timestamp> {
+        let text = text.trim().replace(' ', "T");
+        let moment = |date: Date, time: Time| {
+            let moment = self.rules.to_ambiguous_timestamp(date.to_datetime(time));
+            let nanos = moment.compatible().ok()?.as_nanosecond();
+            i64::try_from(nanos).ok().map(Timestamp::from_nanos)
+        };
+        if text.contains('T') {
+            let whole: DateTime = text.parse().ok()?;
+            return moment(whole.date(), whole.time());
+        }
+        let time: Time = text.parse().ok()?;
+        let today = self.rules.to_datetime(now.to_jiff()).date();
+        let at = moment(today, time)?;
+        if at <= now { Some(at) } else { moment(today.yesterday().ok()?, time) }
+    }
+
     /// Every change of the offset after `from`, up to and with `to`, in order.
     #[must_use]
     pub fn changes_between(&self, from: Timestamp, to: Timestamp) -> Vec<OffsetChange> {
@@ -192,6 +214,22 @@ mod tests {
             ("UTC", "2024-06-08T15:00:00Z", "UTC (UTC, UTC+00:00)"),
         ] {
             assert_eq!(Zone::parse(zone).unwrap().label_at(at(moment)), expect);
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let zone = Zone::parse("Africa/Lagos").unwrap();
+        let now = at("2026-03-04T02:30:00Z");
+        let check = |text: &str, expect: Option<&str>| {
+            assert_eq!(zone.read(text, now), expect.map(at), "{text}");
+        };
+        check("2026-03-04 02:14", Some("2026-03-04T01:14:00Z"));
+        check("2026-03-04T02:14:07", Some("2026-03-04T01:14:07Z"));
+        check(" 03:29 ", Some("2026-03-04T02:29:00Z"));
+        check("03:31", Some("2026-03-03T02:31:00Z"));
+        for bad in ["", "now", "2", "25:00", "2026-02-30 02:14", "2026-03-04"] {
+            check(bad, None);
         }
     }
 

@@ -88,7 +88,38 @@ pub fn terminal(text: &str) -> Escaped {
 /// For HTML and SVG, between tags and in quoted attributes.
 #[must_use]
 pub fn html(text: &str) -> Escaped {
-    let text = plain(text);
+    Escaped(without_markup(&plain(text)))
+}
+
+/// A longer text as its author goes on writing it: lines and blanks stay, and so does its length;
+/// only what nobody can see is gone.
+#[must_use]
+pub fn editable(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    text.chars().filter(|c| matches!(c, '\n' | '\t') || !is_hidden(*c)).collect()
+}
+
+/// For a field of a form, or a block that keeps its lines: [`editable`], with markup escaped.
+#[must_use]
+pub fn html_editable(text: &str) -> Escaped {
+    Escaped(without_markup(&editable(text)))
+}
+
+/// For a stranger's bytes that somebody has to look into: what cannot be seen is spelled out.
+#[must_use]
+pub fn html_revealed(text: &str) -> Escaped {
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if matches!(c, '\n' | '\t') || !(is_hidden(c) || c.is_control()) {
+            out.push(c);
+        } else {
+            out.extend(c.escape_unicode());
+        }
+    }
+    Escaped(without_markup(&out))
+}
+
+fn without_markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match c {
@@ -100,7 +131,7 @@ pub fn html(text: &str) -> Escaped {
             c => out.push(c),
         }
     }
-    Escaped(out)
+    out
 }
 
 /// For HTML inside Markdown: programs still look for mentions and emoji there.
@@ -269,4 +300,26 @@ fn begins_foreign_link(chars: &[char], colon: usize) -> bool {
         "mailto" | "xmpp" | "javascript" | "data" | "vbscript" | "tel" | "file"
     );
     (slashes && !scheme.is_empty() && !is_web) || acts_alone
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_to_be_edited_keeps_its_lines() {
+        let check = |text: &str, expect: &str| {
+            assert_eq!(html_editable(text).as_str(), expect, "{text:?}");
+        };
+        check("a  b\r\n\tc\n\n", "a  b\n\tc\n\n");
+        check("</textarea><b>\"'&", "&lt;/textarea&gt;&lt;b&gt;&quot;&#39;&amp;");
+        check("a\u{202e}b\u{1b}[31m\u{0}", "ab[31m");
+        let long = "x".repeat(3 * TEXT_CHARS_MAX);
+        check(&long, &long);
+    }
+
+    #[test]
+    fn bytes_of_strangers_show_what_they_hide() {
+        assert_eq!(html_revealed("<\u{202e}a\nb\r").as_str(), "&lt;\\u{202e}a\nb\\u{d}");
+    }
 }

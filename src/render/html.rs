@@ -44,6 +44,27 @@ pub(super) fn blocks(draft: &Draft, blocks: &[Block]) -> String {
     body
 }
 
+/// Prints a report as a part of another page, whose style it takes: headings two levels down, and
+/// no chart, which brings a style of its own.
+pub(super) fn part(draft: &Draft, blocks: &[Block]) -> String {
+    let mut body = String::new();
+    for block in blocks {
+        match block {
+            Block::Heading(level, words) => {
+                print_block(&mut body, draft, &Block::Heading((level + 2).min(6), words.clone()));
+            }
+            Block::Chart => {}
+            Block::Paragraph(_)
+            | Block::Bullets(_)
+            | Block::Ranked(_)
+            | Block::Checklist(_)
+            | Block::Table(_)
+            | Block::Details { .. } => print_block(&mut body, draft, block),
+        }
+    }
+    body
+}
+
 /// A page with a section more: the last of its main part, or of its body, or of all.
 pub(super) fn with_section(mut page: String, section: &str) -> String {
     let section = format!("<section>\n{section}</section>\n");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::escape::html;
 use super::time::Clocks;
 use crate::domain::draft::Draft;
-use crate::domain::timeline::{Entry, EntryKind};
+use crate::domain::timeline::{Entry, EntryId, EntryKind};
 use crate::domain::{Change, Episode, Facts, Name, Severity, Timestamp, Zone};
 use crate::timeline::words;
 
@@ -35,28 +35,37 @@ const STYLE: &str = "\
 .sc .change{fill:var(--change)}.sc .note{fill:var(--note)}\
 .sc .open{stroke:var(--ink);stroke-dasharray:3 2}";
 
-struct Bar {
-    from: Timestamp,
-    to: Timestamp,
-    is_open: bool,
-    severity: Severity,
-    title: String,
-    row: usize,
+/// One firing.
+pub(super) struct Bar {
+    pub(super) from: Timestamp,
+    pub(super) to: Timestamp,
+    pub(super) received_at: Timestamp,
+    pub(super) is_open: bool,
+    pub(super) severity: Severity,
+    pub(super) title: String,
+    pub(super) row: usize,
+    /// The line of the timeline that tells its begin.
+    pub(super) entry: EntryId,
 }
 
-struct Mark {
-    at: Timestamp,
-    class: &'static str,
-    title: String,
+/// One change or note.
+pub(super) struct Mark {
+    pub(super) at: Timestamp,
+    pub(super) received_at: Timestamp,
+    pub(super) class: &'static str,
+    pub(super) title: String,
+    /// The line of the timeline that tells it.
+    pub(super) entry: EntryId,
 }
 
+/// One service, or the people.
 #[derive(Default)]
-struct Lane {
-    name: String,
-    bars: Vec<Bar>,
-    marks: Vec<Mark>,
+pub(super) struct Lane {
+    pub(super) name: String,
+    pub(super) bars: Vec<Bar>,
+    pub(super) marks: Vec<Mark>,
     /// When each of its rows is free again.
-    rows: Vec<Timestamp>,
+    pub(super) rows: Vec<Timestamp>,
 }
 
 /// The chart of an incident.
@@ -80,7 +89,7 @@ pub(super) fn of_draft(draft: &Draft) -> String {
     chart(&draft.title, &lanes, &draft.zone, &Clocks::for_draft(draft))
 }
 
-fn lanes_of(
+pub(super) fn lanes_of(
     services: &[Name],
     episodes: &[Episode],
     changes: &[Change],
@@ -106,13 +115,21 @@ fn lanes_of(
     for change in changes {
         let index = place(&mut lanes, change.report.service.as_ref());
         let title = format!("{}: {}", change.report.kind, change.report.summary);
-        lanes[index].marks.push(Mark { at: change.report.at, class: "change", title });
+        lanes[index].marks.push(Mark {
+            at: change.report.at,
+            received_at: change.received_at,
+            class: "change",
+            title,
+            entry: EntryId::change(change.id),
+        });
     }
     if !notes.is_empty() {
         let marks = notes.iter().map(|note| Mark {
             at: note.occurred_at,
+            received_at: note.received_at,
             class: "note",
             title: format!("{}: {}", note.phase.as_str(), note.text),
+            entry: note.id.clone(),
         });
         let marks = marks.collect();
         lanes.push(Lane { name: NOTES_LANE.to_owned(), bars: Vec::new(), marks, rows: Vec::new() });
@@ -135,40 +152,51 @@ fn add_bar(lane: &mut Lane, episode: &Episode, as_of: Timestamp) {
     lane.bars.push(Bar {
         from,
         to,
+        received_at: episode.received_at,
         is_open: episode.is_firing(),
         severity: episode.severity,
         title: format!("{}, {length}{how}", words::symptom(episode)),
         row,
+        entry: EntryId::episode_start(episode.id),
     });
 }
 
+/// The first and the last moment of some lanes.
+pub(super) fn stretch(lanes: &[Lane]) -> Option<(Timestamp, Timestamp)> {
+    let moments = || {
+        lanes.iter().flat_map(|lane| {
+            let bars = lane.bars.iter().flat_map(|bar| [bar.from, bar.to]);
+            bars.chain(lane.marks.iter().map(|mark| mark.at))
+        })
+    };
+    Some((moments().min()?, moments().max()?))
+}
+
 /// Where moments lie on the chart.
-struct Scale {
-    from: Timestamp,
-    span: i64,
+pub(super) struct Scale {
+    pub(super) from: Timestamp,
+    /// How long the whole axis is, in seconds.
+    pub(super) span: i64,
+    /// Where the axis begins and how wide it is.
+    pub(super) left: i64,
+    pub(super) width: i64,
 }
 
 impl Scale {
     fn over(lanes: &[Lane]) -> Option<Self> {
-        let moments = || {
-            lanes.iter().flat_map(|lane| {
-                let bars = lane.bars.iter().flat_map(|bar| [bar.from, bar.to]);
-                bars.chain(lane.marks.iter().map(|mark| mark.at))
-            })
-        };
-        let (from, to) = (moments().min()?, moments().max()?);
-        Some(Self { from, span: (to - from).seconds().max(60) })
+        let (from, to) = stretch(lanes)?;
+        let span = (to - from).seconds().max(60);
+        Some(Self { from, span, left: LABELS, width: WIDTH - LABELS - RIGHT })
     }
 
-    fn x(&self, at: Timestamp) -> i64 {
+    pub(super) fn x(&self, at: Timestamp) -> i64 {
         let seconds = i128::from((at - self.from).seconds());
-        let width = i128::from(WIDTH - LABELS - RIGHT);
-        let x = seconds * width / i128::from(self.span);
-        LABELS + i64::try_from(x).unwrap_or(0)
+        let x = seconds * i128::from(self.width) / i128::from(self.span);
+        self.left + i64::try_from(x).unwrap_or(0)
     }
 
     /// Moments at round local times, few enough to read.
-    fn ticks(&self, zone: &Zone) -> Vec<Timestamp> {
+    pub(super) fn ticks(&self, zone: &Zone) -> Vec<Timestamp> {
         const STEPS: [i64; 15] = [
             60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800,
             604_800, 2_592_000,

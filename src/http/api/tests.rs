@@ -84,6 +84,7 @@ fn config(folder: &tempfile::TempDir, settle: Span) -> Config {
         topology_file: None,
         auth: Auth::default(),
         sources: Vec::new(),
+        redaction: Vec::new(),
         rules: Rules::default(),
         replay_allow: false,
     }
@@ -392,7 +393,7 @@ async fn a_form_without_script_writes_a_note_and_comes_back() {
     let answer = scene.ask(form("http://127.0.0.1:7274"), done(Some("n1"))).await;
     assert_eq!(
         (answer.status, &answer.headers[LOCATION]),
-        (StatusCode::SEE_OTHER, &"/incidents/1".parse().unwrap())
+        (StatusCode::SEE_OTHER, &"/incidents/1?done=note&note=n1".parse().unwrap())
     );
     assert!(
         matches!(scene.last_operation(), Some(OperationAction::AddNote(_, draft)) if draft.text == "Rolled back")

@@ -1,57 +1,114 @@
-//! The page of alerts that fire: those in no incident first, each with the reason.
+//! The alerts: floating ones first, then those in incidents; and each on a page of its own, with
+//! the reason why it is where it is.
 //!
 //! Caller: the table of routes.
 
-use std::sync::Arc;
-
-use axum::extract::{Extension, State};
-use http::{HeaderMap, StatusCode};
+use axum::extract::Path;
+use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::Shared;
-use super::super::answer::Answer;
-use super::{Pages, Visitor, alert, default_zone, frame, merged};
-use crate::domain::{Episode, Membership};
-use crate::store::{EpisodeFilter, PageRequest, StoreError};
+use super::super::answer::{Answer, Problem};
+use super::super::api::alerts::needed;
+use super::super::api::query::{self, Params};
+use super::templates::Markup;
+use super::visit::{Made, Visit, readable};
+use super::{alert, counted, merged, moment};
+use crate::domain::{Episode, Membership, Standing};
+use crate::render::json as shapes;
+use crate::store::{EpisodeFilter, PageRequest};
 
-/// How many alerts of each sort are shown.
-const ALERTS_MAX: usize = 200;
-
-/// GET `/alerts`.
-pub(super) async fn list(
-    visitor: Visitor,
-    State(shared): State<Arc<Shared>>,
-    Extension(pages): Extension<Pages>,
-    headers: HeaderMap,
-) -> Answer {
-    if let Err(problem) = visitor {
-        return pages.turned_away(&shared, &headers, problem);
-    }
-    let (floating, active) = shared
-        .read(|store| {
-            let page = PageRequest { limit: ALERTS_MAX, cursor: None };
-            let active = EpisodeFilter { active: true, ..EpisodeFilter::default() };
-            let floating = EpisodeFilter { floating: true, ..active.clone() };
-            Ok::<_, StoreError>((
-                store.episodes(&floating, &page)?,
-                store.episodes(&active, &page)?,
-            ))
-        })
-        .await?;
-    let zone = default_zone(&shared);
-    let is_cut = floating.next_cursor.is_some() || active.next_cursor.is_some();
-    let rows = |episodes: &mut dyn Iterator<Item = &Episode>| -> Vec<Value> {
-        episodes.map(|episode| alert(episode, &zone)).collect()
+/// GET `/alerts`: the floating ones that fire, unless the address asks for others.
+pub(super) async fn list(visit: Visit) -> Answer {
+    readable!(visit);
+    let params = visit.params();
+    let (status, problem, read) = match read(&params) {
+        Ok(read) => (StatusCode::OK, None, Some(read)),
+        Err(Problem::Invalid(detail)) => (StatusCode::BAD_REQUEST, Some(detail), None),
+        Err(other) => return visit.problem(other, "/alerts"),
     };
-    let is_member = |episode: &&Episode| episode.membership != Membership::Floating;
+    let zone = visit.zone();
+    let (rows, next) = match read {
+        None => (Vec::new(), None),
+        Some((filter, page)) => {
+            let page = visit.shared.read(move |store| store.episodes(&filter, &page)).await?;
+            let rows = page.items.iter().map(|episode| alert(episode, &zone)).collect();
+            (rows, page.next_cursor)
+        }
+    };
+    let rows: Vec<Value> = rows;
+    let asked = |name: &'static str| params.all(name).next().unwrap_or_default().to_owned();
     let values = json!({
-        "floating": rows(&mut floating.items.iter()),
-        "members": rows(&mut active.items.iter().filter(is_member)),
-        "is_cut": is_cut,
+        "said": counted(rows.len(), "alert"),
+        "watch": "all",
+        "alerts": rows,
+        "next": next.as_deref().map(|cursor| params.with("cursor", Some(cursor))),
+        "is_later_page": params.all("cursor").next().is_some(),
+        "newest": params.with("cursor", None),
+        "problem": problem,
+        "which": which(&params),
+        "incident": asked("incident"),
+        "filter": params.all("filter").collect::<Vec<_>>().join(", "),
     });
-    pages.page(
-        StatusCode::OK,
-        "alerts.html",
-        merged(frame(&shared, &headers, "alerts", &zone), values),
-    )
+    let markup = Markup::default();
+    visit.made(status, Made { name: "alerts", template: "alerts.html", values, zone, markup })
+}
+
+/// Which alerts are asked for: `floating` and firing, all `firing` ones, or `all`.
+fn which(params: &Params) -> &'static str {
+    let is_of_incident = params.all("incident").next().is_some();
+    match params.all("show").next() {
+        Some("all") => "all",
+        Some("firing") => "firing",
+        Some(_) | None if is_of_incident => "all",
+        Some(_) | None => "floating",
+    }
+}
+
+fn read(params: &Params) -> Result<(EpisodeFilter, PageRequest), Problem> {
+    let which = which(params);
+    let filter = EpisodeFilter {
+        floating: which == "floating",
+        active: which != "all",
+        ..query::episodes(params)?
+    };
+    Ok((filter, params.page()?))
+}
+
+/// GET `/alerts/{id}`.
+pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
+    readable!(visit);
+    let episode = match visit.shared.read(move |store| needed(store, &id)).await {
+        Ok(episode) => episode,
+        Err(problem) => return visit.problem(problem, "/alerts"),
+    };
+    let zone = visit.zone();
+    let shape = shapes::alert(&episode);
+    let more = json!({
+        "annotations": episode.annotations.iter().collect::<Vec<_>>(),
+        "values": episode.values,
+        "namespace": episode.key.namespace,
+        "fingerprint": episode.key.fingerprint,
+        "sources": episode.sources,
+        "received_at": moment(episode.received_at, &zone),
+        "last_word_at": moment(episode.last_word_at, &zone),
+        "starts": episode.starts.iter().map(|start| moment(start.at, &zone)).collect::<Vec<_>>(),
+        "ending": shape["ending"],
+        "ending_reason": shape["ending_reason"],
+        "context_of": episode.context_of,
+        "standing": standing(&episode),
+        "is_by_person": matches!(episode.membership, Membership::Member { by_person: true, .. }),
+        "is_lead_up": matches!(episode.membership, Membership::Member { lead_up: true, .. }),
+    });
+    let values = json!({ "alert": merged(alert(&episode, &zone), more) });
+    visit.page("alerts", "alert.html", values)
+}
+
+/// What an alert is known for, where that decides about it.
+const fn standing(episode: &Episode) -> Option<&'static str> {
+    match episode.standing {
+        Standing::Ordinary => None,
+        Standing::Flapping => Some("flapping: it fires and ends again and again"),
+        Standing::Chronic => Some("chronic: it fires for days, or many times a week"),
+        Standing::Heartbeat => Some("a heartbeat: its absence is the alarm"),
+    }
 }

@@ -1,112 +1,193 @@
-//! Forms of the pages, for browsers without script: the same operations as in the API.
+//! Forms of the pages: read, checked, and performed as the same operations as in the API.
 //!
 //! A form of a foreign page cannot reach them: `auth` refuses it, and a form sent by way of a
-//! session repeats the session's own token. Caller: the table of routes.
+//! session repeats the session's own token. What was done is shown by sending the browser back to
+//! the view it came from; what cannot be done yet is answered with a page that asks. Callers: the
+//! handlers of `pages`.
 
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Extension, Path, State};
-use axum::response::Response;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::header::LOCATION;
-use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use super::super::answer::{Answer, Problem};
-use super::super::api::fields::{self, Fields};
+use super::super::api::header_value;
 use super::super::api::operations::{Asked, Settled, Write};
-use super::super::api::{header_value, incident_id, no_incident};
+use super::super::api::query::encode;
 use super::super::auth::{FormWriter, Principal};
 use super::super::{Shared, body};
-use super::Pages;
+use super::templates::Markup;
+use super::view::query_of;
+use super::visit::{Made, Visit};
 use crate::domain::IncidentId;
-use crate::domain::record::OperationAction;
 
-/// POST `/incidents/{id}/notes`.
-pub(super) async fn add_note(
-    FormWriter(principal): FormWriter,
-    State(shared): State<Arc<Shared>>,
-    Extension(pages): Extension<Pages>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let read = |id: IncidentId, form: Value| {
-        let new = fields::note(form)?;
-        let action = OperationAction::AddNote(id, new.draft);
-        Ok(Asked { action, actor: new.author, at: new.at })
-    };
-    done(&shared, &pages, principal, &id, &headers, body, read).await
+/// The fields of a form, in their order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Form {
+    pairs: Vec<(String, String)>,
 }
 
-/// POST `/incidents/{id}/step`.
-pub(super) async fn take_step(
-    FormWriter(principal): FormWriter,
-    State(shared): State<Arc<Shared>>,
-    Extension(pages): Extension<Pages>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let read = |id: IncidentId, form: Value| {
-        let word = form["step"].as_str().unwrap_or_default().to_owned();
-        Fields::read(form, &["step"])?;
-        let action = match word.as_str() {
-            "acknowledge" => OperationAction::Acknowledge(id),
-            "mitigate" => OperationAction::Mitigate(id),
-            "resolve" => OperationAction::Resolve(id),
-            "reopen" => OperationAction::Reopen(id),
-            _ => return Err(Problem::Invalid("this step is none of ours".to_owned())),
-        };
-        Ok(Asked { action, actor: None, at: None })
-    };
-    done(&shared, &pages, principal, &id, &headers, body, read).await
+impl Form {
+    /// Reads the body of a form.
+    pub(super) fn read(body: &[u8]) -> Self {
+        let pairs = body.split(|byte| *byte == b'&').filter_map(|pair| {
+            let split = pair.iter().position(|byte| *byte == b'=')?;
+            Some((text(&pair[..split]), text(&pair[split + 1..])))
+        });
+        Self { pairs: pairs.collect() }
+    }
+
+    /// A field as it was sent, also when it is empty.
+    pub(super) fn raw(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A field that somebody filled in.
+    pub(super) fn one(&self, name: &str) -> Option<&str> {
+        self.raw(name).filter(|value| !value.trim().is_empty())
+    }
+
+    /// Every value of a field that may come several times.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        self.pairs.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The fields that were filled in, of these, as the object that the API takes.
+    pub(super) fn object(&self, names: &[&str]) -> Value {
+        let filled = names.iter().filter_map(|name| {
+            let value = self.one(name)?;
+            Some(((*name).to_owned(), Value::String(value.to_owned())))
+        });
+        Value::Object(filled.collect::<Map<_, _>>())
+    }
 }
 
-/// Performs what a form asks for and shows the incident, or says why not.
-async fn done(
-    shared: &Arc<Shared>,
-    pages: &Pages,
+/// A form that somebody sent who may write.
+pub(super) struct Sent {
+    /// The visit that it belongs to.
+    pub(super) visit: Visit,
+    /// What was filled in.
+    pub(super) form: Form,
     principal: Principal,
-    id: &str,
-    headers: &HeaderMap,
-    body: Body,
-    read: impl FnOnce(IncidentId, Value) -> Result<Asked, Problem> + Send,
-) -> Answer {
-    let performed = perform(shared, principal, id, headers, body, read).await;
-    match performed {
-        Ok(id) => see(&format!("/incidents/{id}")),
-        Err(problem) => {
-            let back = incident_id(id).map_or("/".to_owned(), |id| format!("/incidents/{id}"));
-            pages.problem(shared, headers, problem, &back)
+    /// Begun before the form was read; a later attempt begins anew.
+    first: Option<Write>,
+}
+
+impl FromRequest<Arc<Shared>> for Sent {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Response> {
+        let (mut parts, received) = request.into_parts();
+        let writer = FormWriter::from_request_parts(&mut parts, shared).await;
+        let who = writer.map(|FormWriter(principal)| principal);
+        let visit = Visit::of(&parts, Arc::clone(shared), who.clone());
+        let read = match who {
+            Ok(principal) => read(&visit, principal, received).await,
+            Err(problem) => Err(problem),
+        };
+        match read {
+            Ok((principal, first, form)) => Ok(Self { visit, form, principal, first: Some(first) }),
+            Err(problem) => {
+                let back = back_of(parts.uri.path());
+                Err(visit.problem(problem, &back).unwrap_or_else(IntoResponse::into_response))
+            }
         }
     }
 }
 
-async fn perform(
-    shared: &Arc<Shared>,
+async fn read(
+    visit: &Visit,
     principal: Principal,
-    id: &str,
-    headers: &HeaderMap,
-    body: Body,
-    read: impl FnOnce(IncidentId, Value) -> Result<Asked, Problem> + Send,
-) -> Result<IncidentId, Problem> {
-    let id = incident_id(id).map_err(|_| no_incident(id))?;
-    let write = Write::begin(Arc::clone(shared), principal, headers)?;
-    let mut received = body::receive(shared, headers, body, body::API_BYTES_MAX).await?;
-    let mut form = decoded(&received.decoded(body::API_BYTES_MAX)?);
-    let repeated = form.as_object_mut().and_then(|fields| fields.remove("csrf"));
-    let repeated = repeated.as_ref().and_then(Value::as_str).unwrap_or_default();
-    if let Some(session) = shared.sessions.find(headers)
-        && !session.is_repeated(repeated.as_bytes())
+    received: Body,
+) -> Result<(Principal, Write, Form), Problem> {
+    let shared = &visit.shared;
+    let first = Write::begin(Arc::clone(shared), principal.clone(), visit.headers())?;
+    let mut received =
+        body::receive(shared, visit.headers(), received, body::API_BYTES_MAX).await?;
+    let form = Form::read(&received.decoded(body::API_BYTES_MAX)?);
+    if let Some(session) = shared.sessions.find(visit.headers())
+        && !session.is_repeated(form.raw("csrf").unwrap_or_default().as_bytes())
     {
         return Err(Problem::Forbidden(
             "the form is not from this session; load the page again".to_owned(),
         ));
     }
-    match write.perform(read(id, form)?).await? {
-        Settled::Done { incident, .. } => Ok(incident.unwrap_or(id)),
-        Settled::Later => Ok(id),
+    Ok((principal, first, form))
+}
+
+/// The page that a form of this path stands on.
+fn back_of(path: &str) -> String {
+    let id = path.strip_prefix("/incidents/").and_then(|rest| rest.split('/').next());
+    let id = id.filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()));
+    id.map_or_else(|| "/".to_owned(), |id| format!("/incidents/{id}"))
+}
+
+impl Sent {
+    /// Performs an operation; with a revision, only while the incident stands at it.
+    ///
+    /// # Errors
+    /// As [`Write::perform`].
+    pub(super) async fn perform(
+        &mut self,
+        asked: Asked,
+        revision: Option<u64>,
+    ) -> Result<Settled, Problem> {
+        let write = match self.first.take() {
+            Some(write) => write,
+            None => {
+                let shared = Arc::clone(&self.visit.shared);
+                Write::begin(shared, self.principal.clone(), self.visit.headers())?
+            }
+        };
+        write.at_revision(revision).perform(asked).await
+    }
+
+    /// Sends the browser back to its view of an incident, where the page says what was done.
+    pub(super) fn done(&self, id: IncidentId, done: &str, more: &[(&str, String)]) -> Answer {
+        let view = Form::read(self.form.raw("view").unwrap_or_default().as_bytes());
+        let mut query = query_of(|name| view.one(name));
+        let said = [("done", done.to_owned())];
+        for (name, value) in said.iter().chain(more) {
+            let joint = if query.is_empty() { "" } else { "&" };
+            query += &format!("{joint}{name}={}", encode(value));
+        }
+        see(&format!("/incidents/{id}?{query}"))
+    }
+
+    /// The answer of a handler: a problem becomes a page.
+    pub(super) fn answered(&self, id: &str, result: Answer) -> Answer {
+        result.or_else(|problem| self.visit.problem(problem, &back_of(&format!("/incidents/{id}"))))
+    }
+
+    /// A page that asks before anything is done. It shows `values` and repeats the fields of the
+    /// form, but for those that the page itself asks for.
+    ///
+    /// # Errors
+    /// When the page cannot be made, which would be a fault of ours.
+    pub(super) fn ask(
+        &self,
+        status: StatusCode,
+        action: &str,
+        asked: &[&str],
+        mut values: Value,
+    ) -> Answer {
+        let is_kept = |name: &str| name != "csrf" && name != "sure" && !asked.contains(&name);
+        let kept: Vec<_> = self.form.pairs.iter().filter(|(name, _)| is_kept(name)).collect();
+        values["kept"] = serde_json::json!(kept);
+        values["action"] = action.into();
+        values["back"] = back_of(action).into();
+        let page = Made {
+            name: "ask",
+            template: "ask.html",
+            values,
+            zone: self.visit.zone(),
+            markup: Markup::default(),
+        };
+        self.visit.made(status, page)
     }
 }
 
@@ -116,16 +197,6 @@ pub(super) fn see(path: &str) -> Answer {
     *response.status_mut() = StatusCode::SEE_OTHER;
     response.headers_mut().insert(LOCATION, header_value(path)?);
     Ok(response)
-}
-
-/// A form as an object of texts; fields that were left empty are absent.
-pub(super) fn decoded(body: &[u8]) -> Value {
-    let pairs = body.split(|byte| *byte == b'&').filter_map(|pair| {
-        let split = pair.iter().position(|byte| *byte == b'=')?;
-        let (name, value) = (text(&pair[..split]), text(&pair[split + 1..]));
-        (!value.trim().is_empty()).then_some((name, Value::String(value)))
-    });
-    Value::Object(pairs.collect::<Map<String, Value>>())
 }
 
 /// Undoes the encoding of forms: `+` for a blank, `%` and two digits for a byte.
@@ -158,13 +229,28 @@ mod tests {
     #[test]
     fn forms_are_decoded() {
         let check = |body: &str, expect: Value| {
-            assert_eq!(decoded(body.as_bytes()), expect, "{body}");
+            let form = Form::read(body.as_bytes());
+            assert_eq!(form.object(&["text", "kind", "at"]), expect, "{body}");
         };
         check("", json!({}));
         check("text=a+b%26c%3D%C3%A4&kind=&at=+", json!({"text": "a b&c=ä"}));
         check("text=1%0D%0A2", json!({"text": "1\n2"}));
         check("text=100%&x", json!({"text": "100%"}));
         check("text=%4&kind=%zz", json!({"text": "%4", "kind": "%zz"}));
-        check("text=%FF", json!({"text": "\u{fffd}"}));
+        check("text=%FF&unknown=1", json!({"text": "\u{fffd}"}));
+    }
+
+    #[test]
+    fn fields_may_come_several_times() {
+        let form = Form::read(b"alerts=e1&alerts=e2&into=");
+        assert_eq!(form.all("alerts").collect::<Vec<_>>(), ["e1", "e2"]);
+        assert_eq!((form.raw("into"), form.one("into")), (Some(""), None));
+    }
+
+    #[test]
+    fn a_form_leads_back_to_its_incident() {
+        assert_eq!(back_of("/incidents/12/step"), "/incidents/12");
+        assert_eq!(back_of("/incidents/x\"/step"), "/");
+        assert_eq!(back_of("/logout"), "/");
     }
 }

@@ -1,90 +1,144 @@
 //! The front page: incidents, running ones first; or how to send the first alert.
 //!
-//! Caller: the table of routes.
+//! Filters are those of the API and stand in the address. Caller: the table of routes.
 
-use std::sync::Arc;
-
-use axum::extract::{Extension, Query, State};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::Shared;
 use super::super::answer::{Answer, Problem};
-use super::super::api::query::{self, LIMIT_MAX, Params, STATES};
-use super::{Pages, Visitor, default_zone, frame, length, merged, moment_if_any};
+use super::super::api::query::{self, Params, STATES};
+use super::incident::acknowledged_by;
+use super::templates::Markup;
+use super::visit::{Made, Visit, readable};
+use super::{length, moment_if_any};
 use crate::domain::milestone::{Milestone, value_of};
 use crate::domain::zone::Zone;
 use crate::domain::{Incident, IncidentState, Severity, Timestamp};
-use crate::store::{IncidentFilter, PageRequest, StoreError};
+use crate::store::{IncidentFilter, Page, PageRequest, StoreCounts, StoreError};
 
 /// The states of an incident that runs.
 const RUNNING: [IncidentState; 3] =
     [IncidentState::Open, IncidentState::Acknowledged, IncidentState::Mitigated];
+/// How many running incidents stand before the others.
+const RUNNING_MAX: usize = 50;
+
+/// What the page lists.
+struct Listed {
+    running: Page<Incident>,
+    others: Page<Incident>,
+    counts: StoreCounts,
+}
 
 /// GET `/`.
-pub(super) async fn list(
-    visitor: Visitor,
-    State(shared): State<Arc<Shared>>,
-    Extension(pages): Extension<Pages>,
-    Query(pairs): Query<Vec<(String, String)>>,
-    headers: HeaderMap,
-) -> Answer {
-    if let Err(problem) = visitor {
-        return pages.turned_away(&shared, &headers, problem);
-    }
-    let params = Params::new(pairs);
-    let (filter, page) = match read(&params) {
-        Ok(read) => read,
-        Err(problem) => return pages.problem(&shared, &headers, problem, "/"),
+pub(super) async fn list(visit: Visit) -> Answer {
+    readable!(visit);
+    let params = visit.params();
+    let (status, problem, listed) = match read(&params) {
+        Ok((filter, page)) => (StatusCode::OK, None, listed(&visit, filter, page).await?),
+        // The filters stay as they were written, with what is wrong beside them.
+        Err(Problem::Invalid(detail)) => {
+            let nothing = || Page { items: Vec::new(), next_cursor: None };
+            let counts = visit.shared.read(|store| store.counts()).await?;
+            let listed = Listed { running: nothing(), others: nothing(), counts };
+            (StatusCode::BAD_REQUEST, Some(detail), listed)
+        }
+        Err(other) => return visit.problem(other, "/"),
     };
+    let zone = visit.zone();
+    let values = values(&visit, &params, listed, problem, &zone);
+    let page = Made {
+        name: "incidents",
+        template: "incidents.html",
+        values,
+        zone,
+        markup: Markup::default(),
+    };
+    visit.made(status, page)
+}
+
+async fn listed(
+    visit: &Visit,
+    filter: IncidentFilter,
+    page: PageRequest,
+) -> Result<Listed, Problem> {
     let has_states = !filter.states.is_empty();
     let is_first = page.cursor.is_none();
-    let (running, others, floating) = shared
+    visit
+        .shared
         .read(move |store| {
             let of_states = |states: &[IncidentState]| {
                 let states = states.iter().map(|state| state.as_str().to_owned()).collect();
                 IncidentFilter { states, ..filter.clone() }
             };
             let running = if has_states || !is_first {
-                Vec::new()
+                Page { items: Vec::new(), next_cursor: None }
             } else {
-                let all = PageRequest { limit: LIMIT_MAX, cursor: None };
-                store.incidents(&of_states(&RUNNING), &all)?.items
+                let first = PageRequest { limit: RUNNING_MAX, cursor: None };
+                store.incidents(&of_states(&RUNNING), &first)?
             };
             let wanted =
                 if has_states { filter.clone() } else { of_states(&[IncidentState::Resolved]) };
             let others = store.incidents(&wanted, &page)?;
-            Ok::<_, StoreError>((running, others, store.counts()?.floating))
+            Ok::<_, StoreError>(Listed { running, others, counts: store.counts()? })
         })
-        .await?;
-    let zone = default_zone(&shared);
-    let now = shared.clock.now();
+        .await
+}
+
+fn values(
+    visit: &Visit,
+    params: &Params,
+    listed: Listed,
+    problem: Option<String>,
+    zone: &Zone,
+) -> Value {
+    let now = visit.shared.clock.now();
     let rows = |incidents: &[Incident]| -> Vec<Value> {
-        incidents.iter().map(|incident| row(incident, &zone, now)).collect()
+        incidents.iter().map(|incident| row(incident, zone, now)).collect()
     };
     let asked = |name: &'static str| params.all(name).next().unwrap_or_default().to_owned();
-    let next = others.next_cursor.as_deref().map(|cursor| params.with("cursor", Some(cursor)));
-    let values = json!({
-        "running": rows(&running),
-        "others": rows(&others.items),
-        "others_title": if has_states { "Found" } else { "Over" },
-        "next": next,
+    let next = listed.others.next_cursor.as_deref();
+    let counts: Vec<Value> = STATES
+        .iter()
+        .map(|state| {
+            let known = listed.counts.incidents.iter().find(|(known, _)| known == state);
+            let query = params.with("state", Some(state));
+            json!({ "state": state, "count": known.map_or(0, |(_, count)| *count), "query": query })
+        })
+        .collect();
+    let running: u64 = listed
+        .counts
+        .incidents
+        .iter()
+        .filter(|(state, _)| RUNNING.iter().any(|running| running.as_str() == state))
+        .map(|(_, count)| *count)
+        .sum();
+    json!({
+        "running": rows(&listed.running.items),
+        "all_running": listed.running.next_cursor.is_some().then(|| {
+            params.with("state", Some(&RUNNING.map(|state| state.as_str()).join(",")))
+        }),
+        "others": rows(&listed.others.items),
+        "others_title": if params.all("state").next().is_some() { "Found" } else { "Over" },
+        "next": next.map(|cursor| params.with("cursor", Some(cursor))),
+        "is_later_page": params.all("cursor").next().is_some(),
+        "newest": params.with("cursor", None),
         "is_filtered": !params.is_empty(),
+        "problem": problem,
         "asked": {
             "q": asked("q"), "service": asked("service"), "state": asked("state"),
             "severity": asked("severity"),
+            "filter": params.all("filter").collect::<Vec<_>>().join(", "),
         },
         "states": STATES,
+        "counts": counts,
+        "said": format!("{running} running"),
+        "watch": "all",
+        "ticking": running > 0,
         "severities": Severity::ALL.map(Severity::as_str),
-        "floating": floating,
-        "own_url": own_url(&shared, &headers),
+        "floating": listed.counts.floating,
+        "own_url": own_url(visit),
         "now": now.to_string(),
-    });
-    pages.page(
-        StatusCode::OK,
-        "incidents.html",
-        merged(frame(&shared, &headers, "incidents", &zone), values),
-    )
+    })
 }
 
 fn read(params: &Params) -> Result<(IncidentFilter, PageRequest), Problem> {
@@ -106,13 +160,16 @@ fn row(incident: &Incident, zone: &Zone, now: Timestamp) -> Value {
         "length": lasts.unwrap_or_default(),
         "firing": incident.tally.firing,
         "total": incident.tally.total,
+        "lead": incident.report.lead,
+        "acknowledged_by": acknowledged_by(incident),
+        "is_running": incident.state.is_running(),
     })
 }
 
 /// Where senders reach us: as configured, else as this browser does.
-fn own_url(shared: &Shared, headers: &HeaderMap) -> String {
-    let configured = shared.config().web.external_url.clone();
-    let host = || headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+fn own_url(visit: &Visit) -> String {
+    let configured = visit.shared.config().web.external_url.clone();
+    let host = || visit.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
     configured
         .map(|url| url.trim_end_matches('/').to_owned())
         .or_else(|| host().map(|host| format!("http://{host}")))

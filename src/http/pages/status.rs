@@ -2,34 +2,23 @@
 //!
 //! Caller: the table of routes.
 
-use std::sync::Arc;
-
-use axum::extract::{Extension, State};
-use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::super::Shared;
 use super::super::answer::Answer;
-use super::{Pages, Visitor, default_zone, frame, merged, moment, moment_if_any};
+use super::visit::{Visit, readable};
+use super::{bytes_text, length, moment, moment_if_any};
+use crate::config::Config;
+use crate::domain::Timestamp;
 use crate::domain::zone::Zone;
-use crate::store::{HeartbeatRow, PageRequest, QuarantineRow, SourceRow, StoreError};
-
-/// How many refused bodies are shown.
-const QUARANTINE_MAX: usize = 20;
+use crate::store::{HeartbeatRow, PageRequest, SourceRow, StoreError};
 
 /// GET `/status`.
-pub(super) async fn show(
-    visitor: Visitor,
-    State(shared): State<Arc<Shared>>,
-    Extension(pages): Extension<Pages>,
-    headers: HeaderMap,
-) -> Answer {
-    if let Err(problem) = visitor {
-        return pages.turned_away(&shared, &headers, problem);
-    }
+pub(super) async fn show(visit: Visit) -> Answer {
+    readable!(visit);
+    let shared = &visit.shared;
     let (sources, heartbeats, quarantine, counts, size, is_writable) = shared
         .read(|store| {
-            let page = PageRequest { limit: QUARANTINE_MAX, cursor: None };
+            let page = PageRequest { limit: 1, cursor: None };
             Ok::<_, StoreError>((
                 store.sources()?,
                 store.heartbeats()?,
@@ -40,39 +29,48 @@ pub(super) async fn show(
             ))
         })
         .await?;
-    let zone = default_zone(&shared);
+    let (zone, now) = (visit.zone(), shared.clock.now());
     // The cursor is read first, so that it never seems ahead of the head.
     let cursor = shared.store.cursor().borrow().0;
     let head = shared.store.head().borrow().0;
     let values = json!({
+        "said": if shared.missing().is_some() { "not ready" } else { "ready" },
+        "ticking": true,
         "missing": shared.missing(),
         "version": env!("CARGO_PKG_VERSION"),
+        "started_at": moment(shared.started_at, &zone),
+        "up": length(now - shared.started_at),
         "head": head,
         "cursor": cursor,
         "store_bytes": bytes_text(size),
         "is_writable": is_writable,
         "incidents": counts.incidents,
         "floating": counts.floating,
-        "sources": sources.iter().map(|row| source(row, &zone)).collect::<Vec<_>>(),
-        "heartbeats": heartbeats.iter().map(|row| heartbeat(row, &zone)).collect::<Vec<_>>(),
-        "quarantine": quarantine.iter().map(|row| refused(row, &zone)).collect::<Vec<_>>(),
+        "sources": sources.iter().map(|row| source(row, &zone, now)).collect::<Vec<_>>(),
+        "silent": silent(&shared.config(), &sources),
+        "heartbeats": heartbeats.iter().map(|row| heartbeat(row, &zone, now)).collect::<Vec<_>>(),
+        "has_quarantine": !quarantine.is_empty(),
     });
-    pages.page(
-        StatusCode::OK,
-        "status.html",
-        merged(frame(&shared, &headers, "status", &zone), values),
-    )
+    visit.page("status", "status.html", values)
 }
 
-fn source(row: &SourceRow, zone: &Zone) -> Value {
+/// Sources that are configured and have never spoken.
+fn silent(config: &Config, heard: &[SourceRow]) -> Vec<String> {
+    let is_silent = |name: &str| !heard.iter().any(|row| row.name.as_str() == name);
+    let names = config.sources.iter().map(|source| source.name.to_string());
+    names.filter(|name| is_silent(name)).collect()
+}
+
+fn source(row: &SourceRow, zone: &Zone, now: Timestamp) -> Value {
     json!({
         "name": row.name,
         "last": moment(row.last_delivery_at, zone),
+        "ago": length(now - row.last_delivery_at),
         "deliveries": row.deliveries,
     })
 }
 
-fn heartbeat(row: &HeartbeatRow, zone: &Zone) -> Value {
+fn heartbeat(row: &HeartbeatRow, zone: &Zone, now: Timestamp) -> Value {
     let state = match (row.is_missed, row.deadline) {
         (true, _) => "missed",
         (false, Some(_)) => "heard",
@@ -81,44 +79,8 @@ fn heartbeat(row: &HeartbeatRow, zone: &Zone) -> Value {
     json!({
         "name": row.name,
         "last": moment(row.last_word_at, zone),
+        "ago": length(now - row.last_word_at),
         "deadline": moment_if_any(row.deadline, zone),
         "state": state,
     })
-}
-
-fn refused(row: &QuarantineRow, zone: &Zone) -> Value {
-    json!({
-        "at": moment(row.received_at, zone),
-        "source": row.source,
-        "problem": row.problem,
-    })
-}
-
-/// A size in its largest unit of which there is at least one, with one decimal.
-fn bytes_text(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    for (unit, size) in UNITS {
-        if bytes >= size {
-            return format!("{}.{} {unit}", bytes / size, bytes % size * 10 / size);
-        }
-    }
-    format!("{bytes} bytes")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_told_in_one_unit() {
-        for (bytes, expect) in [
-            (0, "0 bytes"),
-            (1023, "1023 bytes"),
-            (1536, "1.5 KiB"),
-            (5 << 20, "5.0 MiB"),
-            (u64::MAX, "17179869183.9 GiB"),
-        ] {
-            assert_eq!(bytes_text(bytes), expect);
-        }
-    }
 }

@@ -147,10 +147,10 @@ impl Client {
         // answer is there all the same.
         let sent = stream.write_all(&wire);
         let mut bytes = Vec::new();
-        let received = stream.read_to_end(&mut bytes);
+        let received = read_answer(&mut stream, &mut bytes);
         match parse(&bytes, request.method == "HEAD") {
             Some(answer) => Ok(answer),
-            None => Err(sent.and(received.map(|_| ())).err().unwrap_or_else(|| {
+            None => Err(sent.and(received).err().unwrap_or_else(|| {
                 io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     format!("cut answer of {} bytes", bytes.len()),
@@ -218,6 +218,32 @@ impl Client {
             (status["head"].is_u64() && status["head"] == status["cursor"]).then_some(status)
         })
     }
+}
+
+/// Reads until the other side hangs up, or has sent as much as it said it would: not everybody
+/// hangs up when asked to.
+fn read_answer(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let mut piece = [0; 64 * 1024];
+    let mut expected = None;
+    while expected.is_none_or(|expected| bytes.len() < expected) {
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend_from_slice(&piece[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        expected = expected.or_else(|| expected_length(bytes));
+    }
+    Ok(())
+}
+
+/// How long the whole answer is, once its head says so.
+fn expected_length(bytes: &[u8]) -> Option<usize> {
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&bytes[..end]).ok()?;
+    let mut headers = head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
+    let (_, length) = headers.find(|(name, _)| name.eq_ignore_ascii_case("Content-Length"))?;
+    Some(end + 4 + length.trim().parse::<usize>().ok()?)
 }
 
 /// Reads an answer; `None` when it is cut.
