@@ -18,6 +18,7 @@ needed=(
   "prometheus-alertmanager /usr/bin/amtool"
   "chromium /usr/bin/chromium"
   "chromium-driver /usr/bin/chromedriver"
+  "python3 /usr/bin/python3"
   "tzdata /usr/share/zoneinfo/Africa/Lagos"
   "valgrind /usr/bin/valgrind"
 )
@@ -31,6 +32,13 @@ for row in "${needed[@]}"; do
     missing+=("$package")
   fi
 done
+
+# Its files are in a folder of Python's version.
+if python3 -c 'import ensurepip' 2>/dev/null; then
+  say "python3-venv is there"
+else
+  missing+=("python3-venv")
+fi
 
 if [ "${#missing[@]}" -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then
@@ -63,6 +71,15 @@ fi
 if ! command -v cargo >/dev/null; then
   say "cargo is missing: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml") or newer with rustup (https://rustup.rs)" >&2
   exit 1
+fi
+# schemathesis holds the API to its OpenAPI document; an environment of its own touches nothing else.
+checker="$(dirname "$0")/../target/schemathesis"
+if [ -x "$checker/bin/schemathesis" ]; then
+  say "schemathesis is there ($checker)"
+else
+  say "installing schemathesis into $checker"
+  python3 -m venv "$checker"
+  "$checker/bin/pip" install --quiet "schemathesis==4.32.5"
 fi
 for component in fmt clippy; do
   if ! cargo "$component" --version >/dev/null 2>&1; then
