@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Rust: Debian's Prometheus, Alertmanager (with promtool and
-# amtool) and Chromium, a C compiler for SQLite, curl and the time-zone files.
+# amtool) and Chromium, a C compiler for SQLite, curl and the time-zone files;
+# and valgrind, which benches/instructions.sh counts with.
 #
 # Safe to run again: it installs only what is missing. Needs root, or sudo without a password.
 set -euo pipefail
@@ -18,6 +19,7 @@ needed=(
   "chromium /usr/bin/chromium"
   "chromium-driver /usr/bin/chromedriver"
   "tzdata /usr/share/zoneinfo/Africa/Lagos"
+  "valgrind /usr/bin/valgrind"
 )
 
 missing=()

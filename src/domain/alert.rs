@@ -153,7 +153,7 @@ impl fmt::Display for Kind {
 }
 
 /// A way back to the evidence. Only `http` and `https` addresses are ever shown as links.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Link {
     /// What it leads to: `generator`, `dashboard`, `panel`, `silence`, `runbook`, `image`.
     pub rel: Name,

@@ -9,6 +9,7 @@
 mod acts;
 mod alerts;
 mod assets;
+mod audit;
 mod changes;
 mod compress;
 mod deliveries;
@@ -66,6 +67,7 @@ route_table! {
     "/quarantine": get deliveries::quarantined;
     "/quarantine/{id}": get deliveries::show_quarantined;
     "/status": get status::show;
+    "/audit": get audit::list;
     "/login": get login::show, post login::log_in;
     "/logout": post login::log_out;
     "/display": post visit::keep_liking;
@@ -135,6 +137,8 @@ impl Pages {
             Problem::Unusable(_)
             | Problem::MethodNotAllowed
             | Problem::TooLarge { .. }
+            | Problem::HeadTooLarge { .. }
+            | Problem::TooManyAttempts { .. }
             | Problem::UnsupportedMedia(_)
             | Problem::Misconfigured(_)
             | Problem::Internal(_) => return Err(problem),

@@ -2,8 +2,9 @@
 //!
 //! This is compression, not identity: a text may be stored twice, and nothing is ever looked up by
 //! text in the database, so no index with random keys stands in the way of a commit. The writer
-//! remembers, within bounds, which texts it stored lately; a hash that is found counts only when the
-//! whole text is the same, so two texts with the same hash stay two.
+//! remembers, within bounds, what it stored lately, as the values that the texts say: a repeat is found
+//! without being written as text again. A hash that is found counts only when the whole value is the
+//! same, so two texts with the same hash stay two.
 //!
 //! An **epoch** is what makes the texts removable: it begins with an empty memory, so ledger rows
 //! from its first record on can only name texts from its first number on. Once retention has
@@ -16,6 +17,7 @@ use rusqlite::Connection;
 
 use super::StoreError;
 use super::error::Trying;
+use super::ledger_form::Text;
 use super::rows::{from_int, int, named};
 use crate::domain::Seq;
 
@@ -35,7 +37,7 @@ pub(super) struct TextHasher {
 }
 
 impl TextHasher {
-    pub(super) fn hash(&self, text: &str) -> u64 {
+    pub(super) fn hash(&self, text: &Text) -> u64 {
         self.keys.hash_one(text)
     }
 }
@@ -44,7 +46,9 @@ impl TextHasher {
 #[derive(Debug)]
 struct Known {
     hash: u64,
-    text: Box<str>,
+    text: Text,
+    /// How long it is as it is stored.
+    length: usize,
     id: u64,
 }
 
@@ -95,12 +99,13 @@ impl Interner {
         &mut self,
         connection: &Connection,
         seq: Seq,
-        (hash, text): (u64, &str),
+        (hash, text): (u64, &Text),
     ) -> Result<u64, StoreError> {
-        if let Some(known) = self.known.find(hash, |known| *known.text == *text) {
+        if let Some(known) = self.known.find(hash, |known| known.text == *text) {
             return Ok(known.id);
         }
         let id = self.next_id;
+        let stored = text.write()?;
         if self.epoch.is_none() {
             connection
                 .prepare_cached(
@@ -112,11 +117,13 @@ impl Interner {
         }
         connection
             .prepare_cached("INSERT INTO interned (id, text) VALUES (?1, ?2)")
-            .and_then(|mut insert| insert.execute((int(id), text)))
+            .and_then(|mut insert| insert.execute((int(id), &*stored)))
             .trying("storing a text")?;
         self.next_id += 1;
-        self.known_bytes += text.len() + ENTRY_BYTES;
-        self.known.insert_unique(hash, Known { hash, text: text.into(), id }, |known| known.hash);
+        let length = stored.len();
+        self.known_bytes += length + ENTRY_BYTES;
+        let known = Known { hash, text: text.clone(), length, id };
+        self.known.insert_unique(hash, known, |known| known.hash);
         Ok(id)
     }
 
@@ -128,7 +135,7 @@ impl Interner {
     pub(super) fn roll_back(&mut self, mark: Mark) {
         if self.next_id != mark.next_id {
             self.known.retain(|known| known.id < mark.next_id);
-            self.known_bytes = self.known.iter().map(|known| known.text.len() + ENTRY_BYTES).sum();
+            self.known_bytes = self.known.iter().map(|known| known.length + ENTRY_BYTES).sum();
         }
         if self.epoch != mark.epoch {
             // Whatever is still remembered belongs to the epoch that is in force again, or the
@@ -181,6 +188,7 @@ pub(super) fn drop_unused(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Name;
     use crate::store::schema;
 
     /// A database in a folder that goes with it.
@@ -191,8 +199,8 @@ mod tests {
     }
 
     /// All with one hash: texts are told apart by themselves.
-    fn hashed(text: &str) -> (u64, &str) {
-        (0, text)
+    fn intern(texts: &mut Interner, connection: &Connection, seq: u64, text: &str) -> u64 {
+        texts.intern(connection, Seq(seq), (0, &Text::Name(Name::from(text)))).unwrap()
     }
 
     fn stored(connection: &Connection) -> Vec<(i64, String)> {
@@ -213,13 +221,13 @@ mod tests {
         let (_folder, connection) = database();
         let mut texts = Interner::open(&connection).unwrap();
         texts.limit_to(2 * ENTRY_BYTES);
-        let mut intern = |seq, text: &str| {
+        let mut add = |seq, text: &str| {
             texts.begin_record(Seq(seq));
-            texts.intern(&connection, Seq(seq), hashed(text)).unwrap()
+            intern(&mut texts, &connection, seq, text)
         };
-        assert_eq!([intern(1, "a"), intern(1, "a"), intern(2, "b")], [1, 1, 2]);
+        assert_eq!([add(1, "a"), add(1, "a"), add(2, "b")], [1, 1, 2]);
         // Two texts and what they take beside fill the memory: the third record begins anew.
-        assert_eq!([intern(3, "a"), intern(4, "a")], [3, 3]);
+        assert_eq!([add(3, "a"), add(4, "a")], [3, 3]);
         assert_eq!(epochs(&connection), [(1, 1), (3, 3)]);
         assert_eq!(stored(&connection).len(), 3);
     }
@@ -228,27 +236,27 @@ mod tests {
     fn an_epoch_ends_after_many_records_even_when_nothing_is_new() {
         let (_folder, connection) = database();
         let mut texts = Interner::open(&connection).unwrap();
-        let mut intern = |seq| {
+        let mut add = |seq| {
             texts.begin_record(Seq(seq));
-            texts.intern(&connection, Seq(seq), hashed("a")).unwrap()
+            intern(&mut texts, &connection, seq, "a")
         };
         let last = EPOCH_RECORDS_MAX;
-        assert_eq!([intern(1), intern(last), intern(last + 1), intern(last + 2)], [1, 1, 2, 2]);
+        assert_eq!([add(1), add(last), add(last + 1), add(last + 2)], [1, 1, 2, 2]);
     }
 
     #[test]
     fn a_roll_back_forgets_what_the_database_forgot() {
         let (_folder, connection) = database();
         let mut texts = Interner::open(&connection).unwrap();
-        texts.intern(&connection, Seq(1), hashed("a")).unwrap();
+        intern(&mut texts, &connection, 1, "a");
         let mark = texts.mark();
         connection.execute_batch("SAVEPOINT job").unwrap();
-        assert_eq!(texts.intern(&connection, Seq(2), hashed("b")).unwrap(), 2);
+        assert_eq!(intern(&mut texts, &connection, 2, "b"), 2);
         connection.execute_batch("ROLLBACK TO job; RELEASE job").unwrap();
         texts.roll_back(mark);
-        assert_eq!(texts.intern(&connection, Seq(2), hashed("c")).unwrap(), 2);
-        assert_eq!(texts.intern(&connection, Seq(2), hashed("b")).unwrap(), 3);
-        assert_eq!(texts.intern(&connection, Seq(2), hashed("a")).unwrap(), 1);
+        assert_eq!(intern(&mut texts, &connection, 2, "c"), 2);
+        assert_eq!(intern(&mut texts, &connection, 2, "b"), 3);
+        assert_eq!(intern(&mut texts, &connection, 2, "a"), 1);
         let expect = [(1, "a"), (2, "c"), (3, "b")].map(|(id, text)| (id, text.to_owned()));
         assert_eq!(stored(&connection), expect);
     }
@@ -257,15 +265,15 @@ mod tests {
     fn a_roll_back_over_the_beginning_of_an_epoch_begins_it_again() {
         let (_folder, connection) = database();
         let mut texts = Interner::open(&connection).unwrap();
-        texts.intern(&connection, Seq(1), hashed("a")).unwrap();
+        intern(&mut texts, &connection, 1, "a");
         texts.limit_to(0);
         let mark = texts.mark();
         connection.execute_batch("SAVEPOINT job").unwrap();
         texts.begin_record(Seq(2));
-        assert_eq!(texts.intern(&connection, Seq(2), hashed("a")).unwrap(), 2);
+        assert_eq!(intern(&mut texts, &connection, 2, "a"), 2);
         connection.execute_batch("ROLLBACK TO job; RELEASE job").unwrap();
         texts.roll_back(mark);
-        assert_eq!(texts.intern(&connection, Seq(2), hashed("b")).unwrap(), 2);
+        assert_eq!(intern(&mut texts, &connection, 2, "b"), 2);
         assert_eq!(epochs(&connection), [(1, 1), (2, 2)]);
     }
 }

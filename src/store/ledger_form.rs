@@ -29,12 +29,10 @@ pub(super) const FORM: i64 = 1;
 pub(super) struct Encoded {
     /// The body without the numbers.
     body: String,
-    /// Where a number belongs in it, and that of which text.
-    places: Vec<(usize, usize)>,
-    /// All texts, one behind the other.
-    texts: String,
-    /// Where each text ends.
-    ends: Vec<usize>,
+    /// Where the number of each text belongs in it.
+    places: Vec<usize>,
+    /// What it refers to. It is written as a text only when the store does not know it yet.
+    texts: Vec<Text>,
 }
 
 /// A delivery. Numbers are those of interned texts.
@@ -105,25 +103,14 @@ struct WordForm {
 }
 
 /// What a word is about: the part that all words of an alert share.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Series {
     #[serde(flatten)]
     key: AlertKey,
-    #[serde(rename = "y", default)]
+    #[serde(rename = "y", default, skip_serializing_if = "is_default")]
     key_from_labels: bool,
     #[serde(rename = "l")]
     labels: Labels,
-}
-
-/// [`Series`] as it is written.
-#[derive(Serialize)]
-struct SeriesForm<'a> {
-    #[serde(flatten)]
-    key: &'a AlertKey,
-    #[serde(rename = "y", skip_serializing_if = "is_default")]
-    key_from_labels: bool,
-    #[serde(rename = "l")]
-    labels: &'a Labels,
 }
 
 /// What an interned text is read as. The same text may be read in two ways.
@@ -135,8 +122,8 @@ pub(super) enum TextSort {
     Name,
 }
 
-/// An interned text, read.
-#[derive(Clone, Debug)]
+/// What an interned text says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Text {
     Series(Arc<Series>),
     Labels(Labels),
@@ -154,6 +141,29 @@ impl Text {
             TextSort::Links => Self::Links(from_json(text, what)?),
             TextSort::Name => Self::Name(Name::from(text)),
         })
+    }
+
+    /// The text to store.
+    pub(super) fn write(&self) -> Result<Cow<'_, str>, StoreError> {
+        let what = "an interned text";
+        Ok(match self {
+            Self::Series(series) => to_json(series, what)?.into(),
+            Self::Labels(labels) => to_json(labels, what)?.into(),
+            Self::Links(links) => to_json(links, what)?.into(),
+            Self::Name(name) => name.as_str().into(),
+        })
+    }
+
+    /// What it takes, roughly.
+    fn bytes(&self) -> usize {
+        let of_labels =
+            |labels: &Labels| labels.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
+        match self {
+            Self::Series(series) => of_labels(&series.labels),
+            Self::Labels(labels) => of_labels(labels),
+            Self::Links(links) => links.iter().map(|link| link.url.len() + 32).sum(),
+            Self::Name(name) => name.as_str().len(),
+        }
     }
 }
 
@@ -178,30 +188,29 @@ pub(super) fn kind(body: &RecordBody) -> &'static str {
 }
 
 /// Writes a body down, all but the numbers of its texts.
-pub(super) fn encode(body: &RecordBody) -> Result<Encoded, StoreError> {
+pub(super) fn encode(body: RecordBody) -> Result<Encoded, StoreError> {
     let what = "a record";
     let plain = |body| Encoded { body, ..Encoded::default() };
     Ok(match body {
         RecordBody::Delivery(delivery) => return encode_delivery(delivery),
-        RecordBody::Operation(operation) => plain(to_json(operation, what)?),
-        RecordBody::Topology(topology) => plain(to_json(topology, what)?),
-        RecordBody::Rules(rules) => plain(to_json(rules, what)?),
-        RecordBody::Start(start) => plain(to_json(start, what)?),
-        RecordBody::Skip(skip) => plain(to_json(skip, what)?),
+        RecordBody::Operation(operation) => plain(to_json(&operation, what)?),
+        RecordBody::Topology(topology) => plain(to_json(&topology, what)?),
+        RecordBody::Rules(rules) => plain(to_json(&rules, what)?),
+        RecordBody::Start(start) => plain(to_json(&start, what)?),
+        RecordBody::Skip(skip) => plain(to_json(&skip, what)?),
         RecordBody::Stop | RecordBody::Tick => Encoded::default(),
     })
 }
 
 impl Encoded {
-    /// The texts that it refers to, in order.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        let begins = std::iter::once(0).chain(self.ends.iter().copied());
-        begins.zip(&self.ends).map(|(begin, end)| &self.texts[begin..*end])
+    /// What it refers to, in order.
+    pub(super) fn texts(&self) -> &[Text] {
+        &self.texts
     }
 
     /// What it takes while it waits.
     pub(super) fn bytes(&self) -> usize {
-        self.body.len() + self.texts.len()
+        self.body.len() + self.texts.iter().map(Text::bytes).sum::<usize>()
     }
 
     /// The body with the numbers of the stored texts, which are given in their order.
@@ -211,10 +220,9 @@ impl Encoded {
         }
         let mut out = String::with_capacity(self.body.len() + 12 * self.places.len());
         let mut from = 0;
-        for (at, text) in &self.places {
+        for (at, number) in self.places.iter().zip(numbers) {
             out.push_str(&self.body[from..*at]);
-            // A place always names a text of the list it was counted from.
-            push_number(&mut out, numbers.get(*text).copied().unwrap_or(0));
+            push_number(&mut out, *number);
             from = *at;
         }
         out.push_str(&self.body[from..]);
@@ -223,26 +231,18 @@ impl Encoded {
 }
 
 /// A delivery on its way to an [`Encoded`]. Bytes until it is whole, as the JSON writer gives them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Writing {
     body: Vec<u8>,
-    places: Vec<(usize, usize)>,
-    texts: Vec<u8>,
-    ends: Vec<usize>,
+    places: Vec<usize>,
+    texts: Vec<Text>,
 }
 
 impl Writing {
     fn finish(self) -> Result<Encoded, StoreError> {
-        let text = |bytes| {
-            String::from_utf8(bytes)
-                .map_err(|error| StoreError::Broken(format!("writing a delivery failed: {error}")))
-        };
-        Ok(Encoded {
-            body: text(self.body)?,
-            places: self.places,
-            texts: text(self.texts)?,
-            ends: self.ends,
-        })
+        let body = String::from_utf8(self.body)
+            .map_err(|error| StoreError::Broken(format!("writing a delivery failed: {error}")))?;
+        Ok(Encoded { body, places: self.places, texts: self.texts })
     }
 
     fn push(&mut self, text: &str) {
@@ -250,28 +250,18 @@ impl Writing {
     }
 
     /// Writes a member that refers to a text.
-    fn refer<T: Serialize + ?Sized>(&mut self, member: &str, text: &T) -> Result<(), StoreError> {
-        write_json(&mut self.texts, text)?;
-        self.end_text(member);
-        Ok(())
-    }
-
-    /// Writes a member that refers to a name, whose text is the name itself.
-    fn refer_to_name(&mut self, member: &str, name: &Name) {
-        self.texts.extend_from_slice(name.as_str().as_bytes());
-        self.end_text(member);
-    }
-
-    fn end_text(&mut self, member: &str) {
+    fn refer(&mut self, member: &str, text: Text) {
         self.push(member);
-        self.places.push((self.body.len(), self.ends.len()));
-        self.ends.push(self.texts.len());
+        self.places.push(self.body.len());
+        self.texts.push(text);
     }
 
     /// Writes a member with its value.
     fn member<T: Serialize + ?Sized>(&mut self, member: &str, value: &T) -> Result<(), StoreError> {
         self.push(member);
-        write_json(&mut self.body, value)
+        serde_json::to_writer(&mut self.body, value).map_err(|error| {
+            StoreError::Broken(format!("writing a delivery as JSON failed: {error}"))
+        })
     }
 
     /// Writes a member unless its value is the one that its absence stands for.
@@ -282,11 +272,6 @@ impl Writing {
     ) -> Result<(), StoreError> {
         if is_default(value) { Ok(()) } else { self.member(member, value) }
     }
-}
-
-fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), StoreError> {
-    serde_json::to_writer(out, value)
-        .map_err(|error| StoreError::Broken(format!("writing a delivery as JSON failed: {error}")))
 }
 
 /// Reads a body.
@@ -320,30 +305,29 @@ pub(super) fn decode(
     })
 }
 
-fn encode_delivery(delivery: &Delivery) -> Result<Encoded, StoreError> {
+fn encode_delivery(delivery: Delivery) -> Result<Encoded, StoreError> {
     let count = delivery.words.len();
     let mut out = Writing {
         body: Vec::with_capacity(256 + 64 * count),
         places: Vec::with_capacity(2 + 3 * count),
-        texts: Vec::with_capacity(512 + 768 * count),
-        ends: Vec::with_capacity(2 + 3 * count),
+        texts: Vec::with_capacity(2 + 3 * count),
     };
     out.member("{\"s\":", &delivery.source)?;
     if delivery.path == Path::Api {
         out.push(",\"i\":true");
     }
-    for (member, name) in [(",\"x\":", &delivery.sender), (",\"g\":", &delivery.group)] {
+    for (member, name) in [(",\"x\":", delivery.sender), (",\"g\":", delivery.group)] {
         if let Some(name) = name {
-            out.refer_to_name(member, name);
+            out.refer(member, Text::Name(name));
         }
     }
     out.optional(",\"t\":", &delivery.truncated)?;
     out.optional(",\"r\":", &delivery.rejected)?;
-    for (index, word) in delivery.words.iter().enumerate() {
+    for (index, word) in delivery.words.into_iter().enumerate() {
         out.push(if index == 0 { ",\"w\":[" } else { "," });
         encode_word(word, &mut out)?;
     }
-    if !delivery.words.is_empty() {
+    if count > 0 {
         out.push("]");
     }
     out.optional(",\"c\":", &delivery.changes)?;
@@ -351,19 +335,28 @@ fn encode_delivery(delivery: &Delivery) -> Result<Encoded, StoreError> {
     out.finish()
 }
 
-fn encode_word(word: &Word, out: &mut Writing) -> Result<(), StoreError> {
-    let series =
-        SeriesForm { key: &word.key, key_from_labels: word.key_from_labels, labels: &word.labels };
-    out.refer("{\"k\":", &series)?;
-    if !word.annotations.is_empty() {
-        out.refer(",\"a\":", &word.annotations)?;
+fn encode_word(word: Word, out: &mut Writing) -> Result<(), StoreError> {
+    let Word {
+        key,
+        key_from_labels,
+        labels,
+        annotations,
+        state,
+        starts_at,
+        links,
+        values,
+        is_test,
+    } = word;
+    out.refer("{\"k\":", Text::Series(Arc::new(Series { key, key_from_labels, labels })));
+    if !annotations.is_empty() {
+        out.refer(",\"a\":", Text::Labels(annotations));
     }
-    if !word.links.is_empty() {
-        out.refer(",\"l\":", &word.links)?;
+    if !links.is_empty() {
+        out.refer(",\"l\":", Text::Links(links.into()));
     }
-    out.member(",\"t\":", &word.starts_at.at)?;
-    out.optional(",\"tr\":", &word.starts_at.refused)?;
-    match &word.state {
+    out.member(",\"t\":", &starts_at.at)?;
+    out.optional(",\"tr\":", &starts_at.refused)?;
+    match &state {
         WordState::Firing { lease } => out.optional(",\"u\":", lease)?,
         WordState::Resolved { ends_at, ending } => {
             out.member(",\"e\":", &ends_at.at)?;
@@ -373,8 +366,8 @@ fn encode_word(word: &Word, out: &mut Writing) -> Result<(), StoreError> {
             }
         }
     }
-    out.optional(",\"v\":", &word.values)?;
-    out.optional(",\"z\":", &word.is_test)?;
+    out.optional(",\"v\":", &values)?;
+    out.optional(",\"z\":", &is_test)?;
     out.push("}");
     Ok(())
 }

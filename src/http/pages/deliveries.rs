@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::answer::{Answer, Problem};
 use super::super::api::deliveries::{delivery_id, delivery_seq};
 use super::super::api::invalid::quoted;
+use super::super::audit::{self, Deed};
 use super::super::auth::Need;
 use super::visit::{Visit, readable};
 use super::{bytes_text, counted, moment};
@@ -71,6 +72,7 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
     };
     let body = visit.shared.read(move |store| store.raw(seq)).await?;
     let Some(bytes) = body else { return visit.problem(missing(), "/deliveries") };
+    noted(&visit, Deed::ViewRaw, delivery_id(seq)).await?;
     let raw = format!("/api/v1/deliveries/{}/raw", delivery_id(seq));
     shown(&visit, &format!("Delivery {}", delivery_id(seq)), &bytes, Some(&raw), "/deliveries")
 }
@@ -84,9 +86,19 @@ pub(super) async fn show_quarantined(visit: Visit, Path(id): Path<String>) -> An
     let Some(number) = number.filter(|_| visit.may(&Need::Admin)) else {
         return visit.problem(refusal(&visit, missing()), "/quarantine");
     };
-    let body = visit.shared.read(move |store| store.quarantined_body(number)).await?;
-    let Some(bytes) = body else { return visit.problem(missing(), "/quarantine") };
-    shown(&visit, &format!("Quarantined body q{number}"), &bytes, None, "/quarantine")
+    let found = visit.shared.read(move |store| store.quarantined_one(number)).await?;
+    let Some(bytes) = found.and_then(|found| found.body) else {
+        return visit.problem(missing(), "/quarantine");
+    };
+    noted(&visit, Deed::ViewQuarantined, format!("q{number}")).await?;
+    let raw = format!("/api/v1/quarantine/q{number}/raw");
+    shown(&visit, &format!("Quarantined body q{number}"), &bytes, Some(&raw), "/quarantine")
+}
+
+/// Writes down who looked at a body.
+async fn noted(visit: &Visit, deed: Deed, target: String) -> Result<(), Problem> {
+    let principal = visit.who.as_ref().map_err(Clone::clone)?;
+    audit::note(&visit.shared, principal, deed, Some(target), "done").await
 }
 
 /// What somebody is told who asks for a body: that they may not, or that it is not there.

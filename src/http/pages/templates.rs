@@ -11,7 +11,7 @@ use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior
 use crate::render::escape;
 
 /// Every template by its name.
-const TEMPLATES: [(&str, &str); 16] = [
+const TEMPLATES: [(&str, &str); 17] = [
     ("base.html", include_str!("../../web/base.html")),
     ("macros.html", include_str!("../../web/macros.html")),
     ("incidents.html", include_str!("../../web/incidents.html")),
@@ -20,6 +20,7 @@ const TEMPLATES: [(&str, &str); 16] = [
     ("report.html", include_str!("../../web/report.html")),
     ("alerts.html", include_str!("../../web/alerts.html")),
     ("alert.html", include_str!("../../web/alert.html")),
+    ("audit.html", include_str!("../../web/audit.html")),
     ("changes.html", include_str!("../../web/changes.html")),
     ("deliveries.html", include_str!("../../web/deliveries.html")),
     ("quarantine.html", include_str!("../../web/quarantine.html")),

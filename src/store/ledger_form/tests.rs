@@ -31,8 +31,9 @@ impl Texts for Listed {
 
 /// Writes a body and reads it back; the text that was stored is returned beside it.
 fn there_and_back(body: &RecordBody) -> (RecordBody, String, Vec<String>) {
-    let encoded = encode(body).unwrap();
-    let list: Vec<String> = encoded.texts().map(str::to_owned).collect();
+    let encoded = encode(body.clone()).unwrap();
+    let list: Vec<String> =
+        encoded.texts().iter().map(|text| text.write().unwrap().into_owned()).collect();
     let numbers: Vec<u64> = (100..100 + list.len() as u64).collect();
     let text = encoded.finish(&numbers).into_owned();
     let back = decode(kind(body), FORM, &text, &mut Listed(list.clone())).unwrap();
@@ -176,7 +177,7 @@ fn patch() -> impl Strategy<Value = Patch> {
 fn action() -> impl Strategy<Value = OperationAction> {
     let incident = || any::<u64>().prop_map(IncidentId);
     let episodes = || vec(any::<u64>().prop_map(EpisodeId), 0..4);
-    let note = |text: String| NoteDraft { text, kind: Some(NoteKind::WrongLead) };
+    let note = |text: String| NoteDraft { text, kind: Some(NoteKind::WrongLead), suggested: None };
     prop_oneof![
         incident().prop_map(OperationAction::Acknowledge),
         incident().prop_map(OperationAction::Mitigate),
