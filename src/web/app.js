@@ -57,9 +57,22 @@
     };
     for (const want of [...next.childNodes]) {
       skip();
+      // Blanks between elements are nothing to line up by.
+      while (want.nodeType === Node.ELEMENT_NODE && place?.nodeType === Node.TEXT_NODE && !place.data.trim()) {
+        const gone = place;
+        place = place.nextSibling;
+        gone.remove();
+        skip();
+      }
       let have = want.id ? known.get(want.id) : null;
       if (!have && !want.id && place && !place.id && place.nodeName === want.nodeName) have = place;
       if (have && have.nodeName === want.nodeName) {
+        // What has no name of its own gives way; what has one is only moved when the order changed.
+        while (place && place !== have && !place.id && place.dataset?.keep === undefined) {
+          const gone = place;
+          place = place.nextSibling;
+          gone.remove();
+        }
         if (have === place) place = place.nextSibling;
         else now.insertBefore(have, place);
         morph(have, want);

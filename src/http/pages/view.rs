@@ -48,7 +48,7 @@ impl View {
     /// # Errors
     /// When a parameter cannot be meant.
     pub(super) fn read(params: Params) -> Result<Self, Problem> {
-        let zone = params.one("tz")?.map(|name| zone(name)).transpose()?;
+        let zone = params.one("tz")?.map(zone).transpose()?;
         let kind = params.one("kind")?.map(kind).transpose()?;
         let order = params.one("order")?;
         if order.is_some_and(|order| order != "newest" && order != "oldest") {

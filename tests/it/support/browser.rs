@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::client::{Client, Request};
+use super::client::{Answer, Client, Request};
 use super::external::{self, Process};
 use super::server::free_port;
 use super::wait;
@@ -130,11 +130,38 @@ impl Browser {
         })
     }
 
+    /// Does something with what a selector names, again when a page takes the place of another
+    /// just then.
+    #[track_caller]
+    fn with<T>(
+        &self,
+        selector: &str,
+        act: impl Fn(&str) -> Answer,
+        read: impl Fn(&Value) -> T,
+    ) -> T {
+        wait::until(selector, || {
+            let element = self.element(selector);
+            let answer = act(&format!("/session/{}/element/{element}", self.session));
+            let value = answer.json()["value"].clone();
+            if value["error"] == "stale element reference" {
+                return None;
+            }
+            assert_eq!(answer.status, 200, "{selector}: {value:#}");
+            Some(read(&value))
+        })
+    }
+
     /// Clicks on what a selector names.
     #[track_caller]
     pub(crate) fn click(&self, selector: &str) {
-        let element = self.element(selector);
-        self.post(&format!("element/{element}/click"), &json!({}));
+        let click = |path: &str| self.driver.post(&format!("{path}/click"), &json!({}));
+        self.with(selector, click, |_| ());
+    }
+
+    /// Waits until what a selector names shows a text.
+    #[track_caller]
+    pub(crate) fn shows(&self, selector: &str, text: &str) {
+        self.until(&format!("document.querySelector({selector:?})?.innerText.includes({text:?})"));
     }
 
     /// Writes into a field, behind what it holds.
@@ -162,10 +189,8 @@ impl Browser {
     /// The text of what a selector names.
     #[track_caller]
     pub(crate) fn text(&self, selector: &str) -> String {
-        let element = self.element(selector);
-        let answer =
-            self.driver.get_json(&format!("/session/{}/element/{element}/text", self.session));
-        answer["value"].as_str().unwrap_or_default().to_owned()
+        let text = |path: &str| self.driver.get(&format!("{path}/text"));
+        self.with(selector, text, |value| value.as_str().unwrap_or_default().to_owned())
     }
 
     /// What the console says since it was last asked, without what the test itself causes.
