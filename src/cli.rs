@@ -7,6 +7,7 @@
 //! bad configuration.
 
 mod arguments;
+mod audit;
 mod backup;
 mod change;
 mod check_config;
@@ -24,6 +25,8 @@ mod man;
 mod note;
 mod player;
 mod progress;
+mod quarantine;
+mod redact;
 mod replay;
 mod restore;
 mod scenario;
@@ -90,6 +93,20 @@ enum Command {
     #[command(after_help = "Examples:\n  scribed explain e17\n  \
         scribed explain 9ba69599550c63f0@2026-03-04T02:14:00Z")]
     Explain(explain::ExplainArguments),
+    /// Take back for good what a person wrote: a password in a note.
+    #[command(after_help = "The words go from everything that is stored, their hash stays. Needs \
+        the scope admin.\n\nExamples:\n  scribed redact 12 --note=n3\n  \
+        scribed redact 12 --field=root_cause --by=ada")]
+    Redact(redact::RedactArguments),
+    /// List what could not be used, and read it again.
+    #[command(after_help = "Examples:\n  scribed quarantine list\n  scribed quarantine replay q3")]
+    Quarantine(quarantine::QuarantineArguments),
+    /// Say who did what, when and from where.
+    #[command(
+        after_help = "Needs the scope admin.\n\nExamples:\n  scribed audit --incident=12\n  \
+        scribed audit --actor=ada --since=2026-03-01T00:00:00Z -o extended"
+    )]
+    Audit(audit::AuditArguments),
     /// Write a checked copy of the store into a file; a server may be running on it.
     #[command(after_help = "The file is one moment of the store, and is there whole or not at \
         all.\n\nExamples:\n  scribed backup /var/backups/scribed.db --force\n  \
@@ -164,6 +181,9 @@ fn execute(command: &Command, console: &mut Console<'_>) -> Result<(), Failure> 
         Command::Note(arguments) => wait(note::run(arguments, console)),
         Command::Change(arguments) => wait(change::run(arguments, console)),
         Command::Explain(arguments) => wait(explain::run(arguments, console)),
+        Command::Redact(arguments) => wait(redact::run(arguments, console)),
+        Command::Quarantine(arguments) => wait(quarantine::run(arguments, console)),
+        Command::Audit(arguments) => wait(audit::run(arguments, console)),
         Command::Backup(arguments) => backup::run(arguments, console),
         Command::Restore(arguments) => restore::run(arguments, console),
         Command::Verify(arguments) => verify::run(arguments, console),

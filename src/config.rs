@@ -13,6 +13,8 @@ mod layers;
 mod lists;
 mod load;
 mod problem;
+mod proxies;
+mod redaction;
 mod reload;
 mod scalar;
 mod schema;
@@ -25,11 +27,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::domain::redaction::RedactionRule;
 use crate::domain::{Name, Rules, SourceType, Span};
 use crate::render::own::OwnTemplates;
 
 pub use load::{Overrides, check_file, check_web_file, load};
 pub use problem::{ConfigErrors, Mark, Place, Problem};
+pub use proxies::{Network, TrustedProxies};
 pub use reload::restart_only_differences;
 pub use web_file::{ClientCertificates, Tls, User, Watched, WebFile, load_web_file};
 
@@ -60,6 +64,8 @@ pub struct Config {
     pub auth: Auth,
     /// Configured senders, beside the built-in ones.
     pub sources: Vec<Source>,
+    /// What is taken out of what senders say before it is kept.
+    pub redaction: Vec<RedactionRule>,
     /// What the machine decides by.
     pub rules: Rules,
     /// Whether anyone who may write may state the original time of receipt.
@@ -147,6 +153,8 @@ pub struct Auth {
     pub anonymous: Option<Anonymous>,
     /// Bearer tokens.
     pub tokens: Vec<Token>,
+    /// Who may name the user in a header.
+    pub trusted_proxies: Option<TrustedProxies>,
 }
 
 /// What somebody without credentials may do.

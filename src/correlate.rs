@@ -27,6 +27,7 @@ mod deadlines;
 mod effects;
 mod episodes;
 mod evidence;
+mod explaining;
 mod fading;
 mod graph;
 mod grouping;

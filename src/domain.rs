@@ -7,6 +7,7 @@
 pub mod alert;
 pub mod change;
 pub mod draft;
+pub mod explanation;
 pub mod facts;
 pub mod ids;
 pub mod incident;
@@ -15,11 +16,13 @@ pub mod matcher;
 pub mod milestone;
 pub mod note_kind;
 pub mod record;
+pub mod redaction;
 pub mod rules;
 pub mod source;
 pub mod time;
 pub mod timeline;
 pub mod topology;
+pub mod words;
 pub mod zone;
 
 pub use alert::{
@@ -27,6 +30,7 @@ pub use alert::{
     Severity, Standing, Word, WordState,
 };
 pub use change::{Change, ChangeKind, ChangeReport};
+pub use explanation::Explanation;
 pub use facts::Facts;
 pub use ids::{ActionId, ChangeId, EpisodeId, Fingerprint, IncidentId, Name, NoteId, Seq};
 pub use incident::{Incident, IncidentState};

@@ -33,6 +33,9 @@ pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, S
 const BATCH_RECORDS: usize = 256;
 /// A snapshot is taken when at least this many records came since the last one.
 const SNAPSHOT_EVERY_RECORDS: u64 = 5_000;
+/// At a start, a snapshot is taken when at least this many records had to be worked through anew: a
+/// process that is killed again and again must not begin from further back each time.
+const SNAPSHOT_AT_START_RECORDS: u64 = 200;
 /// How often a sign of life is written, at least.
 const SIGN_OF_LIFE_EVERY: Span = Span::from_seconds(5);
 /// How long to wait before a failed commit or read is tried again.
@@ -124,7 +127,19 @@ impl Engine {
         engine.announce_start()?;
         engine.announce_known(known)?;
         engine.catch_up()?;
+        if engine.cursor.0 - engine.snapshot_at.0 >= SNAPSHOT_AT_START_RECORDS {
+            engine.take_snapshot()?;
+        }
         Ok(engine)
+    }
+
+    /// Commits the machine as it is at the cursor.
+    fn take_snapshot(&mut self) -> Result<(), EngineError> {
+        let snapshot = Some(self.machine.snapshot()?);
+        let commit = EngineCommit { cursor: self.cursor, snapshot, ..EngineCommit::default() };
+        self.store.commit(commit)?;
+        self.snapshot_at = self.cursor;
+        Ok(())
     }
 
     /// Notes from which record on our rules decide, where another release's did before. What that
@@ -324,7 +339,9 @@ impl Engine {
     /// Commits what the machine changed.
     fn commit(&mut self, cursor: Seq, recalls: Vec<(Seq, Vec<u8>)>) -> Result<(), EngineError> {
         let mut commit = EngineCommit { recalls, ..commit_of(&mut self.machine, cursor) };
-        if commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS {
+        // What is to go must not stay in an older snapshot.
+        let takes_back = !commit.taken_back.is_empty();
+        if takes_back || commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS {
             match self.machine.snapshot() {
                 Ok(snapshot) => commit.snapshot = Some(snapshot),
                 // The effects are out of the machine: they must reach the store all the same.
@@ -489,8 +506,10 @@ fn commit_of(machine: &mut Machine, cursor: Seq) -> EngineCommit {
         incidents: effects.incidents,
         changes: effects.changes,
         revisions: effects.revisions,
+        explanations: effects.explanations,
         outcomes: effects.outcomes,
         topology: effects.topology,
+        taken_back: effects.taken_back,
         heartbeats,
         ..EngineCommit::default()
     }

@@ -9,6 +9,7 @@
 pub mod alertmanager;
 pub mod answer;
 pub mod api;
+mod audit;
 pub mod auth;
 pub mod body;
 pub mod gate;
@@ -40,6 +41,7 @@ use crate::store::{Store, StoreError};
 
 use answer::Problem;
 use auth::session::Sessions;
+use auth::throttle::Throttle;
 use health::Health;
 use perimeter::Perimeter;
 
@@ -62,6 +64,8 @@ pub struct Shared {
     pub started_at: Timestamp,
     /// Who has logged in.
     pub sessions: Sessions,
+    /// Who fails to log in too often.
+    pub throttle: Throttle,
     /// TLS, headers and users in force.
     pub perimeter: Arc<Perimeter>,
     /// How much memory the bodies that are being read take.
@@ -70,6 +74,8 @@ pub struct Shared {
     targets: ingest::Targets,
     /// How fast each source may deliver.
     rates: rate::RateLimiter,
+    /// Held while a body of the quarantine is read again, so that none becomes two deliveries.
+    replaying: tokio::sync::Mutex<()>,
     /// The configuration in force; see [`Shared::config`].
     config: RwLock<Arc<Config>>,
 }
@@ -87,6 +93,7 @@ impl Shared {
     ) -> Self {
         let started_at = clock.now();
         let sessions = Sessions::new(clock.clone());
+        let throttle = Throttle::new(clock.clone());
         let perimeter = Arc::new(Perimeter::new(&config, clock.clone(), metrics.clone()));
         Self {
             store,
@@ -97,10 +104,12 @@ impl Shared {
             stop,
             started_at,
             sessions,
+            throttle,
             perimeter,
             bodies: body::Budget::default(),
             targets: ingest::Targets::default(),
             rates: rate::RateLimiter::default(),
+            replaying: tokio::sync::Mutex::default(),
             config: RwLock::new(config),
         }
     }

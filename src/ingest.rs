@@ -21,6 +21,8 @@ mod github;
 mod grafana;
 mod pagerduty;
 mod prometheus;
+pub mod redaction;
+mod scan;
 mod topology;
 mod uptime_kuma;
 mod wire;

@@ -13,13 +13,14 @@
 //! | `schema` | folder, file, migrations |
 //! | `inner`, `queue`, `job`, `writer` | the way of a write |
 //! | `ledger`, `ledger_form`, `intern`, `door` | appending, and reading back |
-//! | `deliveries`, `incidents`, `episodes`, `changes`, `engine` | one file for each group of tables |
+//! | `deliveries`, `incidents`, `episodes`, `changes`, `engine`, `audit` | one file for each group of tables |
 //! | `readers`, `paging` | the way of a read |
-//! | `retention` | dropping what is too old |
+//! | `retention`, `redact` | dropping what is too old, and what a person takes back |
 //! | `backup`, `check`, `rebuilt`, `grouping` | copies, whether the laws hold, and what another configuration gives; without a writer |
 //!
 //! Reads block, so call them from a thread that may block (`spawn_blocking`).
 
+mod audit;
 mod backup;
 mod changes;
 mod check;
@@ -43,6 +44,7 @@ mod printed;
 mod queue;
 mod readers;
 mod rebuilt;
+mod redact;
 mod retention;
 mod rows;
 mod schema;
@@ -57,6 +59,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{oneshot, watch};
 
+pub use audit::{AuditEntry, AuditFilter, AuditRow};
 pub use backup::{Restored, back_up, restore};
 pub use check::{Archive, Depth, Faults, Holdings};
 pub use error::StoreError;
@@ -66,8 +69,9 @@ pub use printed::{Printed, Printer};
 pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
-    HeartbeatRow, IncidentFilter, Page, PageRequest, Quarantine, QuarantineRow, RawDelivery,
-    RefusedAlert, RuleEpoch, SignOfLife, Snapshot, SourceRow, StoreCounts, StoreOptions,
+    HeartbeatRow, IncidentFilter, Page, PageRequest, Quarantine, QuarantineRow, Quarantined,
+    RawDelivery, RefusedAlert, RuleEpoch, SignOfLife, Snapshot, SourceRow, StoreCounts,
+    StoreOptions,
 };
 
 use self::inner::{Inner, writer_is_gone};
@@ -77,8 +81,8 @@ use self::queue::Bounds;
 use crate::clock::Clock;
 use crate::domain::record::{Outcome, Skip};
 use crate::domain::{
-    AlertKey, Change, ChangeId, Episode, EpisodeId, Facts, Incident, IncidentId, Name, Record, Seq,
-    Timestamp, Topology,
+    AlertKey, Change, ChangeId, Episode, EpisodeId, Explanation, Facts, Incident, IncidentId, Name,
+    Record, Seq, Timestamp, Topology,
 };
 use crate::metrics::Metrics;
 
@@ -130,6 +134,35 @@ impl Store {
         let bytes = append.bytes();
         let (reply, answer) = oneshot::channel();
         self.inner.push(Job::Append(append, Reply::Task(reply)), bytes, Bounds::Hold)?;
+        answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
+    }
+
+    /// As [`Store::append`], and notes in the same commit who asked for it.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub async fn append_audited(
+        &self,
+        append: Append,
+        entry: AuditEntry,
+    ) -> Result<Appended, StoreError> {
+        let append = PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?;
+        let append = append.audited(entry);
+        let bytes = append.bytes();
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Append(Box::new(append), Reply::Task(reply));
+        self.inner.push(job, bytes, Bounds::Hold)?;
+        answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
+    }
+
+    /// Notes something that somebody did and that is no record of the ledger.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub async fn audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let bytes = SMALL_JOB_BYTES + entry.bytes();
+        self.inner.push(Job::Audit(Box::new(entry), Reply::Task(reply)), bytes, Bounds::Hold)?;
         answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
     }
 
@@ -345,6 +378,14 @@ impl Store {
         self.inner.read(|connection| episodes::get(connection, id))
     }
 
+    /// How an episode was weighed for the place it has; empty where nothing was.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn explanation(&self, id: EpisodeId) -> Result<Explanation, StoreError> {
+        self.inner.read(|connection| episodes::explanation(connection, id))
+    }
+
     /// Episodes, newest first.
     ///
     /// # Errors
@@ -435,13 +476,24 @@ impl Store {
         self.list(page, deliveries::quarantined)
     }
 
-    /// The body of a row of the quarantine; `None` for a refused alert, whose body is its
-    /// delivery's.
+    /// One row of the quarantine, with the body that it is about.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn quarantined_body(&self, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.read(|connection| deliveries::quarantined_body(connection, number))
+    pub fn quarantined_one(&self, number: u64) -> Result<Option<Quarantined>, StoreError> {
+        self.inner.read(|connection| deliveries::quarantined_one(connection, number))
+    }
+
+    /// What people and administrators did, newest first.
+    ///
+    /// # Errors
+    /// As [`Store::incidents`].
+    pub fn audited(
+        &self,
+        filter: &AuditFilter,
+        page: &PageRequest,
+    ) -> Result<Page<AuditRow>, StoreError> {
+        self.list(page, |connection, place, limit| audit::list(connection, filter, place, limit))
     }
 
     /// The service graph as last set.

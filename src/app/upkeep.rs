@@ -109,6 +109,8 @@ mod tests {
                 content_type: "application/json".to_owned(),
                 remote: "127.0.0.1:1".to_owned(),
                 refused: vec![],
+                redacted: 0,
+                replays: None,
             };
             let append = Append {
                 body: RecordBody::Delivery(delivery),

@@ -40,6 +40,16 @@ impl ServerArguments {
         let token = self.token_file.as_deref().map(read_token).transpose()?;
         Ok(Client::new(self.url.clone(), token, self.timeout))
     }
+
+    /// Who does it: as given, else nobody where a token says who it is, else whoever is logged in
+    /// here.
+    pub(super) fn person(&self, given: Option<&str>) -> Option<String> {
+        match (given, &self.token_file) {
+            (Some(name), _) => Some(name.to_owned()),
+            (None, Some(_)) => None,
+            (None, None) => login_name(|name| std::env::var(name).ok()),
+        }
+    }
 }
 
 /// How an answer is shown.
@@ -69,6 +79,11 @@ pub(super) enum Form {
     Json,
 }
 
+/// The login name, as the environment tells it.
+fn login_name(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    ["USER", "LOGNAME"].into_iter().filter_map(variable).find_map(|name| filled(&name).ok())
+}
+
 /// A time: RFC 3339 or Unix seconds.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).map_err(|error| error.to_string())
@@ -85,5 +100,23 @@ pub(super) fn filled(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("it is empty".to_owned()),
         text => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_login_name_is_the_first_that_says_something() {
+        let check = |variables: &[(&str, &str)], expect: Option<&str>| {
+            let variable = |name: &str| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned())
+            };
+            assert_eq!(login_name(variable).as_deref(), expect, "{variables:?}");
+        };
+        check(&[("USER", "ada"), ("LOGNAME", "root")], Some("ada"));
+        check(&[("USER", " "), ("LOGNAME", "ben")], Some("ben"));
+        check(&[], None);
     }
 }

@@ -8,7 +8,7 @@ use super::arguments::{Form, ServerArguments, ShowArguments, filled};
 use super::client::{Answer, Call, Client, ClientError};
 use super::console::Console;
 use super::failure::Failure;
-use super::text::{minute_utc, pairs};
+use super::text::{Table, minute_utc, pairs};
 use super::url::Target;
 use super::wire::{Alert, Page, moment};
 use crate::domain::Timestamp;
@@ -40,9 +40,59 @@ struct Explanation {
     #[serde(default, deserialize_with = "moment")]
     ends_at: Option<Timestamp>,
     incident: Option<u64>,
+    weighed_against: Option<u64>,
+    score: Option<f64>,
+    needed: Option<f64>,
+    #[serde(default)]
+    terms: Vec<Term>,
+    #[serde(default)]
+    rivals: Vec<Rival>,
+}
+
+/// One piece of evidence.
+#[derive(Deserialize)]
+struct Term {
+    name: String,
+    points: f64,
+    text: String,
+}
+
+/// Another incident that was weighed.
+#[derive(Deserialize)]
+struct Rival {
+    incident: u64,
+    score: f64,
 }
 
 impl Explanation {
+    /// Every term and every rival, as far as something was weighed.
+    fn weighing(&self) -> String {
+        let number = |value: Option<f64>| value.map(|v| format!("{v:+.2}")).unwrap_or_default();
+        let mut text = pairs(&[
+            (
+                "Weighed against",
+                self.weighed_against.map(|id| format!("incident {id}")).unwrap_or_default(),
+            ),
+            ("Score", number(self.score)),
+            ("Needed", number(self.needed)),
+        ]);
+        if !self.terms.is_empty() {
+            let mut table = Table::new(&["POINTS", "WEIGHT", "EVIDENCE"]);
+            for term in &self.terms {
+                table.row([format!("{:+.2}", term.points), term.name.clone(), term.text.clone()]);
+            }
+            text.push_str(&format!("\n{}", table.render()));
+        }
+        if !self.rivals.is_empty() {
+            let mut table = Table::new(&["SCORE", "RIVAL"]);
+            for rival in &self.rivals {
+                table.row([format!("{:+.2}", rival.score), format!("incident {}", rival.incident)]);
+            }
+            text.push_str(&format!("\n{}", table.render()));
+        }
+        text
+    }
+
     /// What it speaks of, a line each.
     fn sheet(&self) -> String {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -76,6 +126,7 @@ pub(super) async fn run(
     console.line(&explanation.reason)?;
     if arguments.show.form == Form::Extended {
         console.block(&explanation.sheet())?;
+        console.block(&explanation.weighing())?;
     }
     Ok(())
 }

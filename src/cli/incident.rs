@@ -1,8 +1,7 @@
 //! `scribed incident`: list, show, and do what people do.
 
 use clap::{Args, Subcommand, ValueEnum};
-use http::Method;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::arguments::{Form, ServerArguments, ShowArguments, filled, moment};
 use super::client::{Answer, Call, Client};
@@ -64,6 +63,21 @@ enum IncidentCommand {
         /// Number of the incident that takes it in.
         #[arg(value_name = "INTO")]
         into: u64,
+        #[command(flatten)]
+        by: ByArguments,
+    },
+    /// Move alerts into an incident, from wherever they are.
+    #[command(after_help = "Example (`incident show 12 -o extended` lists the alert ids):\n  \
+        scribed incident move 12 e40")]
+    Move {
+        /// Number of the incident that takes them in.
+        #[arg(value_name = "ID")]
+        id: u64,
+        /// Ids of the alerts.
+        #[arg(required = true, value_name = "ALERT")]
+        alerts: Vec<String>,
+        #[command(flatten)]
+        by: ByArguments,
     },
     /// Move alerts out into an incident of their own.
     #[command(after_help = "Example (`incident show 12 -o extended` lists the alert ids):\n  \
@@ -75,7 +89,20 @@ enum IncidentCommand {
         /// Ids of the alerts that leave.
         #[arg(required = true, value_name = "ALERT")]
         alerts: Vec<String>,
+        #[command(flatten)]
+        by: ByArguments,
     },
+}
+
+/// By whom something is done, and when.
+#[derive(Args, Debug)]
+struct ByArguments {
+    /// Who did it [default: the token's name, else the login name].
+    #[arg(long, value_name = "NAME", value_parser = filled)]
+    by: Option<String>,
+    /// When it was done; now unless given.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<Timestamp>,
 }
 
 /// Which incidents.
@@ -134,12 +161,8 @@ struct DeedArguments {
     /// Number of the incident.
     #[arg(value_name = "ID")]
     id: u64,
-    /// Who did it.
-    #[arg(long, value_name = "NAME", value_parser = filled)]
-    by: Option<String>,
-    /// When it was done; now unless given.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    at: Option<Timestamp>,
+    #[command(flatten)]
+    by: ByArguments,
 }
 
 /// Runs one of the commands.
@@ -152,26 +175,54 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let mut client = arguments.server.client()?;
     let form = arguments.show.form;
+    let who = |by: &ByArguments| who(&arguments.server, by);
     match &arguments.command {
         IncidentCommand::List(which) => list(&mut client, which, form, console).await,
         IncidentCommand::Show { id } => show(&mut client, *id, form, console).await,
-        IncidentCommand::Ack(deed) => act(&mut client, "acknowledge", deed, form, console).await,
-        IncidentCommand::Mitigate(deed) => act(&mut client, "mitigate", deed, form, console).await,
-        IncidentCommand::Resolve(deed) => act(&mut client, "resolve", deed, form, console).await,
-        IncidentCommand::Reopen(deed) => act(&mut client, "reopen", deed, form, console).await,
-        IncidentCommand::Merge { id, into } => {
-            let target = Target::incident(*id).segment("merge");
-            let call = Call::send(Method::POST, target, &json!({ "into": into }));
-            let answer = client.call(&call).await?;
-            tell(&client, &answer, form, console)
+        IncidentCommand::Ack(deed) => {
+            let target = Target::incident(deed.id).segment("acknowledge");
+            act(&mut client, target, who(&deed.by), form, console).await
         }
-        IncidentCommand::Split { id, alerts } => {
-            let target = Target::incident(*id).segment("split");
-            let call = Call::send(Method::POST, target, &json!({ "alerts": alerts }));
-            let answer = client.call(&call).await?;
-            tell(&client, &answer, form, console)
+        IncidentCommand::Mitigate(deed) => {
+            let target = Target::incident(deed.id).segment("mitigate");
+            act(&mut client, target, who(&deed.by), form, console).await
+        }
+        IncidentCommand::Resolve(deed) => {
+            let target = Target::incident(deed.id).segment("resolve");
+            act(&mut client, target, who(&deed.by), form, console).await
+        }
+        IncidentCommand::Reopen(deed) => {
+            let target = Target::incident(deed.id).segment("reopen");
+            act(&mut client, target, who(&deed.by), form, console).await
+        }
+        IncidentCommand::Merge { id, into, by } => {
+            let mut body = who(by);
+            body.insert("into".to_owned(), json!(into));
+            act(&mut client, Target::incident(*id).segment("merge"), body, form, console).await
+        }
+        IncidentCommand::Move { id, alerts, by } => {
+            let mut body = who(by);
+            body.insert("alerts".to_owned(), json!(alerts));
+            act(&mut client, Target::incident(*id).segment("alerts"), body, form, console).await
+        }
+        IncidentCommand::Split { id, alerts, by } => {
+            let mut body = who(by);
+            body.insert("alerts".to_owned(), json!(alerts));
+            act(&mut client, Target::incident(*id).segment("split"), body, form, console).await
         }
     }
+}
+
+/// The part of a body that says by whom and when.
+fn who(server: &ServerArguments, by: &ByArguments) -> Map<String, Value> {
+    let mut body = Map::new();
+    if let Some(person) = server.person(by.by.as_deref()) {
+        body.insert("by".to_owned(), person.into());
+    }
+    if let Some(at) = by.at {
+        body.insert("at".to_owned(), at.to_string().into());
+    }
+    body
 }
 
 async fn list(
@@ -311,19 +362,12 @@ fn read_entries(answer: &Answer) -> Result<Vec<Entry>, Failure> {
 
 async fn act(
     client: &mut Client,
-    verb: &str,
-    deed: &DeedArguments,
+    target: Target,
+    body: Map<String, Value>,
     form: Form,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
-    let mut body = serde_json::Map::new();
-    if let Some(by) = &deed.by {
-        body.insert("by".to_owned(), by.as_str().into());
-    }
-    if let Some(at) = deed.at {
-        body.insert("at".to_owned(), at.to_string().into());
-    }
-    let answer = client.post(Target::incident(deed.id).segment(verb), &body).await?;
+    let answer = client.post(target, &body).await?;
     tell(client, &answer, form, console)
 }
 

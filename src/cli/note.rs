@@ -28,7 +28,7 @@ pub(super) struct NoteArguments {
     /// The time it speaks of; now unless given.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
-    /// Who says so.
+    /// Who says so [default: the token's name, else the login name].
     #[arg(long, value_name = "NAME", value_parser = filled)]
     author: Option<String>,
     #[command(flatten)]
@@ -38,12 +38,12 @@ pub(super) struct NoteArguments {
 }
 
 impl NoteArguments {
-    fn body(&self) -> serde_json::Value {
+    fn body(&self, author: Option<String>) -> serde_json::Value {
         serde_json::json!({
             "text": self.text,
             "kind": self.kind,
             "at": self.at.map(|at| at.to_string()),
-            "author": self.author,
+            "author": author,
         })
     }
 }
@@ -58,7 +58,9 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let mut client = arguments.server.client()?;
     let target = Target::incident(arguments.id).segment("notes");
-    let answer = client.post(target, &arguments.body()).await?;
+    let answer = client
+        .post(target, &arguments.body(arguments.server.person(arguments.author.as_deref())))
+        .await?;
     if answer.is_pending() {
         console.notice(&pending(&answer));
         return Ok(());
@@ -101,7 +103,7 @@ mod tests {
             ),
         ] {
             let line = Line::try_parse_from(line).unwrap();
-            assert_eq!(line.arguments.body().to_string(), expect);
+            assert_eq!(line.arguments.body(line.arguments.author.clone()).to_string(), expect);
         }
     }
 }

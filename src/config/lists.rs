@@ -311,7 +311,8 @@ impl<'a> Lists<'a> {
         })
     }
 
-    fn required<T>(
+    /// A value that must be there.
+    pub(super) fn required<T>(
         &mut self,
         object: &Object<'a>,
         key: &str,
@@ -344,7 +345,12 @@ impl<'a> Lists<'a> {
     }
 
     /// The objects of a list, with their unknown keys told.
-    fn objects(&mut self, node: &'a Node, path: &str, known: &[&str]) -> Vec<Object<'a>> {
+    pub(super) fn objects(
+        &mut self,
+        node: &'a Node,
+        path: &str,
+        known: &[&str],
+    ) -> Vec<Object<'a>> {
         let Body::List(items) = &node.body else {
             let text = format!("is {}; write a list, each item with `- name: …`", node.shape());
             self.note(node.mark, path, text);
@@ -373,7 +379,8 @@ impl<'a> Lists<'a> {
         Some(Object { path, mark: node.mark, entries })
     }
 
-    fn note_twice(&mut self, object: &Object<'a>, key: &str, value: &str) {
+    /// Notes that a value came before.
+    pub(super) fn note_twice(&mut self, object: &Object<'a>, key: &str, value: &str) {
         let mark = object.get(key).map_or(object.mark, |node| node.mark);
         let text = format!("{} comes twice; give each its own", quote(value));
         self.note(mark, &object.path_of(key), text);
@@ -403,7 +410,8 @@ fn signs(kind: SourceType) -> bool {
     }
 }
 
-fn parse_scope(text: &str) -> Result<Scope, String> {
+/// Reads a scope.
+pub(super) fn parse_scope(text: &str) -> Result<Scope, String> {
     match (text, text.strip_prefix("ingest:")) {
         ("ingest", _) => Ok(Scope::Ingest(None)),
         ("read", _) => Ok(Scope::Read),

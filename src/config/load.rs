@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::domain::redaction::RedactionRule;
 use crate::domain::rules::HeartbeatRule;
 use crate::domain::{Name, Rules, Severity, SourceType};
 
@@ -117,8 +118,13 @@ fn assemble(
         templates_dir,
         templates,
         topology_file: values.topology_file(),
-        auth: Auth { anonymous: values.anonymous(), tokens: listed.tokens },
+        auth: Auth {
+            anonymous: values.anonymous(),
+            tokens: listed.tokens,
+            trusted_proxies: values.trusted_proxies(),
+        },
         sources: listed.sources,
+        redaction: listed.redaction,
         rules: Rules {
             alerts: values.alerts(listed.severities),
             incidents: values.incidents(listed.weights),
@@ -151,6 +157,7 @@ struct Listed {
     tokens: Vec<Token>,
     named_sources: Vec<(Name, Place, String)>,
     sources: Vec<Source>,
+    redaction: Vec<RedactionRule>,
     heartbeats: Vec<HeartbeatRule>,
     severities: Vec<(String, Severity)>,
     weights: BTreeMap<String, f64>,
@@ -176,6 +183,7 @@ impl Listed {
             match key {
                 "auth.tokens" => (listed.tokens, listed.named_sources) = lists.tokens(node),
                 "sources" => listed.sources = lists.sources(node),
+                "redaction" => listed.redaction = lists.redaction(node),
                 "heartbeats" => listed.heartbeats = lists.heartbeats(node),
                 "incidents.weights" => listed.weights = lists.weights(node),
                 _ => listed.severities = lists.severities(node),
@@ -209,7 +217,10 @@ fn strangers_must_log_in(
     report: &mut Report,
 ) {
     let auth = &config.auth;
-    if auth.anonymous.is_some() || !auth.tokens.is_empty() || config.web_file.keeps_strangers_out()
+    if auth.anonymous.is_some()
+        || !auth.tokens.is_empty()
+        || auth.trusted_proxies.is_some()
+        || config.web_file.keeps_strangers_out()
     {
         return;
     }

@@ -66,7 +66,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     one("topology_file"),
     one("auth.anonymous"),
     objects("auth.tokens"),
+    many("auth.trusted_proxies.addresses"),
+    one("auth.trusted_proxies.user_header"),
+    many("auth.trusted_proxies.scopes"),
     objects("sources"),
+    objects("redaction"),
     objects("heartbeats"),
     one("alerts.severity_label"),
     objects("alerts.severities"),
@@ -108,6 +112,9 @@ pub(super) const SOURCE_KEYS: &[&str] =
     &["name", "type", "namespace", "token_file", "basic_auth", "hmac_secret_file", "rate_limit"];
 /// Keys of `basic_auth` of a source.
 pub(super) const BASIC_AUTH_KEYS: &[&str] = &["username", "password_file"];
+/// Keys of one item of `redaction`.
+pub(super) const REDACTION_KEYS: &[&str] =
+    &["name", "labels", "annotations", "regex", "replacement"];
 /// Keys of one item of `heartbeats`.
 pub(super) const HEARTBEAT_KEYS: &[&str] = &["name", "matchers", "within"];
 

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::schema::{BASIC_AUTH_KEYS, HEARTBEAT_KEYS, SETTINGS, SOURCE_KEYS, Shape, TOKEN_KEYS};
+use super::schema::{
+    BASIC_AUTH_KEYS, HEARTBEAT_KEYS, REDACTION_KEYS, SETTINGS, SOURCE_KEYS, Shape, TOKEN_KEYS,
+};
 use super::*;
 use crate::domain::{Severity, Span};
 
@@ -81,7 +83,7 @@ fn every_key_stands_in_the_default_with_a_comment() {
             .any(|line| line.trim_start().starts_with('#'));
         assert!(explained, "{} has no comment", setting.key);
     }
-    for keys in [TOKEN_KEYS, SOURCE_KEYS, BASIC_AUTH_KEYS, HEARTBEAT_KEYS] {
+    for keys in [TOKEN_KEYS, SOURCE_KEYS, BASIC_AUTH_KEYS, REDACTION_KEYS, HEARTBEAT_KEYS] {
         for key in keys {
             assert!(DEFAULT_YAML.contains(&format!(" {key}:")), "{key} is not in the default");
         }
@@ -99,7 +101,7 @@ fn every_key_stands_in_the_documentation() {
             assert!(documentation.contains(name), "{name} is not in docs/configuration.md");
         }
     }
-    for keys in [TOKEN_KEYS, SOURCE_KEYS, BASIC_AUTH_KEYS, HEARTBEAT_KEYS] {
+    for keys in [TOKEN_KEYS, SOURCE_KEYS, BASIC_AUTH_KEYS, REDACTION_KEYS, HEARTBEAT_KEYS] {
         for key in keys {
             assert!(documentation.contains(&format!("`{key}`")), "{key} is not documented");
         }
@@ -409,6 +411,56 @@ proptest::proptest! {
             proptest::prop_assert!(!errors.problems().is_empty());
         }
     }
+}
+
+#[test]
+fn every_problem_of_a_redaction_rule_is_told() {
+    check(
+        "redaction:\n  - {name: a, regex: 'x('}\n  - {name: a, labels: '[', regex: x}\n  \
+         - {name: b, regex: x, replacement: gone}\n  \
+         - {name: c, regex: '(x)', replacement: '${1}[redacted]${2}'}\n  - {regex: x, word: y}\n",
+        &[
+            "f.yml:2:22: redaction[0].regex: `x(` is no regular expression that we take",
+            "f.yml:3:23: redaction[1].labels: `[` is no regular expression that we take",
+            "f.yml:4:38: redaction[2].replacement: `gone` must hold [redacted]",
+            "f.yml:5:5: redaction[3].replacement: names the group ${2}, which regex does not have",
+            "f.yml:6:5: redaction[4].name: is missing",
+            "f.yml:6:16: redaction[4].word: unknown key",
+        ],
+    );
+}
+
+#[test]
+fn a_redaction_rule_looks_at_what_it_names_and_else_at_everything() {
+    let yaml = "redaction:\n  - {name: a, regex: x}\n  - {name: b, labels: 'to|ken', regex: x}\n";
+    let rules = load_text(yaml, &[], &Overrides::default()).unwrap().redaction;
+    let looks =
+        |at: usize, name: &str| (rules[at].is_for_label(name), rules[at].is_for_annotation(name));
+    assert_eq!(looks(0, "any"), (true, true));
+    assert_eq!(looks(1, "to"), (true, false));
+    assert_eq!(looks(1, "token"), (false, false));
+    assert_eq!(rules[0].replacement, "[redacted]");
+}
+
+#[test]
+fn trusted_proxies_are_read_as_a_whole() {
+    let text = |yaml: &str| load_text(yaml, &[], &Overrides::default());
+    assert_eq!(text("").unwrap().auth.trusted_proxies, None);
+    let yaml =
+        "web: {listen_addresses: [':7274']}\nauth: {trusted_proxies: {addresses: [10.0.0.7]}}\n";
+    let proxies = text(yaml).unwrap().auth.trusted_proxies.unwrap();
+    assert!(proxies.contains("10.0.0.7".parse().unwrap()));
+    assert_eq!(proxies.user_header, "x-forwarded-user");
+    assert_eq!(proxies.scopes, [Scope::Read, Scope::Write]);
+    check(
+        "auth:\n  trusted_proxies:\n    addresses: [here]\n    user_header: Host\n    \
+         scopes: [replay]\n",
+        &[
+            "f.yml:3:17: auth.trusted_proxies.addresses: `here` is no address",
+            "f.yml:4:18: auth.trusted_proxies.user_header: `Host` cannot be the header of a user",
+            "f.yml:5:14: auth.trusted_proxies.scopes: a user of a proxy cannot have the scope replay",
+        ],
+    );
 }
 
 #[test]

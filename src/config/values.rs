@@ -192,7 +192,11 @@ impl<'a> Values<'a> {
     }
 
     /// A value that every configuration has, from the default at least.
-    fn value<T>(&mut self, key: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn value<T>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let text = self.layered.one(key)?;
         read(&text.text).map_err(|problem| self.report.add(text.place.clone(), key, problem)).ok()
     }
@@ -221,7 +225,7 @@ impl<'a> Values<'a> {
     }
 
     /// A list in which a value that comes again counts once.
-    fn distinct<T: PartialEq>(
+    pub(super) fn distinct<T: PartialEq>(
         &mut self,
         key: &str,
         read: impl Fn(&str) -> Result<T, String>,

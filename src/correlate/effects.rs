@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::facts::Revision;
 use crate::domain::record::Outcome;
+use crate::domain::words::TakenBack;
 use crate::domain::{
-    Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Seq, Timestamp, Topology,
+    Change, ChangeId, Episode, EpisodeId, Explanation, Incident, IncidentId, Name, Seq, Timestamp,
+    Topology,
 };
 
 /// Drained by the engine after one or more records: the newest state of each thing once.
@@ -19,12 +21,16 @@ pub struct Effects {
     pub changes: Vec<Change>,
     /// Revisions that came to be, in order.
     pub revisions: Vec<(IncidentId, Revision)>,
+    /// How episodes were weighed that got another place; empty where nothing was.
+    pub explanations: Vec<(EpisodeId, Explanation)>,
     /// What became of operations.
     pub outcomes: Vec<(Seq, Outcome)>,
     /// All heartbeats, when one of them changed.
     pub heartbeats: Option<Vec<Beat>>,
     /// The service graph, when it changed.
     pub topology: Option<Topology>,
+    /// Words that are to go from earlier records.
+    pub taken_back: Vec<TakenBack>,
 }
 
 /// A heartbeat as it stands, for status and metrics.
@@ -49,11 +55,13 @@ pub(super) struct Dirt {
     pub(super) incidents: BTreeSet<IncidentId>,
     pub(super) changes: BTreeSet<ChangeId>,
     pub(super) revisions: Vec<(IncidentId, Revision)>,
+    pub(super) explanations: BTreeMap<EpisodeId, Explanation>,
     pub(super) outcomes: Vec<(Seq, Outcome)>,
     pub(super) heartbeats: bool,
     pub(super) topology: bool,
     /// A draft became final.
     pub(super) finalised: bool,
+    pub(super) taken_back: Vec<TakenBack>,
     /// Incidents out of which the running step took alerts.
     pub(super) thinned: BTreeSet<IncidentId>,
     /// Incidents to which the running step added a sort of alert.

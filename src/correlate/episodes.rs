@@ -72,7 +72,7 @@ impl Machine {
             .first()
             .and_then(|id| self.memory.episodes.get(id));
         match first {
-            Some(episode) if episode.labels != word.labels => {
+            Some(episode) if !episode.labels.may_be(&word.labels) => {
                 AlertKey { variant: Some(word.labels.hash64()), ..word.key.clone() }
             }
             _ => word.key.clone(),
@@ -230,7 +230,9 @@ impl Machine {
                     lease.is_none_or(|lease| lease > end.at)
                 }
                 EndKind::Reported | EndKind::Abandoned(_) => match heard.path {
-                    Path::Webhook => now - end.heard_at > window,
+                    // One that was received before the end was heard is an old copy, however late it
+                    // comes in.
+                    Path::Webhook => now.min(heard.received_at) - end.heard_at > window,
                     Path::Api => lease.is_none_or(|lease| lease > end.at),
                 },
             },

@@ -10,6 +10,7 @@ use super::reading::in_words;
 use super::signals::Signal;
 use super::traits::Traits;
 use super::weights::{Tables, Weights};
+use crate::domain::redaction::MARK;
 use crate::domain::{Episode, Name, Span, Timestamp};
 
 /// A pair's probability never becomes certainty.
@@ -31,6 +32,10 @@ pub(super) enum Term {
     SameAlert,
     SameService,
     Calls(u32),
+    /// The traffic of the caller explains the callee; true when it calls, false when it is called.
+    Load {
+        calls: bool,
+    },
     CalledBy(u32),
     Siblings,
     WrongOrder(Span),
@@ -161,8 +166,11 @@ impl<'w> Pair<'w> {
         };
         // Load goes down the calls, where every other trouble climbs.
         if caller.traits.signal == Signal::Traffic {
-            let points = if steps == 1 { weights.load } else { weights.second_call };
-            self.add(term, points);
+            if steps == 1 {
+                self.add(Term::Load { calls: matches!(term, Term::Calls(_)) }, weights.load);
+            } else {
+                self.add(term, weights.second_call);
+            }
             return;
         }
         let headstart = callee.episode.starts_at() - caller.episode.starts_at();
@@ -322,6 +330,16 @@ impl<'w> Pair<'w> {
         self.weights.bias + self.terms.iter().map(|(_, points)| points).sum::<f64>()
     }
 
+    /// What stands before any evidence.
+    pub(super) const fn bias(&self) -> f64 {
+        self.weights.bias
+    }
+
+    /// All evidence, in the order in which it was found.
+    pub(super) fn terms(&self) -> &[(Term, f64)] {
+        &self.terms
+    }
+
     /// True when all but time ties them.
     pub(super) fn ties_again(&self, needed: f64) -> bool {
         let timeless =
@@ -344,7 +362,7 @@ impl<'w> Pair<'w> {
     }
 }
 
-fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> String {
+pub(super) fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> String {
     let service = |side: Side<'_>| {
         side.traits.service.as_ref().map_or_else(|| "it".to_owned(), ToString::to_string)
     };
@@ -352,6 +370,8 @@ fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> String {
     match term {
         Term::SameAlert => "it is the same alert".to_owned(),
         Term::SameService => format!("same service {x}"),
+        Term::Load { calls: true } => format!("{x} calls {y}, and brings the traffic"),
+        Term::Load { calls: false } => format!("{x} is called by {y}, which brings the traffic"),
         Term::Calls(1) => format!("{x} calls {y}"),
         Term::CalledBy(1) => format!("{x} is called by {y}"),
         Term::Calls(n) => format!("{x} reaches {y} through {n} calls"),
@@ -403,6 +423,8 @@ fn shared_labels<'a>(a: &'a Episode, b: &'a Episode) -> impl Iterator<Item = (&'
     a.labels
         .iter()
         .filter(|(name, value)| !value.is_empty() && !WEIGHED.contains(name))
+        // What was taken out of both need not have been the same.
+        .filter(|(_, value)| !value.contains(MARK))
         .filter(|(name, value)| b.labels.get(name) == Some(*value))
 }
 
@@ -426,6 +448,8 @@ pub(super) fn gap_between(a: &Episode, b: &Episode) -> Span {
 pub(super) struct Weighed<'a> {
     /// Log-odds of all witnesses together.
     pub(super) score: f64,
+    /// How many witnesses it was made from.
+    pub(super) witnesses: usize,
     /// The strongest witness, with its evidence.
     pub(super) witness: Option<(Side<'a>, Pair<'a>)>,
 }
@@ -450,8 +474,9 @@ pub(super) fn weigh_against<'a>(
     let doubt: f64 =
         pairs.iter().map(|(score, ..)| 1.0 - probability(*score).min(PROBABILITY_MAX)).product();
     let score = if pairs.is_empty() { f64::NEG_INFINITY } else { ((1.0 - doubt) / doubt).ln() };
+    let witnesses = pairs.len();
     let witness = pairs.into_iter().next().map(|(_, other, pair)| (other, pair));
-    Weighed { score, witness }
+    Weighed { score, witnesses, witness }
 }
 
 fn probability(score: f64) -> f64 {

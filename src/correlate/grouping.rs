@@ -7,6 +7,7 @@
 //! are.
 
 use super::evidence::{Pair, Scene, gap_between, weigh_against};
+use super::explaining::{explain_pair, rivals, term};
 use super::machine::Machine;
 use super::membership::opening_moment;
 use super::reading::in_words;
@@ -14,14 +15,33 @@ use super::recall::floats_near;
 use super::stage::Stage;
 use super::sums::Sums;
 use crate::domain::alert::EndKind;
+use crate::domain::explanation;
 use crate::domain::incident::Opening;
 use crate::domain::{
-    Episode, EpisodeId, Incident, IncidentId, IncidentState, Membership, Severity, Span, Standing,
-    Timestamp,
+    Episode, EpisodeId, Explanation, Incident, IncidentId, IncidentState, Membership, Severity,
+    Span, Standing, Timestamp,
 };
 
 /// A floating alert is weighed again when somebody joins to whom it is tied with at least this.
 const TIE_MIN: f64 = -1.0;
+
+/// A floating alert that is tied to one that opens an incident.
+struct Relative {
+    score: f64,
+    id: EpisodeId,
+    words: String,
+    explanation: Explanation,
+}
+
+/// What ties an alert to floating ones.
+struct Ties {
+    /// Those that reach the score.
+    relatives: Vec<Relative>,
+    /// The best score of any; -∞ where nothing is shared.
+    best: f64,
+    /// How that came about.
+    explained: Explanation,
+}
 
 /// An incident that an alert was weighed against.
 struct Scored {
@@ -30,6 +50,21 @@ struct Scored {
     /// False when it began too long before the incident to be more than context.
     is_member: bool,
     reason: String,
+    explanation: Explanation,
+}
+
+impl Scored {
+    /// What is kept of it, where it was chosen among `all`.
+    fn explained(&self, needed: f64, all: &[&Self]) -> Explanation {
+        let others = all.iter().filter(|other| other.id != self.id);
+        Explanation {
+            incident: Some(self.id),
+            score: Some(self.score),
+            needed: Some(needed),
+            rivals: rivals(others.map(|other| (other.id, other.score))),
+            ..self.explanation.clone()
+        }
+    }
 }
 
 impl Machine {
@@ -50,6 +85,7 @@ impl Machine {
         let needed = self.memory.rules.incidents.join_score;
         let (fitting, other): (Vec<Scored>, Vec<Scored>) =
             scored.into_iter().partition(|s| s.score >= needed);
+        let all: Vec<&Scored> = fitting.iter().chain(&other).collect();
         match fitting.first() {
             Some(best) if best.is_member => {
                 let reason = format!(
@@ -57,6 +93,7 @@ impl Machine {
                     best.id, best.score, best.reason
                 );
                 self.join(id, best.id, reason, false);
+                self.explain(id, best.explained(needed, &all));
                 let scores: Vec<(IncidentId, f64)> =
                     fitting.iter().map(|s| (s.id, s.score)).collect();
                 self.relate(&scores);
@@ -65,8 +102,9 @@ impl Machine {
             Some(best) => {
                 let text = too_old(best.id, best.score, &best.reason);
                 self.add_context(id, best.id, text);
+                self.explain(id, best.explained(needed, &all));
             }
-            None => self.open_or_float(&episode, other.first()),
+            None => self.open_or_float(&episode, &other),
         }
     }
 
@@ -126,8 +164,9 @@ impl Machine {
             self.name_of(witness.episode.id)
         );
         let mut score = weighed.score;
+        let mut more = Vec::from_iter(beside_the_nearest(weighed.witnesses, score - pair.score()));
         if !is_member_again {
-            let (points, words) = self.weigh_state(
+            let state = self.weigh_state(
                 stage,
                 episode,
                 incident.id,
@@ -135,11 +174,15 @@ impl Machine {
                 (over, witnesses.len()),
                 pair.busy(scene),
             );
-            score += points;
-            reason.push_str(&words);
+            for explanation::Term { points, text, .. } in &state {
+                score += points;
+                reason.push_str(&format!("; {text} ({points:+.1})"));
+            }
+            more.extend(state);
         }
+        let explanation = explain_pair(&pair, (side, witness), score, more);
         let is_member = is_member_again || opening_moment(incident) - start <= rules.lead_up;
-        Some(Scored { id: incident.id, score, is_member, reason })
+        Some(Scored { id: incident.id, score, is_member, reason, explanation })
     }
 
     /// True when an alert of the incident fires again within the reopen window of its last end.
@@ -165,45 +208,52 @@ impl Machine {
         age: Span,
         (over, of): (usize, usize),
         busy: f64,
-    ) -> (f64, String) {
+    ) -> Vec<explanation::Term> {
         let is_mapped = stage.side(episode).is_some_and(|side| side.traits.is_mapped);
         let weights = self.memory.weights.of(is_mapped);
-        let mut points = 0.0;
-        let mut words = String::new();
-        let mut add = |value: f64, text: String| {
-            if value.abs() >= 0.05 {
-                points += value;
-                words.push_str(&format!("; {text} ({value:+.1})"));
+        let mut terms = Vec::new();
+        let mut add = |name: &str, points: f64, text: String| {
+            if points.abs() >= 0.05 {
+                terms.push(term(name, points, text));
             }
         };
         let minutes = age.seconds_f64() / 60.0 - weights.age_free_minutes;
         if minutes > 0.0 {
             let text = format!("the incident is {} old", in_words(age));
-            add(weights.age * busy * minutes / 10.0, text);
+            add("age", weights.age * busy * minutes / 10.0, text);
         }
         if let Some(traits) = self.memory.traits.get(&episode.id) {
             let (habit, joined, begun) = self.memory.learned.habit(&traits.alertname);
             add(
+                "habit",
                 weights.habit * habit,
                 format!("{joined} of {begun} alerts of this name were part of something"),
             );
         }
-        let Some(crowd) = self.memory.crowd(incident) else { return (points, words) };
+        let Some(crowd) = self.memory.crowd(incident) else { return terms };
         if crowd.series() >= 2 {
-            add(weights.company, format!("{} alerts are in it", crowd.series()));
+            add("company", weights.company, format!("{} alerts are in it", crowd.series()));
         }
         if crowd.namespaces() >= 3 {
-            add(weights.wide, format!("it spans {} namespaces", crowd.namespaces()));
+            add("wide", weights.wide, format!("it spans {} namespaces", crowd.namespaces()));
         }
         #[expect(clippy::cast_precision_loss, reason = "witnesses are a few dozen")]
         let share = over as f64 / of.max(1) as f64;
-        add(weights.partly_over * share, format!("{over} of {of} witnesses are over"));
+        add(
+            "partly_over",
+            weights.partly_over * share,
+            format!("{over} of {of} witnesses are over"),
+        );
         let alone = self.times_alone(&episode.key, episode.id);
         add(
+            "alone_before",
             weights.alone_before * f64::from(alone.min(2)),
-            format!("it stayed alone {alone} times before"),
+            match alone {
+                1 => "it stayed alone once before".to_owned(),
+                alone => format!("it stayed alone {alone} times before"),
+            },
         );
-        (points, words)
+        terms
     }
 
     /// When everything in an incident had ended before `start`: the last end.
@@ -226,14 +276,13 @@ impl Machine {
             .collect()
     }
 
-    /// No incident takes it: it opens one, alone or with a floating relative, or it floats.
-    fn open_or_float(&mut self, episode: &Episode, nearest: Option<&Scored>) {
+    /// The floating alerts that are tied to an episode, the strongest first.
+    fn ties_to_floating(&self, episode: &Episode, needed: f64) -> Ties {
         let rules = &self.memory.rules.incidents;
-        let needed = rules.join_score;
-        let opens_alone = rules.open_severities.contains(&episode.severity);
         let stage = Stage::new(self, episode);
-        let mut relatives: Vec<(f64, EpisodeId, String)> = Vec::new();
+        let mut relatives: Vec<Relative> = Vec::new();
         let mut best = f64::NEG_INFINITY;
+        let mut explained = Explanation::default();
         if let Some(side) = stage.side(episode) {
             let scene = stage.scene(None, self);
             let weights = self.memory.weights.of(side.traits.is_mapped);
@@ -253,19 +302,45 @@ impl Machine {
                 let pair = Pair::weigh(side, theirs, scene);
                 let (theirs_habit, ..) = self.memory.learned.habit(&theirs.traits.alertname);
                 let score = pair.score() + own + weights.habit * theirs_habit;
-                best = best.max(score);
+                let more = score - pair.score();
+                let more = (more.abs() >= 0.05)
+                    .then(|| term("habit", more, "what became of earlier alerts of both names"));
+                let explanation =
+                    || explain_pair(&pair, (side, theirs), score, more.into_iter().collect());
                 if score >= needed {
-                    relatives.push((score, other.id, pair.in_words(side, theirs)));
+                    relatives.push(Relative {
+                        score,
+                        id: other.id,
+                        words: pair.in_words(side, theirs),
+                        explanation: explanation(),
+                    });
+                } else if score > best {
+                    explained = explanation();
                 }
+                best = best.max(score);
             }
         }
-        relatives.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1)));
+        relatives.sort_by(|x, y| y.score.total_cmp(&x.score).then(x.id.cmp(&y.id)));
+        if let Some(first) = relatives.first() {
+            explained = first.explanation.clone();
+        }
+        Ties { relatives, best, explained }
+    }
+
+    /// No incident takes it: it opens one, alone or with a floating relative, or it floats.
+    fn open_or_float(&mut self, episode: &Episode, weighed: &[Scored]) {
+        let nearest = weighed.first();
+        let rules = &self.memory.rules.incidents;
+        let needed = rules.join_score;
+        let opens_alone = rules.open_severities.contains(&episode.severity);
+        let Ties { relatives, mut best, mut explained } = self.ties_to_floating(episode, needed);
+        let rivals = rivals(weighed.iter().map(|other| (other.id, other.score)));
         let enough = u32::try_from(relatives.len() + 1).unwrap_or(u32::MAX) >= rules.open_alerts;
         if opens_alone || (!relatives.is_empty() && enough) {
             let ties = match (relatives.first(), nearest) {
-                (Some((score, other, words)), _) => format!(
+                (Some(Relative { score, id, words, .. }), _) => format!(
                     "tied to {} with a score of {score:.1} ({needed:.1} needed): {words}",
-                    self.name_of(*other)
+                    self.name_of(*id)
                 ),
                 (None, Some(near)) => format!(
                     "severity {} opens alone; incident {} was weighed and scored {:.1} ({needed:.1} needed)",
@@ -277,29 +352,39 @@ impl Machine {
                 ),
             };
             let opener = relatives.into_iter().next();
-            self.open_with(episode, &ties, opener);
+            let weighed = opener
+                .as_ref()
+                .map_or_else(Explanation::default, |partner| partner.explanation.clone());
+            let own = Explanation { needed: Some(needed), rivals, ..weighed };
+            self.open_with(episode, &ties, own, opener);
             return;
         }
-        let best = nearest.map_or(best, |near| near.score.max(best));
-        let reason = if best.is_finite() {
-            format!(
-                "In no incident: severity {} alone opens none, and the best tie scored {best:.1} ({needed:.1} needed).",
-                episode.severity
-            )
+        if let Some(near) = nearest.filter(|near| near.score > best) {
+            best = near.score;
+            explained = near.explained(needed, &[]);
+        }
+        explained.needed = Some(needed);
+        explained.rivals = rivals;
+        let severity = episode.severity;
+        let enough = format!("it takes {} alerts tied to each other", rules.open_alerts);
+        let ties = if best >= needed {
+            format!("the best tie scored {best:.1} ({needed:.1} needed), and {enough}")
+        } else if best.is_finite() {
+            format!("and the best tie scored {best:.1} ({needed:.1} needed)")
         } else {
-            format!(
-                "In no incident: severity {} alone opens none, and it shares nothing with 1 or more others near it.",
-                episode.severity
-            )
+            format!("{enough}, and it shares nothing with anything near it")
         };
+        let reason = format!("In no incident: severity {severity} alone opens none, {ties}.");
         self.set_reason(episode.id, reason);
+        self.explain(episode.id, explained);
     }
 
     fn open_with(
         &mut self,
         episode: &Episode,
         ties: &str,
-        partner: Option<(f64, EpisodeId, String)>,
+        explanation: Explanation,
+        partner: Option<Relative>,
     ) {
         let opening = Opening::Alert { episode: episode.id, at: episode.starts_at() };
         let title = self.name_of(episode.id);
@@ -307,16 +392,22 @@ impl Machine {
         let incident = self.open_incident(opening, title, episode.starts_at());
         let reason = format!("Opened incident {incident}: {ties}.");
         self.join(episode.id, incident, reason, false);
+        let needed = explanation.needed;
+        self.explain(episode.id, explanation);
         if let Some(former) = follows
             && let Some(new) = self.memory.incidents.get_mut(&incident)
         {
             new.follows = Some(former);
         }
         let mut joined = vec![episode.id];
-        if let Some((score, id, words)) = partner {
-            let text =
-                format!("Adopted by incident {incident} with a score of {score:.1}: {words}.");
+        if let Some(Relative { score, id, words, explanation }) = partner {
+            let text = format!(
+                "Adopted by incident {incident} with a score of {score:.1} ({:.1} needed): {words}.",
+                needed.unwrap_or_default()
+            );
             self.join(id, incident, text, false);
+            let nearest = Some(episode.id);
+            self.explain(id, Explanation { nearest, needed, ..explanation });
             joined.push(id);
         }
         self.adopt_floating(incident, joined);
@@ -362,18 +453,23 @@ impl Machine {
     pub(super) fn adopt_floating(&mut self, id: IncidentId, mut joined: Vec<EpisodeId>) {
         while let Some(newcomer) = joined.pop() {
             let Some(newcomer) = self.memory.episodes.get(&newcomer).cloned() else { continue };
-            for (episode, reason, is_member) in self.next_adoptions(id, &newcomer) {
+            for (episode, reason, is_member, explanation) in self.next_adoptions(id, &newcomer) {
                 if is_member {
                     self.join(episode, id, reason, false);
                     joined.push(episode);
                 } else {
                     self.add_context(episode, id, reason);
                 }
+                self.explain(episode, explanation);
             }
         }
     }
 
-    fn next_adoptions(&self, id: IncidentId, newcomer: &Episode) -> Vec<(EpisodeId, String, bool)> {
+    fn next_adoptions(
+        &self,
+        id: IncidentId,
+        newcomer: &Episode,
+    ) -> Vec<(EpisodeId, String, bool, Explanation)> {
         let Some(incident) = self.memory.incidents.get(&id) else { return Vec::new() };
         let rules = &self.memory.rules.incidents;
         let now = self.now();
@@ -404,7 +500,8 @@ impl Machine {
                     } else {
                         too_old(id, scored.score, &scored.reason)
                     };
-                    (other.id, reason, scored.is_member)
+                    let explanation = scored.explained(needed, &[]);
+                    (other.id, reason, scored.is_member, explanation)
                 })
             })
             .collect()
@@ -424,7 +521,9 @@ impl Machine {
                     "Context of incident {}, not a member: {why}; score {:.1}: {}.",
                     best.id, best.score, best.reason
                 );
+                let explanation = best.explained(needed, &[]);
                 self.add_context(episode.id, best.id, text);
+                self.explain(episode.id, explanation);
             }
             None => {
                 let age = in_words(episode.received_at - episode.starts_at());
@@ -435,6 +534,17 @@ impl Machine {
             }
         }
     }
+}
+
+/// What the other members add to the nearest one, or what doubt takes from a pair that is as good
+/// as certain.
+fn beside_the_nearest(witnesses: usize, points: f64) -> Option<explanation::Term> {
+    let text = match witnesses {
+        0 | 1 => "no single alert is taken for certain".to_owned(),
+        2 => "1 more of its alerts speaks for it".to_owned(),
+        more => format!("{} more of its alerts speak for it", more - 1),
+    };
+    (points.abs() >= 0.05).then(|| term("witnesses", points, text))
 }
 
 fn too_old(incident: IncidentId, score: f64, reason: &str) -> String {

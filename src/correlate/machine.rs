@@ -103,7 +103,7 @@ impl Machine {
     /// facts of a draft that became final are kept as they stand then.
     #[must_use]
     pub fn asks_for_commit(&self) -> bool {
-        self.dirt.finalised
+        self.dirt.finalised || !self.dirt.taken_back.is_empty()
     }
 
     /// How much it holds in memory.
@@ -194,9 +194,11 @@ impl Machine {
                 .collect(),
             changes: dirt.changes.iter().filter_map(|id| memory.changes.get(id)).cloned().collect(),
             revisions: dirt.revisions,
+            explanations: dirt.explanations.into_iter().collect(),
             outcomes: dirt.outcomes,
             heartbeats: dirt.heartbeats.then(|| self.beats()),
             topology: dirt.topology.then(|| memory.topology.clone()),
+            taken_back: dirt.taken_back,
         }
     }
 

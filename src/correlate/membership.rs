@@ -5,7 +5,9 @@
 
 use super::machine::Machine;
 use crate::domain::incident::{LifecycleKind, Opening, Related};
-use crate::domain::{EpisodeId, Incident, IncidentId, IncidentState, Membership, Timestamp};
+use crate::domain::{
+    EpisodeId, Explanation, Incident, IncidentId, IncidentState, Membership, Timestamp,
+};
 
 impl Machine {
     /// Makes an incident without members.
@@ -63,6 +65,7 @@ impl Machine {
             opened_at.is_some_and(|opened| start < opened) && !paging.contains(&episode.severity);
         episode.membership = Membership::Member { incident, lead_up, by_person };
         episode.reason = reason;
+        self.dirt.explanations.insert(id, Explanation::default());
         episode.context_of.retain(|other| *other != incident);
         let is_firing = episode.is_firing();
         self.memory.refile(id, before);
@@ -92,14 +95,18 @@ impl Machine {
             episode.context_of.push(incident);
         }
         episode.reason = reason;
+        self.dirt.explanations.insert(id, Explanation::default());
         self.dirt.episodes.insert(id);
         let name = self.name_of(id);
         self.dirt.say(incident, format!("{name} is listed as context"));
     }
 
     pub(super) fn set_reason(&mut self, id: EpisodeId, reason: String) {
-        if let Some(episode) = self.memory.episodes.get_mut(&id) {
+        if let Some(episode) = self.memory.episodes.get_mut(&id)
+            && episode.reason != reason
+        {
             episode.reason = reason;
+            self.dirt.explanations.insert(id, Explanation::default());
             self.dirt.episodes.insert(id);
         }
     }

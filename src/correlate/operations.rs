@@ -10,6 +10,7 @@ use crate::domain::incident::{
 };
 use crate::domain::note_kind::suggest_kind;
 use crate::domain::record::{NoteDraft, NotePatch, Operation, OperationAction, Outcome};
+use crate::domain::words::{TakenBack, Which, Words};
 use crate::domain::{
     ActionId, Claim, EpisodeId, Incident, IncidentId, IncidentState, Membership, NoteId, Timestamp,
 };
@@ -82,13 +83,14 @@ impl Machine {
             OperationAction::PatchAction(_, action, patch) => {
                 self.patch_action(id, *action, patch)?
             }
+            OperationAction::Redact(_, words) => self.redact(id, *words)?,
             OperationAction::ReportChange(_) => None,
         };
         Ok(Outcome::Done { incident: Some(id), made })
     }
 
     /// The incident that writes to `id` act on: itself, or the one it was merged into.
-    fn survivor(&self, id: IncidentId) -> Result<IncidentId, Refused> {
+    pub(super) fn survivor(&self, id: IncidentId) -> Result<IncidentId, Refused> {
         match self.incident(id)?.state {
             // The younger points to the older, so this ends.
             IncidentState::Merged { into } => self.survivor(into),
@@ -334,7 +336,8 @@ impl Machine {
         self.incident(id)?;
         self.memory.counters.note += 1;
         let note = NoteId(self.memory.counters.note);
-        let kind = draft.kind.unwrap_or_else(|| suggest_kind(&draft.text));
+        let suggested = || draft.suggested.unwrap_or_else(|| suggest_kind(&draft.text));
+        let kind = draft.kind.unwrap_or_else(suggested);
         let incident = self.incident_mut(id)?;
         incident.notes.push(Note {
             id: note,
@@ -412,6 +415,44 @@ impl Machine {
             self.dirt.say(id, "Note withdrawn");
         }
         Ok(Some(note.to_string()))
+    }
+
+    /// Takes words back for good. Always a revision, whether they had been taken back before or
+    /// not: a replay finds them gone already, and has to count the same.
+    fn redact(&mut self, id: IncidentId, words: Words) -> Result<Option<String>, Refused> {
+        let which = Which::of(words, self.incident(id)?)
+            .ok_or_else(|| Outcome::Unknown(format!("Incident {id} has no {words}")))?;
+        let taken = TakenBack { incidents: self.family(id), which };
+        for id in &taken.incidents {
+            if let Some(incident) = self.memory.incidents.get_mut(id) {
+                taken.redact_incident(incident);
+                self.dirt.say(*id, format!("Redacted: {words}"));
+            }
+        }
+        // The rows of those that copied them are rewritten by whoever keeps them.
+        for incident in self.memory.incidents.values_mut() {
+            taken.redact_copies(incident);
+        }
+        self.dirt.taken_back.push(taken);
+        Ok(None)
+    }
+
+    /// An incident and all that were merged into it.
+    pub(super) fn family(&self, id: IncidentId) -> Vec<IncidentId> {
+        let mut family = vec![id];
+        let mut next = 0;
+        while let Some(id) = family.get(next).copied() {
+            let events = self.memory.incidents.get(&id).map_or(&[][..], |i| &i.lifecycle);
+            for event in events {
+                if let LifecycleKind::Absorbed(younger) = event.kind
+                    && !family.contains(&younger)
+                {
+                    family.push(younger);
+                }
+            }
+            next += 1;
+        }
+        family
     }
 
     fn note_mut(&mut self, id: IncidentId, note: NoteId) -> Result<&mut Note, Refused> {

@@ -249,6 +249,11 @@ impl Machine {
                     }
                 }
             }
+            // What was merged into it has the same words.
+            OperationAction::Redact(id, _) => {
+                let survivor = self.survivor(*id).unwrap_or(*id);
+                self.family(survivor).into_iter().for_each(|id| self.want_incident(id, wants));
+            }
             OperationAction::ReportChange(change) => {
                 self.want_change_key(&change.source, change.key.as_deref(), wants);
             }

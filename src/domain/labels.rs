@@ -10,6 +10,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ids::Fingerprint;
+use super::redaction::MARK;
 
 /// Names with their values, sorted by name, each name once. Cheap to clone. Used for labels and
 /// for annotations alike.
@@ -108,6 +109,18 @@ impl Labels {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// True when both may be one label set read under different redaction rules: the same names,
+    /// and values that are equal unless one of them was redacted.
+    #[must_use]
+    pub fn may_be(&self, other: &Self) -> bool {
+        self == other
+            || (self.len() == other.len()
+                && self.iter().zip(other.iter()).all(|((name, value), (other_name, other))| {
+                    name == other_name
+                        && (value == other || value.contains(MARK) || other.contains(MARK))
+                }))
     }
 
     /// A 64-bit FNV-1a hash over the non-empty labels, sorted, `name 0xff value 0xff`: equal to
@@ -227,6 +240,22 @@ mod tests {
             ("empty", ""),
         ]);
         assert_eq!(labels.fingerprint().as_str(), "9ba69599550c63f0");
+    }
+
+    #[test]
+    fn a_redacted_value_may_stand_for_any_other() {
+        let labels = |token: &str, pod: &str| Labels::from_pairs([("token", token), ("pod", pod)]);
+        for (one, other, expect) in [
+            (labels("a", "web"), labels("a", "web"), true),
+            (labels("a", "web"), labels("[redacted]", "web"), true),
+            (labels("x-[redacted]", "web"), labels("a", "web"), true),
+            (labels("a", "web"), labels("b", "web"), false),
+            (labels("a", "web"), labels("[redacted]", "db"), false),
+            (labels("a", "web"), Labels::from_pairs([("token", "[redacted]")]), false),
+        ] {
+            assert_eq!(one.may_be(&other), expect, "{one:?} {other:?}");
+            assert_eq!(other.may_be(&one), expect, "{one:?} {other:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::incident::{ActionDraft, ActionPatch, NoteKind, Patch};
 use super::rules::Rules;
 use super::time::{Span, Timestamp};
 use super::topology::Topology;
+use super::words::Words;
 
 /// One line of the ledger.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,6 +173,8 @@ pub enum OperationAction {
     PatchAction(IncidentId, ActionId, ActionPatch),
     /// A change told by a person or a hook in our own form.
     ReportChange(ChangeReport),
+    /// Words are taken back for good: their hash takes their place, in earlier records too.
+    Redact(IncidentId, Words),
 }
 
 impl OperationAction {
@@ -191,7 +194,8 @@ impl OperationAction {
             | Self::CorrectNote(id, _, _)
             | Self::WithdrawNote(id, _)
             | Self::AddAction(id, _)
-            | Self::PatchAction(id, _, _) => Some(*id),
+            | Self::PatchAction(id, _, _)
+            | Self::Redact(id, _) => Some(*id),
             Self::ReportChange(_) => None,
         }
     }
@@ -204,6 +208,9 @@ pub struct NoteDraft {
     pub text: String,
     /// What sort; suggested from the text when the person gave none.
     pub kind: Option<NoteKind>,
+    /// What was suggested from the text before it was redacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggested: Option<NoteKind>,
 }
 
 /// A correction of a note: what is `Some` replaces.

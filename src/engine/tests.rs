@@ -73,7 +73,11 @@ fn body_of(step: &Step, now: Timestamp) -> RecordBody {
         4..=6 => return word(step.alert, now - Span::from_minutes(20), Some(now)),
         7 => OperationAction::AddNote(
             incident,
-            NoteDraft { text: "seen".to_owned(), kind: Some(NoteKind::Observation) },
+            NoteDraft {
+                text: "seen".to_owned(),
+                kind: Some(NoteKind::Observation),
+                suggested: None,
+            },
         ),
         8 => OperationAction::Acknowledge(incident),
         _ => {

@@ -45,6 +45,18 @@ pub enum Problem {
         /// The limit in bytes.
         bytes_max: usize,
     },
+    /// The request line and headers together are longer, or more, than this.
+    HeadTooLarge {
+        /// The limit in bytes.
+        bytes_max: usize,
+        /// The limit in headers.
+        headers_max: usize,
+    },
+    /// Too many wrong credentials of late. Never on a sender's path, where it would be 503.
+    TooManyAttempts {
+        /// When to come again.
+        retry_after_seconds: u32,
+    },
     /// The content type or encoding of the body is not one that we read.
     UnsupportedMedia(String),
     /// Not now; the same request may do later.
@@ -130,6 +142,10 @@ impl Problem {
                 "Body too large",
                 format!("the body is longer than {bytes_max} bytes").into(),
             ),
+            Self::HeadTooLarge { bytes_max, headers_max } => {
+                head_too_large(*bytes_max, *headers_max)
+            }
+            Self::TooManyAttempts { .. } => too_many_attempts(),
             Self::UnsupportedMedia(detail) => facts(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-media",
@@ -188,7 +204,8 @@ impl Problem {
             Self::UnsupportedMedia(_) => {
                 headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
             }
-            Self::Unavailable { retry_after_seconds, .. } => {
+            Self::Unavailable { retry_after_seconds, .. }
+            | Self::TooManyAttempts { retry_after_seconds } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
             }
             Self::Invalid(_)
@@ -199,11 +216,31 @@ impl Problem {
             | Self::Conflict(_)
             | Self::Stale { .. }
             | Self::TooLarge { .. }
+            | Self::HeadTooLarge { .. }
             | Self::Misconfigured(_)
             | Self::BadTemplate(_)
             | Self::Internal(_) => {}
         }
         response
+    }
+}
+
+fn head_too_large(bytes_max: usize, headers_max: usize) -> Facts<'static> {
+    Facts {
+        status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        name: "head-too-large",
+        title: "Headers too large",
+        detail: format!("more than {bytes_max} bytes or {headers_max} headers before the body")
+            .into(),
+    }
+}
+
+fn too_many_attempts() -> Facts<'static> {
+    Facts {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        name: "too-many-attempts",
+        title: "Too many attempts",
+        detail: "too many wrong credentials came from this address; wait before the next".into(),
     }
 }
 
@@ -291,6 +328,8 @@ pub(super) mod tests {
             (Problem::Conflict(text()), 409, None),
             (Problem::Stale { revision: 1 }, 412, None),
             (Problem::TooLarge { bytes_max: 1 }, 413, None),
+            (Problem::HeadTooLarge { bytes_max: 1, headers_max: 1 }, 431, None),
+            (Problem::TooManyAttempts { retry_after_seconds: 9 }, 429, Some((RETRY_AFTER, "9"))),
             (Problem::UnsupportedMedia(text()), 415, Some((ACCEPT_ENCODING, "gzip"))),
             (Problem::unavailable("why"), 503, Some((RETRY_AFTER, "5"))),
             (Problem::Misconfigured(text()), 500, None),

@@ -7,6 +7,7 @@
 
 mod actions;
 mod alerts;
+mod audit;
 mod changes;
 pub(crate) mod conditional;
 mod deliveries;
@@ -17,7 +18,9 @@ pub(crate) mod invalid;
 mod negotiate;
 mod notes;
 pub(crate) mod operations;
+mod quarantine;
 pub(crate) mod query;
+mod redaction;
 mod timeline;
 
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, LOCATION};
@@ -70,7 +73,14 @@ route_table! {
     "/api/v1/changes": get changes::list, post changes::report, put changes::report;
     "/api/v1/deliveries": get deliveries::list;
     "/api/v1/deliveries/{id}/raw": get deliveries::raw;
-    "/api/v1/quarantine": get deliveries::quarantined;
+    "/api/v1/quarantine": get quarantine::list;
+    "/api/v1/quarantine/{id}": get quarantine::get;
+    "/api/v1/quarantine/{id}/raw": get quarantine::raw;
+    "/api/v1/quarantine/{id}/replay": post quarantine::replay;
+    "/api/v1/audit": get audit::list;
+    "/api/v1/incidents/{id}/redact": post redaction::fields;
+    "/api/v1/incidents/{id}/notes/{note}/redact": post redaction::note;
+    "/api/v1/incidents/{id}/actions/{action}/redact": post redaction::action;
     "/api/v1/openapi.json": get openapi::document;
 }
 

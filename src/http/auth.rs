@@ -15,9 +15,11 @@
 
 pub mod anonymous;
 pub mod credentials;
+mod proxy;
 pub mod session;
 pub mod signature;
 pub mod source;
+pub mod throttle;
 pub mod users;
 
 use std::sync::Arc;
@@ -32,6 +34,8 @@ use crate::domain::Name;
 use super::Shared;
 use super::answer::Problem;
 use super::server::Connection;
+pub use proxy::Origin;
+
 use anonymous::Strictness;
 use credentials::Presented;
 use session::{CSRF_HEADER, Sessions};
@@ -42,6 +46,7 @@ use users::Login;
 pub struct Principal {
     name: Option<Name>,
     scopes: Vec<Scope>,
+    origin: Origin,
 }
 
 /// What a request needs.
@@ -75,7 +80,19 @@ impl Principal {
     /// Somebody with a name and what it may do.
     #[must_use]
     pub const fn named(name: Name, scopes: Vec<Scope>) -> Self {
-        Self { name: Some(name), scopes }
+        Self { name: Some(name), scopes, origin: Origin::UNKNOWN }
+    }
+
+    /// The same, with where the request came from.
+    #[must_use]
+    pub fn seen_in(self, parts: &Parts, auth: &Auth) -> Self {
+        Self { origin: Origin::of(parts, auth), ..self }
+    }
+
+    /// Where the request came from, for the audit.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Nobody in particular. Only on loopback does "everything that people do" include
@@ -94,7 +111,7 @@ impl Principal {
                 scopes.push(Scope::Admin);
             }
         }
-        Self { name: None, scopes }
+        Self { name: None, scopes, origin: Origin::UNKNOWN }
     }
 
     /// The name to keep with what they do; `None` for anonymous access.
@@ -180,6 +197,9 @@ pub fn identify(known: Known<'_>, parts: &Parts, csrf: Csrf) -> Result<Principal
     if let Some(principal) = by_session(known, parts, csrf)? {
         return Ok(principal);
     }
+    if let Some(principal) = proxy::principal(auth, parts)? {
+        return Ok(principal);
+    }
     match by_certificate(auth, parts)? {
         Some(principal) => Ok(principal),
         None => nobody_in_particular(auth, parts),
@@ -200,6 +220,7 @@ fn by_password(login: Option<&Login>, parts: &Parts) -> Result<Principal, Proble
 /// connection needs. A browser shows it whichever page asks.
 fn by_certificate(auth: &Auth, parts: &Parts) -> Result<Option<Principal>, Problem> {
     let says_otherwise = !auth.tokens.is_empty()
+        || auth.trusted_proxies.is_some()
         || auth.anonymous.is_some()
         || parts.extensions.get::<Login>().is_some();
     let client = parts.extensions.get::<Connection>().and_then(|c| c.client.clone());
@@ -243,7 +264,13 @@ fn nobody_in_particular(auth: &Auth, parts: &Parts) -> Result<Principal, Problem
     let has_users = parts.extensions.get::<Login>().is_some();
     let access = match auth.anonymous {
         Some(access) => access,
-        None if auth.tokens.is_empty() && !has_users && on_loopback => Anonymous::Write,
+        None if auth.tokens.is_empty()
+            && auth.trusted_proxies.is_none()
+            && !has_users
+            && on_loopback =>
+        {
+            Anonymous::Write
+        }
         None => Anonymous::None,
     };
     if access == Anonymous::None {
@@ -275,7 +302,8 @@ pub fn allow(
     }
     let need = needs.first().map_or("", Need::as_str);
     let has_users = parts.extensions.get::<Login>().is_some();
-    if principal.name.is_none() && (has_users || !known.auth.tokens.is_empty()) {
+    let has_others = !known.auth.tokens.is_empty() || known.auth.trusted_proxies.is_some();
+    if principal.name.is_none() && (has_users || has_others) {
         return Err(Problem::Unauthenticated(format!(
             "this needs credentials with the scope {need}"
         )));
@@ -298,7 +326,8 @@ macro_rules! extractor {
             ) -> Result<Self, Problem> {
                 let config = shared.config();
                 let known = Known { auth: &config.auth, sessions: &shared.sessions };
-                allow(known, parts, $csrf, &$needs).map(Self)
+                let principal = allow(known, parts, $csrf, &$needs)?;
+                Ok(Self(principal.seen_in(parts, &config.auth)))
             }
         }
     };
@@ -352,8 +381,9 @@ impl FromRequestParts<Arc<Shared>> for Scraper {
 
 fn require_scraper(known: Known<'_>, parts: &Parts) -> Result<(), Problem> {
     let auth = known.auth;
-    let is_restricted =
-        !auth.tokens.is_empty() || auth.anonymous.is_some_and(|access| access < Anonymous::Read);
+    let is_restricted = !auth.tokens.is_empty()
+        || auth.trusted_proxies.is_some()
+        || auth.anonymous.is_some_and(|access| access < Anonymous::Read);
     if is_restricted {
         allow(known, parts, Csrf::InHeader, &[Need::Read])?;
     }

@@ -10,18 +10,23 @@ use std::sync::Arc;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, TRANSFER_ENCODING, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
 use super::auth::credentials::{Presented, same_secret};
 use super::auth::users::Login;
 use super::auth::{Csrf, Known, identify};
+use super::server::Connection;
 use super::{Shared, answer::Problem, ingest};
 use crate::config::{Source, WebFile};
 
 /// What a browser needs to ask for a name and password.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"scribed\"");
+/// Request line and headers of one request, all together, in bytes.
+pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Headers of one request.
+pub(super) const HEADERS_MAX: usize = 100;
 /// Paths that nobody needs a password for.
 const OPEN: [&str; 2] = ["/-/healthy", "/-/ready"];
 
@@ -49,10 +54,31 @@ pub async fn dress(
 /// The layer that finds out which user asks, and lets nobody through who is unknown.
 pub async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
+    if let Err(problem) = refuse_odd_heads(&parts) {
+        return problem.into_response();
+    }
     match admit(&shared, &mut parts).await {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Refuses what is too long, and what we and a proxy before us could read in two ways.
+fn refuse_odd_heads(parts: &Parts) -> Result<(), Problem> {
+    // Each header takes four more bytes on the wire.
+    let line = parts.uri.path().len() + parts.uri.query().map_or(0, str::len);
+    let headers = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    if line + headers.sum::<usize>() > HEAD_BYTES_MAX || parts.headers.len() > HEADERS_MAX {
+        return Err(Problem::HeadTooLarge { bytes_max: HEAD_BYTES_MAX, headers_max: HEADERS_MAX });
+    }
+    let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if codings.next().is_some_and(|first| !is_chunked(first)) || codings.next().is_some() {
+        return Err(Problem::UnsupportedMedia(
+            "the transfer coding is not one that we read; send chunked or none".to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 async fn admit(shared: &Shared, parts: &mut Parts) -> Result<(), Problem> {
@@ -63,9 +89,11 @@ async fn admit(shared: &Shared, parts: &mut Parts) -> Result<(), Problem> {
         return Ok(());
     }
     let config = shared.config();
-    let login = login(shared, &file, &config.sources, parts).await?;
+    // A sender is never told 429, and what it may is found out at the door.
+    let is_delivery = ingest::PATHS.contains(&path);
+    let login = login(shared, &file, &config.sources, parts, is_delivery).await?;
     parts.extensions.insert(login);
-    if ingest::PATHS.contains(&path) {
+    if is_delivery {
         return Ok(());
     }
     // What a form repeats against forged requests is checked by whoever reads the form.
@@ -80,6 +108,7 @@ async fn login(
     file: &WebFile,
     sources: &[Source],
     parts: &Parts,
+    is_delivery: bool,
 ) -> Result<Login, Problem> {
     let presented = parts.headers.get(AUTHORIZATION).and_then(Presented::read);
     let Some(Presented::Basic { user, password }) = presented else { return Ok(Login::Absent) };
@@ -90,5 +119,16 @@ async fn login(
     if is_of_source {
         return Ok(Login::Absent);
     }
-    shared.perimeter.passwords.check(&file.users, &user, password).await
+    let client = parts.extensions.get::<Connection>().map(|connection| connection.remote.ip());
+    if let Some(client) = client
+        && let Err(retry_after_seconds) = shared.throttle.admit(client)
+        && !is_delivery
+    {
+        return Err(Problem::TooManyAttempts { retry_after_seconds });
+    }
+    let login = shared.perimeter.passwords.check(&file.users, &user, password).await?;
+    if let (Login::Refused, Some(client)) = (&login, client) {
+        shared.throttle.note_failure(client);
+    }
+    Ok(login)
 }

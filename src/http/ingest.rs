@@ -5,6 +5,7 @@
 //! quarantine and answered 400, so that it shows in the sender's own failure metric; what may
 //! succeed later is answered 503. The door never waits for the engine and never redirects.
 
+pub(super) mod replay;
 mod target;
 
 use std::fmt::Write as _;
@@ -27,10 +28,12 @@ use super::auth::{Known, source};
 use super::body::{self, Received};
 use super::receipt::{Receipt, receipt};
 use super::server::Connection;
+use crate::config::Config;
 use crate::domain::alert::{Word, WordState};
+use crate::domain::redaction::RedactionRule;
 use crate::domain::{Name, RecordBody, Seq, SourceType, Timestamp};
-use crate::ingest::{self, Envelope, Parsed, Reason, Unusable};
-use crate::store::{DoorCounts, Quarantine, RawDelivery, RefusedAlert};
+use crate::ingest::{self, Envelope, Parsed, Reason, Unusable, redaction};
+use crate::store::{AuditEntry, DoorCounts, Quarantine, RawDelivery, RefusedAlert};
 pub use target::Targets;
 use target::{Meters, Target};
 
@@ -211,17 +214,19 @@ async fn take_in(
     admission.check_signature(&parts.headers, &received.wire, receipt.stated)?;
     shared.metrics.delivery_bytes.observe(precise(received.wire.len()));
 
+    let headers = envelope_headers(&parts.headers);
     let read =
-        read_body(target, envelope_headers(&parts.headers), received, receipt.stated, bytes_max)
-            .await?;
-    let (bytes, parsed) = match read {
-        Read::Parsed(bytes, parsed) => (bytes, *parsed),
+        read_body(Arc::clone(&config), target, headers.clone(), received, receipt.stated).await?;
+    let (kept, parsed) = match read {
+        Read::Parsed(kept, parsed) => (kept, *parsed),
         Read::Unusable(bytes, reason, problem) => {
-            quarantine(shared, &target.name, receipt.stated, reason, &problem, bytes).await;
+            let unusable = UnusableBody { reason, problem: problem.clone(), bytes, headers };
+            quarantine(shared, &target.name, receipt.stated, unusable).await;
             return Err(Problem::Unusable(problem));
         }
     };
-    let delivered = append(shared, target, parts, receipt, bytes, parsed).await?;
+    let came = Came::of(parts, kept);
+    let delivered = append(shared, target, came, receipt, parsed).await?;
     let took = shared.clock.monotonic().seconds_f64() - began.seconds_f64();
     target.meters.ingest_duration.observe(took);
     Ok(delivered)
@@ -259,46 +264,64 @@ fn envelope_headers(headers: &HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
+/// A body as it may be kept.
+struct Kept {
+    bytes: Bytes,
+    /// How many values the redaction rules have changed.
+    redacted: u64,
+}
+
 /// A body that was taken apart.
 enum Read {
-    Parsed(Bytes, Box<Parsed>),
+    Parsed(Kept, Box<Parsed>),
     /// With the reason as a metric's label and as a sentence.
     Unusable(Bytes, &'static str, String),
 }
 
 /// Decompresses and parses; a heavy body on a thread that may be busy for a while.
 async fn read_body(
+    config: Arc<Config>,
     target: &Arc<Target>,
     headers: Vec<(String, String)>,
     mut received: Received,
     received_at: Timestamp,
-    bytes_max: usize,
 ) -> Result<Read, Problem> {
     if !received.is_heavy() {
-        return parse(target, &headers, &mut received, received_at, bytes_max);
+        return parse(&config, target, &headers, &mut received, received_at);
     }
     let target = Arc::clone(target);
     tokio::task::spawn_blocking(move || {
-        parse(&target, &headers, &mut received, received_at, bytes_max)
+        parse(&config, &target, &headers, &mut received, received_at)
     })
     .await
     .unwrap_or_else(|error| Err(Problem::Internal(format!("a parsing thread failed: {error}"))))
 }
 
 fn parse(
+    config: &Config,
     target: &Target,
     headers: &[(String, String)],
     received: &mut Received,
     received_at: Timestamp,
-    bytes_max: usize,
 ) -> Result<Read, Problem> {
-    let bytes = match received.decoded(bytes_max) {
+    let bytes = match received.decoded(config.web.max_body) {
         Ok(bytes) => bytes,
         Err(Problem::Unusable(problem)) => {
             return Ok(Read::Unusable(received.wire.clone(), BAD_ENCODING, problem));
         }
         Err(other) => return Err(other),
     };
+    Ok(read_bytes(config, target, headers, bytes, received_at))
+}
+
+/// What the bytes of a body say, with what may be kept of them.
+fn read_bytes(
+    config: &Config,
+    target: &Target,
+    headers: &[(String, String)],
+    bytes: Bytes,
+    received_at: Timestamp,
+) -> Read {
     let envelope = Envelope {
         source: &target.name,
         kind: target.kind,
@@ -306,10 +329,33 @@ fn parse(
         received_at,
         headers,
     };
-    Ok(match ingest::read(&envelope, &bytes) {
-        Ok(parsed) => Read::Parsed(bytes, Box::new(parsed)),
+    match ingest::read(&envelope, &bytes) {
+        Ok(mut parsed) => {
+            let kept = redacted(&config.redaction, &mut parsed, bytes);
+            Read::Parsed(kept, Box::new(parsed))
+        }
         Err(Unusable { reason, problem }) => Read::Unusable(bytes, reason.as_str(), problem),
-    })
+    }
+}
+
+/// Takes out of a delivery what the rules name, and gives the body as it may be kept.
+fn redacted(rules: &[RedactionRule], parsed: &mut Parsed, bytes: Bytes) -> Kept {
+    if rules.is_empty() {
+        return Kept { bytes, redacted: 0 };
+    }
+    let cleaned = redaction::redact(rules, parsed, &bytes);
+    Kept { bytes: cleaned.bytes.map_or(bytes, Bytes::from), redacted: cleaned.values }
+}
+
+/// A body of which nothing can be used, and why.
+pub(super) struct UnusableBody {
+    /// For metrics.
+    pub(super) reason: &'static str,
+    /// For people.
+    pub(super) problem: String,
+    pub(super) bytes: Bytes,
+    /// What the sender's form needs beside the body.
+    pub(super) headers: Vec<(String, String)>,
 }
 
 /// Keeps a body that could not be used. A failure to do so changes nothing for the sender: no
@@ -318,20 +364,59 @@ pub(super) async fn quarantine(
     shared: &Shared,
     source: &Name,
     received_at: Timestamp,
-    reason: &'static str,
-    problem: &str,
-    bytes: Bytes,
+    unusable: UnusableBody,
 ) {
+    let UnusableBody { reason, mut problem, mut bytes, mut headers } = unusable;
     shared.metrics.quarantined.with_label_values(&[reason]).inc();
+    let config = shared.config();
+    let mut redacted = 0;
+    if !config.redaction.is_empty() {
+        let cleaned = redaction::redact_unusable(&config.redaction, &bytes, &mut problem);
+        redacted = cleaned.values;
+        if let Some(cleaned) = cleaned.bytes {
+            // Headers may say again what the body says.
+            headers.retain(|(name, _)| !name.starts_with("ce-"));
+            bytes = Bytes::from(cleaned);
+        }
+    }
+    let source = source.clone();
     let body = Quarantine {
         source: source.clone(),
         received_at,
         reason,
-        problem: problem.to_owned(),
+        problem,
         bytes,
+        redacted,
+        headers,
     };
     if let Err(error) = shared.store.quarantine(body).await {
         error!(source = %source, %error, "An unusable body could not be put in quarantine");
+    }
+}
+
+/// How a delivery came, and what is kept of its body.
+struct Came {
+    kept: Kept,
+    content_type: String,
+    remote: String,
+    /// The row of the quarantine that is read again, with who asked for it.
+    replays: Option<(u64, AuditEntry)>,
+}
+
+impl Came {
+    fn of(parts: &Parts, kept: Kept) -> Self {
+        let content_type =
+            parts.headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+        let remote = parts.extensions.get::<Connection>().map(|connection| connection.remote);
+        Self {
+            kept,
+            content_type: String::from_utf8_lossy(content_type)
+                .chars()
+                .take(CONTENT_TYPE_CHARS_MAX)
+                .collect(),
+            remote: remote.map_or_else(String::new, |address| address.to_string()),
+            replays: None,
+        }
     }
 }
 
@@ -339,9 +424,8 @@ pub(super) async fn quarantine(
 async fn append(
     shared: &Shared,
     target: &Target,
-    parts: &Parts,
+    came: Came,
     receipt: Receipt,
-    bytes: Bytes,
     parsed: Parsed,
 ) -> Result<Delivered, Problem> {
     let Parsed { delivery, refused, reply, .. } = parsed;
@@ -349,20 +433,22 @@ async fn append(
         .into_iter()
         .map(|refused| RefusedAlert { index: refused.index, problem: refused.problem })
         .collect();
-    let content_type = parts.headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-    let remote = parts.extensions.get::<Connection>().map(|connection| connection.remote);
+    let (replays, entry) = came.replays.unzip();
     let raw = RawDelivery {
-        bytes,
-        content_type: String::from_utf8_lossy(content_type)
-            .chars()
-            .take(CONTENT_TYPE_CHARS_MAX)
-            .collect(),
-        remote: remote.map_or_else(String::new, |address| address.to_string()),
+        bytes: came.kept.bytes,
+        content_type: came.content_type,
+        remote: came.remote,
         refused: refused.clone(),
+        redacted: came.kept.redacted,
+        replays,
     };
     let received_at = receipt.stated;
     let lags = lags_seconds(&delivery.words, received_at);
-    let appended = receipt.append_raw(shared, RecordBody::Delivery(delivery), Some(raw)).await?;
+    let body = RecordBody::Delivery(delivery);
+    let appended = match entry {
+        None => receipt.append_raw(shared, body, Some(raw)).await?,
+        Some(entry) => receipt.append_audited(shared, body, Some(raw), entry).await?,
+    };
     count(shared, &target.meters, received_at, appended.counts, &refused, lags);
     Ok(Delivered { seq: appended.seq, counts: appended.counts, refused, reply })
 }

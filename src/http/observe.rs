@@ -15,7 +15,10 @@ use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tracing::{debug, error, warn};
 
@@ -24,6 +27,26 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What every answer says to a browser that shows it, unless the answer knows better: nothing in it
+/// runs or loads, nobody frames it, no other site reads it, no cache keeps it.
+const SAFE: [(HeaderName, HeaderValue); 7] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
 /// The text of a refusal of axum's own, such as an unreadable query string.
 const REFUSAL_BYTES_MAX: usize = 4096;
 
@@ -169,7 +192,11 @@ fn log_problem(problem: &Problem, id: &str, route: &str) {
         | Problem::UnsupportedMedia(detail) => {
             debug!(request.id = %id, http.route = route, detail, "A request was refused");
         }
-        Problem::MethodNotAllowed | Problem::Stale { .. } | Problem::TooLarge { .. } => {
+        Problem::MethodNotAllowed
+        | Problem::Stale { .. }
+        | Problem::TooLarge { .. }
+        | Problem::HeadTooLarge { .. }
+        | Problem::TooManyAttempts { .. } => {
             debug!(request.id = %id, http.route = route, ?problem, "A request was refused");
         }
     }
@@ -180,8 +207,9 @@ fn with_headers(mut response: Response, id: &str) -> Response {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(X_REQUEST_ID, id);
     }
-    headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
-    headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
+    for (name, value) in SAFE {
+        headers.entry(name).or_insert(value);
+    }
     response
 }
 

@@ -11,9 +11,10 @@ use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use tracing::info;
 
-use super::Shared;
 use super::answer::{Answer, Problem};
+use super::audit::Deed;
 use super::auth::{Admin, Scraper};
+use super::{Shared, audit};
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 
@@ -47,7 +48,13 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Answer {
 async fn reload(State(shared): State<Arc<Shared>>, Admin(principal): Admin) -> Answer {
     let who = principal.name().map_or("anonymous", |name| name.as_str());
     info!(principal = who, "A reload of the configuration was asked for");
-    match shared.reloader.reload().await {
+    let result = shared.reloader.reload().await;
+    let outcome = if result.is_ok() { "done" } else { "failed" };
+    if let Err(problem) = audit::note(&shared, &principal, Deed::Reload, None, outcome).await {
+        // It is loaded, whether that can be noted or not.
+        tracing::warn!(?problem, "A reload could not be noted in the audit");
+    }
+    match result {
         Ok(()) => Ok("The configuration was loaded.\n".into_response()),
         Err(reason) => Err(Problem::Misconfigured(format!(
             "the configuration was not loaded, the old one holds: {reason}"

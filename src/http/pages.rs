@@ -7,6 +7,7 @@
 
 mod alerts;
 mod assets;
+mod audit;
 mod forms;
 mod incident;
 mod incidents;
@@ -46,6 +47,7 @@ route_table! {
     "/incidents/{id}/step": post forms::take_step;
     "/alerts": get alerts::list;
     "/status": get status::show;
+    "/audit": get audit::list;
     "/login": get login::show, post login::log_in;
     "/logout": post login::log_out;
     "/assets/app.js": get assets::script;
@@ -108,6 +110,8 @@ impl Pages {
             Problem::Unusable(_)
             | Problem::MethodNotAllowed
             | Problem::TooLarge { .. }
+            | Problem::HeadTooLarge { .. }
+            | Problem::TooManyAttempts { .. }
             | Problem::UnsupportedMedia(_)
             | Problem::Unavailable { .. }
             | Problem::Misconfigured(_)

@@ -9,7 +9,7 @@ use super::Shared;
 use super::answer::Problem;
 use super::auth::{Need, Principal};
 use crate::domain::{RecordBody, Span, Timestamp};
-use crate::store::{Append, Appended, InFlight, RawDelivery};
+use crate::store::{Append, Appended, AuditEntry, InFlight, RawDelivery};
 
 /// The header that states the original time of receipt.
 const HEADER: &str = "scribed-received-at";
@@ -89,11 +89,27 @@ impl Receipt {
         body: RecordBody,
         raw: Option<RawDelivery>,
     ) -> Result<Appended, Problem> {
-        let append =
-            Append { body, received_at: Some(self.stated), true_received_at: self.true_at, raw };
         // `self` ends with this function, and so does the guard: only after the commit may a
         // deadline after this receipt be taken for passed.
-        Ok(shared.store.append(append).await?)
+        Ok(shared.store.append(self.stated_append(body, raw)).await?)
+    }
+
+    /// Appends a record that is somebody's doing, with who that was and from where.
+    ///
+    /// # Errors
+    /// As [`Receipt::append`].
+    pub async fn append_audited(
+        self,
+        shared: &Shared,
+        body: RecordBody,
+        raw: Option<RawDelivery>,
+        entry: AuditEntry,
+    ) -> Result<Appended, Problem> {
+        Ok(shared.store.append_audited(self.stated_append(body, raw), entry).await?)
+    }
+
+    fn stated_append(&self, body: RecordBody, raw: Option<RawDelivery>) -> Append {
+        Append { body, received_at: Some(self.stated), true_received_at: self.true_at, raw }
     }
 }
 

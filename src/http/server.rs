@@ -34,6 +34,7 @@ use tokio::task::{JoinError, JoinSet};
 use tower::ServiceExt;
 use tracing::{debug, error, info, warn};
 
+use super::gate::{HEAD_BYTES_MAX, HEADERS_MAX};
 use super::health::Part;
 use super::perimeter::Perimeter;
 use super::{Shared, routes};
@@ -43,10 +44,11 @@ use crate::metrics::Metrics;
 use crate::shutdown::StopSignal;
 use socket::Socket;
 
-/// Headers of one request, all together, in bytes.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Headers of one request.
-const HEADERS_MAX: usize = 100;
+/// What hyper reads of a head before it gives up: more than [`HEAD_BYTES_MAX`], so that a head that
+/// is too long is refused by us, in the form of all our refusals.
+const HEAD_BUFFER_BYTES: usize = 2 * HEAD_BYTES_MAX;
+/// Likewise for the number of headers.
+const PARSED_HEADERS_MAX: usize = 2 * HEADERS_MAX;
 /// How much longer than a body may take requests may stand still: a live stream of ours beats every
 /// fifteen seconds.
 const STALL_MARGIN: Duration = Duration::from_secs(60);
@@ -154,8 +156,10 @@ fn http1_builder(header_timeout: Duration) -> http1::Builder {
         // Without a timer every timeout of hyper is inert.
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_BYTES_MAX);
+        // A client that has said all it wants to say may close its side and wait for the answer.
+        .half_close(true)
+        .max_headers(PARSED_HEADERS_MAX)
+        .max_buf_size(HEAD_BUFFER_BYTES);
     builder
 }
 

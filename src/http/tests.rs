@@ -326,6 +326,7 @@ async fn tokens_open_what_their_scopes_say() {
         config.auth = Auth {
             anonymous: None,
             tokens: vec![token("reader", &[Scope::Read]), token("sender", &[Scope::Ingest(None)])],
+            ..Auth::default()
         };
     });
     for (token, expect) in

@@ -7,12 +7,12 @@ use axum::extract::{Request, State};
 use axum::routing::get;
 use http::StatusCode;
 
-use super::Shared;
 use super::answer::{Answer, Problem, accepted, json};
+use super::audit::Deed;
 use super::auth::{Reader, Reporter};
-use super::body;
-use super::ingest::quarantine;
+use super::ingest::{UnusableBody, quarantine};
 use super::receipt::receipt;
+use super::{Shared, audit, body};
 use crate::domain::{Name, RecordBody};
 use crate::ingest::read_topology;
 
@@ -43,11 +43,15 @@ async fn replace(
         Err(unusable) => {
             let source = Name::from("api");
             let reason = unusable.reason.as_str();
-            quarantine(&shared, &source, receipt.stated, reason, &unusable.problem, bytes).await;
+            let problem = unusable.problem.clone();
+            let body = UnusableBody { reason, problem, bytes, headers: Vec::new() };
+            quarantine(&shared, &source, receipt.stated, body).await;
             return Err(Problem::Unusable(unusable.problem));
         }
     };
-    let appended = receipt.append(&shared, RecordBody::Topology(topology.clone())).await?;
+    let entry = audit::of_deed(&shared, &principal, Deed::ReplaceTopology, None, "done");
+    let body = RecordBody::Topology(topology.clone());
+    let appended = receipt.append_audited(&shared, body, None, entry).await?;
     if !shared.settled(appended.seq).await {
         return accepted(PATH);
     }

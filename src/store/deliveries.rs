@@ -7,8 +7,10 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::StoreError;
 use super::error::Trying;
 use super::paging::Place;
-use super::rows::{At, count, from_int, int, moment, named};
-use super::types::{DeliveryRow, Quarantine, QuarantineRow, RawDelivery, RefusedAlert, SourceRow};
+use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
+use super::types::{
+    DeliveryRow, Quarantine, QuarantineRow, Quarantined, RawDelivery, RefusedAlert, SourceRow,
+};
 use crate::domain::record::Delivery;
 use crate::domain::{Name, Seq, Timestamp};
 
@@ -57,6 +59,8 @@ pub(super) struct PackedRaw {
     content_type: String,
     remote: String,
     refused: Vec<RefusedAlert>,
+    redacted: u64,
+    replays: Option<u64>,
 }
 
 /// Stored as it came.
@@ -74,8 +78,8 @@ impl PackedRaw {
         } else {
             (PACKING_NONE, raw.bytes)
         };
-        let RawDelivery { content_type, remote, refused, .. } = raw;
-        Self { bytes, packing, body, content_type, remote, refused }
+        let RawDelivery { content_type, remote, refused, redacted, replays, .. } = raw;
+        Self { bytes, packing, body, content_type, remote, refused, redacted, replays }
     }
 
     /// What it takes while it waits.
@@ -163,8 +167,9 @@ pub(super) fn insert(
     connection
         .prepare_cached(
             "INSERT INTO deliveries (seq, source, received_at, true_received_at, bytes,
-                                     content_type, remote, alerts, rejected, is_test)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                                     content_type, remote, alerts, rejected, is_test,
+                                     redacted)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )
         .and_then(|mut insert| {
             insert.execute((
@@ -178,6 +183,7 @@ pub(super) fn insert(
                 int(delivery.alerts),
                 int(delivery.rejected),
                 delivery.is_test,
+                int(raw.map_or(0, |raw| raw.redacted)),
             ))
         })
         .trying(what)?;
@@ -195,6 +201,8 @@ pub(super) fn insert(
             delivery: Some(receipt.seq),
             place: Some(refused.index as u64),
             bytes,
+            redacted: raw.redacted,
+            headers: "[]",
             body: None,
         };
         insert_quarantine(connection, &row)?;
@@ -202,6 +210,24 @@ pub(super) fn insert(
     if !raw.refused.is_empty() {
         bound_quarantine_rows(connection)?;
     }
+    if let Some(number) = raw.replays {
+        note_replay(connection, number, receipt)?;
+    }
+    Ok(())
+}
+
+/// Notes in the quarantine what became of a row.
+fn note_replay(connection: &Connection, number: u64, receipt: Receipt) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE quarantine SET replayed_at = :at, replayed_as = :seq WHERE number = :number",
+        )
+        .and_then(|mut update| {
+            update.execute(named! {
+                at: At(receipt.truly), seq: int(receipt.seq.0), number: int(number),
+            })
+        })
+        .trying("noting what became of a body in quarantine")?;
     Ok(())
 }
 
@@ -214,7 +240,7 @@ pub(super) fn list(
     connection
         .prepare_cached(
             "SELECT seq, source, received_at, true_received_at, bytes, content_type, remote,
-                    alerts, rejected, is_test,
+                    alerts, rejected, is_test, redacted,
                     EXISTS (SELECT 1 FROM raw_bodies r WHERE r.seq = d.seq) AS has_raw
              FROM deliveries d WHERE seq < :before ORDER BY seq DESC LIMIT :limit",
         )
@@ -240,6 +266,7 @@ fn delivery_row(row: &Row<'_>) -> rusqlite::Result<(Place, DeliveryRow)> {
         rejected: count(row, "rejected")?,
         is_test: row.get("is_test")?,
         has_raw: row.get("has_raw")?,
+        redacted: count(row, "redacted")?,
     };
     Ok((place, delivery))
 }
@@ -285,6 +312,8 @@ struct NewQuarantine<'a> {
     delivery: Option<Seq>,
     place: Option<u64>,
     bytes: u64,
+    redacted: u64,
+    headers: &'a str,
     body: Option<&'a [u8]>,
 }
 
@@ -297,6 +326,7 @@ pub(super) fn quarantine(
     if let Some(number) = kept_already(connection, quarantine)? {
         return Ok(number);
     }
+    let headers = to_json(&quarantine.headers, "headers")?;
     let row = NewQuarantine {
         source: &quarantine.source,
         received_at: quarantine.received_at,
@@ -305,6 +335,8 @@ pub(super) fn quarantine(
         delivery: None,
         place: None,
         bytes: quarantine.bytes.len() as u64,
+        redacted: quarantine.redacted,
+        headers: &headers,
         body: Some(&quarantine.bytes),
     };
     let number = insert_quarantine(connection, &row)?;
@@ -342,15 +374,18 @@ fn insert_quarantine(connection: &Connection, row: &NewQuarantine<'_>) -> Result
     connection
         .prepare_cached(
             "INSERT INTO quarantine
-                 (source, received_at, reason, problem, delivery, place, bytes, body)
-             VALUES (:source, :received_at, :reason, :problem, :delivery, :place, :bytes, :body)",
+                 (source, received_at, reason, problem, delivery, place, bytes, redacted, headers,
+                  body)
+             VALUES (:source, :received_at, :reason, :problem, :delivery, :place, :bytes,
+                     :redacted, :headers, :body)",
         )
         .and_then(|mut insert| {
             insert.execute(named! {
                 source: row.source.as_str(), received_at: At(row.received_at),
                 reason: row.reason, problem: row.problem,
                 delivery: row.delivery.map(|seq| int(seq.0)), place: row.place.map(int),
-                bytes: int(row.bytes), body: row.body,
+                bytes: int(row.bytes), redacted: int(row.redacted), headers: row.headers,
+                body: row.body,
             })
         })
         .trying("putting a body in quarantine")?;
@@ -407,7 +442,8 @@ pub(super) fn quarantined(
 ) -> Result<Vec<(Place, QuarantineRow)>, StoreError> {
     connection
         .prepare_cached(
-            "SELECT number, source, received_at, reason, problem, delivery, place, bytes
+            "SELECT number, source, received_at, reason, problem, delivery, place, bytes, redacted,
+                    replayed_at, replayed_as
              FROM quarantine WHERE number < :before ORDER BY number DESC LIMIT :limit",
         )
         .and_then(|mut select| {
@@ -429,22 +465,41 @@ fn quarantine_row(row: &Row<'_>) -> rusqlite::Result<(Place, QuarantineRow)> {
         delivery: row.get::<_, Option<i64>>("delivery")?.map(|seq| Seq(from_int(seq))),
         index: row.get::<_, Option<i64>>("place")?.map(from_int),
         bytes: count(row, "bytes")?,
+        redacted: count(row, "redacted")?,
+        replayed: moment_if_any(row, "replayed_at")?
+            .zip(row.get::<_, Option<i64>>("replayed_as")?.map(|seq| Seq(from_int(seq)))),
     };
     Ok((place, quarantined))
 }
 
-/// The body of a quarantined row, where it has one of its own.
-pub(super) fn quarantined_body(
+/// One row of the quarantine, with the body that it is about.
+pub(super) fn quarantined_one(
     connection: &Connection,
     number: u64,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    connection
-        .prepare_cached("SELECT body FROM quarantine WHERE number = :number")
+) -> Result<Option<Quarantined>, StoreError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT number, source, received_at, reason, problem, delivery, place, bytes, redacted,
+                    replayed_at, replayed_as, headers,
+                    body,
+                    (SELECT content_type FROM deliveries d WHERE d.seq = delivery) AS content_type
+             FROM quarantine WHERE number = :number",
+        )
         .and_then(|mut select| {
             select
-                .query_row(named! { number: int(number) }, |row| row.get::<_, Option<Vec<u8>>>(0))
+                .query_row(named! { number: int(number) }, |row| {
+                    let (_, quarantined) = quarantine_row(row)?;
+                    let headers: String = row.get("headers")?;
+                    let content_type: Option<String> = row.get("content_type")?;
+                    Ok((quarantined, headers, content_type, row.get::<_, Option<Vec<u8>>>("body")?))
+                })
                 .optional()
         })
-        .trying("reading a quarantined body")
-        .map(Option::flatten)
+        .trying("reading a row of the quarantine")?;
+    let Some((row, headers, content_type, body)) = found else { return Ok(None) };
+    // The body of a single alert is the one of its delivery.
+    let body = row.delivery.map_or(Ok(body), |seq| raw(connection, seq))?;
+    let mut headers: Vec<(String, String)> = from_json(&headers, "headers")?;
+    headers.extend(content_type.map(|value| ("content-type".to_owned(), value)));
+    Ok(Some(Quarantined { row, headers, body }))
 }

@@ -6,14 +6,17 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::StoreError;
+use super::audit::{self, Came};
 use super::changes::{self, ChangeColumns};
 use super::episodes::{self, EpisodeColumns};
 use super::error::Trying;
 use super::incidents::{self, IncidentColumns, RevisionColumns};
+use super::redact;
 use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
 use super::types::{EngineCommit, HeartbeatRow, RuleEpoch, SignOfLife, Snapshot};
 use crate::domain::record::Outcome;
-use crate::domain::{IncidentId, Seq, Topology};
+use crate::domain::words::TakenBack;
+use crate::domain::{EpisodeId, IncidentId, Seq, Topology};
 
 /// Outcomes that are kept. A person waits seconds for one; a script may come back later.
 const OUTCOMES_KEPT: u64 = 10_000;
@@ -28,12 +31,14 @@ pub(super) struct PreparedCommit {
     incidents: Vec<IncidentColumns>,
     changes: Vec<ChangeColumns>,
     revisions: Vec<RevisionColumns>,
-    outcomes: Vec<(Seq, String)>,
+    explanations: Vec<(EpisodeId, Option<String>)>,
+    outcomes: Vec<(Seq, String, Came)>,
     recalls: Vec<(Seq, Vec<u8>)>,
     snapshot: Option<Vec<u8>>,
     rules_version: Option<u32>,
     heartbeats: Option<Vec<(String, String)>>,
     topology: Option<String>,
+    taken_back: Vec<TakenBack>,
 }
 
 impl PreparedCommit {
@@ -46,8 +51,14 @@ impl PreparedCommit {
             revisions: each(&commit.revisions, |(id, revision)| {
                 RevisionColumns::of(*id, revision)
             })?,
+            explanations: each(&commit.explanations, |(id, explanation)| {
+                let json = (!explanation.is_empty())
+                    .then(|| to_json(explanation, "an explanation"))
+                    .transpose()?;
+                Ok((*id, json))
+            })?,
             outcomes: each(&commit.outcomes, |(seq, outcome)| {
-                Ok((*seq, to_json(outcome, "an outcome")?))
+                Ok((*seq, to_json(outcome, "an outcome")?, Came::of(outcome)))
             })?,
             recalls: commit.recalls,
             snapshot: commit.snapshot,
@@ -62,6 +73,7 @@ impl PreparedCommit {
                 .topology
                 .map(|topology| to_json(&topology, "the service graph"))
                 .transpose()?,
+            taken_back: commit.taken_back,
         })
     }
 
@@ -70,12 +82,22 @@ impl PreparedCommit {
         self.incidents.iter().filter_map(IncidentColumns::reviewed_now)
     }
 
+    /// The incidents out of whose words something must not be found in the files any more.
+    pub(super) fn taken_back_from(&self) -> impl Iterator<Item = IncidentId> {
+        self.taken_back.iter().flat_map(|taken| taken.incidents.iter().copied())
+    }
+
     /// What it takes while it waits.
     pub(super) fn bytes(&self) -> usize {
         self.episodes.iter().map(EpisodeColumns::bytes).sum::<usize>()
             + self.incidents.iter().map(IncidentColumns::bytes).sum::<usize>()
             + self.changes.iter().map(ChangeColumns::bytes).sum::<usize>()
             + self.revisions.iter().map(RevisionColumns::bytes).sum::<usize>()
+            + self
+                .explanations
+                .iter()
+                .map(|(_, j)| j.as_ref().map_or(0, String::len))
+                .sum::<usize>()
             + self.recalls.iter().map(|(_, bytes)| bytes.len()).sum::<usize>()
             + self.snapshot.as_ref().map_or(0, Vec::len)
     }
@@ -111,14 +133,21 @@ pub(super) fn store(
         .iter()
         .try_for_each(|row| incidents::upsert(connection, row, commit.cursor))?;
     commit.episodes.iter().try_for_each(|row| episodes::upsert(connection, row))?;
+    for (id, json) in &commit.explanations {
+        episodes::explain(connection, *id, json.as_deref())?;
+    }
     commit.changes.iter().try_for_each(|row| changes::upsert(connection, row))?;
     commit.revisions.iter().try_for_each(|row| incidents::insert_revision(connection, row))?;
     commit.incidents.iter().try_for_each(|row| incidents::freeze(connection, row))?;
-    for (seq, json) in &commit.outcomes {
+    for taken in &commit.taken_back {
+        redact::carry_out(connection, taken, commit.cursor)?;
+    }
+    for (seq, json, came) in &commit.outcomes {
         connection
             .prepare_cached("INSERT OR REPLACE INTO outcomes (seq, json) VALUES (:seq, :json)")
             .and_then(|mut insert| insert.execute(named! { seq: int(seq.0), json: json }))
             .trying("storing an outcome")?;
+        audit::note_outcome(connection, *seq, *came)?;
     }
     for (seq, recalled) in &commit.recalls {
         connection

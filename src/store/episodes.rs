@@ -8,7 +8,9 @@ use super::error::Trying;
 use super::paging::Place;
 use super::rows::{At, from_int, from_json, int, named, to_json};
 use super::types::EpisodeFilter;
-use crate::domain::{AlertKey, Episode, EpisodeId, IncidentId, Labels, Matcher, Timestamp};
+use crate::domain::{
+    AlertKey, Episode, EpisodeId, Explanation, IncidentId, Labels, Matcher, Timestamp,
+};
 
 /// An episode's columns, made ready by the caller.
 #[derive(Debug)]
@@ -99,6 +101,42 @@ pub(super) fn get(connection: &Connection, id: EpisodeId) -> Result<Option<Episo
         .trying("reading an episode")?
         .map(|json| from_json(&json, &format!("episode {id}")))
         .transpose()
+}
+
+/// Keeps how an episode was weighed, or that nothing was.
+pub(super) fn explain(
+    connection: &Connection,
+    id: EpisodeId,
+    json: Option<&str>,
+) -> Result<(), StoreError> {
+    let what = "storing an explanation";
+    match json {
+        Some(json) => connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO explanations (episode, json) VALUES (:id, :json)",
+            )
+            .and_then(|mut insert| insert.execute(named! { id: int(id.0), json: json })),
+        None => connection
+            .prepare_cached("DELETE FROM explanations WHERE episode = :id")
+            .and_then(|mut delete| delete.execute(named! { id: int(id.0) })),
+    }
+    .trying(what)
+    .map(drop)
+}
+
+/// How an episode was weighed; empty where nothing was.
+pub(super) fn explanation(
+    connection: &Connection,
+    id: EpisodeId,
+) -> Result<Explanation, StoreError> {
+    connection
+        .prepare_cached("SELECT json FROM explanations WHERE episode = :id")
+        .and_then(|mut select| select.query_row(named! { id: int(id.0) }, json_column).optional())
+        .trying("reading an explanation")?
+        .map_or_else(
+            || Ok(Explanation::default()),
+            |json| from_json(&json, &format!("the explanation of episode {id}")),
+        )
 }
 
 /// Episodes after a place, by id.

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use tokio::sync::oneshot;
 
 use super::StoreError;
+use super::audit::AuditEntry;
 use super::engine::PreparedCommit;
 use super::ledger::PreparedAppend;
 use super::retention::Plan;
@@ -17,6 +18,8 @@ pub(super) enum Job {
     Append(Box<PreparedAppend>, Reply<Appended>),
     /// A body that could not be used.
     Quarantine(Quarantine, Reply<u64>),
+    /// What somebody did.
+    Audit(Box<AuditEntry>, Reply<()>),
     /// What the engine worked out.
     Commit(Box<PreparedCommit>, Reply<()>),
     /// That we live.
@@ -103,7 +106,10 @@ impl Job {
     /// Answers a job that has nothing to tell but how it went.
     fn send_plain(self, result: Result<(), StoreError>) {
         match self {
-            Self::Commit(_, reply) | Self::Sign(_, reply) | Self::Retain(_, reply) => {
+            Self::Commit(_, reply)
+            | Self::Audit(_, reply)
+            | Self::Sign(_, reply)
+            | Self::Retain(_, reply) => {
                 reply.send(result);
             }
             #[cfg(test)]
@@ -116,7 +122,7 @@ impl Job {
     /// The operation for the failure metric.
     pub(super) const fn operation(&self) -> &'static str {
         match self {
-            Self::Append(..) | Self::Quarantine(..) => "append",
+            Self::Append(..) | Self::Quarantine(..) | Self::Audit(..) => "append",
             Self::Commit(..) | Self::Sign(..) => "commit",
             Self::Retain(..) => "retention",
             #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::audit::{self, AuditEntry};
 use super::deliveries::{self, NewDelivery, PackedRaw};
 use super::door::{Door, Eye, Sighting};
 use super::error::Trying;
@@ -47,6 +48,7 @@ pub(super) struct PreparedAppend {
     sightings: Vec<Sighting>,
     delivery: Option<NewDelivery>,
     raw: Option<PackedRaw>,
+    audit: Option<AuditEntry>,
 }
 
 impl PreparedAppend {
@@ -78,7 +80,13 @@ impl PreparedAppend {
             sightings,
             delivery,
             raw: append.raw.map(PackedRaw::new),
+            audit: None,
         })
+    }
+
+    /// The same, with who asked for it.
+    pub(super) fn audited(self, entry: AuditEntry) -> Self {
+        Self { audit: Some(entry), ..self }
     }
 
     /// From whom and when a delivery came.
@@ -89,7 +97,10 @@ impl PreparedAppend {
 
     /// What it takes while it waits.
     pub(super) fn bytes(&self) -> usize {
-        APPEND_BYTES + self.body.bytes() + self.raw.as_ref().map_or(0, PackedRaw::waiting_bytes)
+        APPEND_BYTES
+            + self.body.bytes()
+            + self.raw.as_ref().map_or(0, PackedRaw::waiting_bytes)
+            + self.audit.as_ref().map_or(0, AuditEntry::bytes)
     }
 }
 
@@ -151,6 +162,9 @@ pub(super) fn append(
         let received_at = append.received_at.unwrap_or(append.true_received_at);
         let receipt = deliveries::Receipt { seq, received_at, truly: append.true_received_at };
         deliveries::insert(connection, delivery, receipt, append.raw.as_ref())?;
+    }
+    if let Some(entry) = &append.audit {
+        audit::insert(connection, entry, Some(seq))?;
     }
     let counts = door.count(&append.sightings);
     *head = Head { seq, record_time };

@@ -128,7 +128,7 @@ const REVIEWED: Table = Table {
           FROM reviewed r ORDER BY incident",
 };
 
-const TABLES: [Table; 5] = [
+const TABLES: [Table; 6] = [
     Table {
         name: |id, _| format!("incident {id}"),
         sql: "SELECT id, 0, json, json_array(state, merged_into, severity, started_at, ended_at,
@@ -144,6 +144,14 @@ const TABLES: [Table; 5] = [
                               ELSE (SELECT ended_at FROM incidents i WHERE i.id = e.incident)
                               END < :before, 0)
               FROM episodes e ORDER BY id",
+    },
+    Table {
+        name: |id, _| format!("the explanation of alert e{id}"),
+        sql: "SELECT x.episode, 0, x.json, '',
+                     coalesce(CASE WHEN e.incident IS NULL THEN e.ends_at
+                              ELSE (SELECT ended_at FROM incidents i WHERE i.id = e.incident)
+                              END < :before, 0)
+              FROM explanations x JOIN episodes e ON e.id = x.episode ORDER BY x.episode",
     },
     Table {
         name: |id, _| format!("change c{id}"),

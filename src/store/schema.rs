@@ -260,6 +260,10 @@ fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
     // SQLite's own default, said here because it was measured: a larger log has a longer tail, and
     // a thread of its own for checkpoints lets the log grow without end under load.
     connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
+    // What is deleted is overwritten: what a person takes back must stay neither between the rows of
+    // a page, nor behind what is written next into a page that was free (which `FAST` allows). Only
+    // rows that shrink or go pay for it, and the ledger has none.
+    connection.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
     // A raw body cannot outlive its delivery.
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", WRITER_CACHE)?;

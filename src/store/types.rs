@@ -5,9 +5,10 @@
 
 use crate::domain::facts::Revision;
 use crate::domain::record::Outcome;
+use crate::domain::words::TakenBack;
 use crate::domain::{
-    Change, Episode, EpisodeId, Incident, IncidentId, Matcher, Name, RecordBody, Seq, Severity,
-    Timestamp, Topology,
+    Change, Episode, EpisodeId, Explanation, Incident, IncidentId, Matcher, Name, RecordBody, Seq,
+    Severity, Timestamp, Topology,
 };
 
 /// Where the store lives and how much it may queue.
@@ -67,6 +68,10 @@ pub struct RawDelivery {
     pub remote: String,
     /// Alerts of the body that could not be used, with the reason, for quarantine.
     pub refused: Vec<RefusedAlert>,
+    /// How many values the redaction rules have changed.
+    pub redacted: u64,
+    /// The row of the quarantine that was read again and gave this.
+    pub replays: Option<u64>,
 }
 
 /// One alert of a body that could not be used.
@@ -111,6 +116,8 @@ pub struct EngineCommit {
     pub changes: Vec<Change>,
     /// Revisions that came to be.
     pub revisions: Vec<(IncidentId, Revision)>,
+    /// How episodes were weighed; an empty one takes away what was kept.
+    pub explanations: Vec<(EpisodeId, Explanation)>,
     /// What became of operations.
     pub outcomes: Vec<(Seq, Outcome)>,
     /// What was recalled from the store for each record, so that a restart before the next
@@ -124,6 +131,9 @@ pub struct EngineCommit {
     pub heartbeats: Option<Vec<HeartbeatRow>>,
     /// The service graph, when it changed.
     pub topology: Option<Topology>,
+    /// Words that go from the records up to `cursor` and from reviewed facts. Comes with a
+    /// snapshot, and is the last of its records.
+    pub taken_back: Vec<TakenBack>,
 }
 
 /// A heartbeat as it stands.
@@ -218,6 +228,8 @@ pub struct DeliveryRow {
     pub is_test: bool,
     /// Whether the raw body is still kept.
     pub has_raw: bool,
+    /// How many values the redaction rules have changed.
+    pub redacted: u64,
 }
 
 /// A body, or one alert of a body, that could not be used.
@@ -239,6 +251,21 @@ pub struct QuarantineRow {
     pub index: Option<u64>,
     /// How long the body was.
     pub bytes: u64,
+    /// How many values the redaction rules have changed.
+    pub redacted: u64,
+    /// When it was read again with success, and as which delivery.
+    pub replayed: Option<(Timestamp, Seq)>,
+}
+
+/// A row of the quarantine with all that is needed to read it again.
+#[derive(Clone, Debug)]
+pub struct Quarantined {
+    /// What the list says.
+    pub row: QuarantineRow,
+    /// See [`Quarantine::headers`].
+    pub headers: Vec<(String, String)>,
+    /// The body: its own, or that of the delivery it was part of. `None` when that is kept no more.
+    pub body: Option<Vec<u8>>,
 }
 
 /// Filters and pages use these, the engine restores from them.
@@ -279,8 +306,12 @@ pub struct Quarantine {
     pub reason: &'static str,
     /// For people.
     pub problem: String,
-    /// The bytes.
+    /// The bytes, as they may be kept.
     pub bytes: bytes::Bytes,
+    /// How many values the redaction rules have changed.
+    pub redacted: u64,
+    /// Headers that the sender's form needs beside the body.
+    pub headers: Vec<(String, String)>,
 }
 
 /// What the list of changes may be narrowed to.

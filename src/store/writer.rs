@@ -22,7 +22,7 @@ use super::ledger::{self, Head};
 use super::printed::Printer;
 use super::queue::Queue;
 use super::schema::FolderLock;
-use super::{StoreError, engine, files, lock, printed, retention};
+use super::{StoreError, audit, engine, files, lock, printed, redact, retention};
 use crate::clock::Clock;
 use crate::domain::{Seq, Span};
 use crate::metrics::Metrics;
@@ -67,6 +67,8 @@ pub(super) struct Writer {
     memory: Memory,
     /// When the files are to be measured again, on the monotonic clock.
     measure_at: Span,
+    /// Set while the files may still hold what somebody took back.
+    must_wipe: bool,
     /// Released last, after the connection is closed.
     _folder: FolderLock,
 }
@@ -128,7 +130,14 @@ impl Writer {
         };
         let texts = Interner::open(&connection)?;
         let memory = Memory { counters, texts, door, heard: Heard::default() };
-        let writer = Self { shared, connection, memory, measure_at: Span::ZERO, _folder: folder };
+        let writer = Self {
+            shared,
+            connection,
+            memory,
+            measure_at: Span::ZERO,
+            must_wipe: false,
+            _folder: folder,
+        };
         writer.publish();
         Ok(writer)
     }
@@ -157,6 +166,10 @@ impl Writer {
                 if records > 0 {
                     #[expect(clippy::cast_precision_loss, reason = "at most 512 records")]
                     shared.metrics.store_batch.observe(records as f64);
+                }
+                // Before anybody is told that it is gone.
+                if self.must_wipe {
+                    self.must_wipe = !self.wipe();
                 }
                 let now = shared.clock.monotonic();
                 let took = Span::from_nanos(now.nanos() - started.nanos());
@@ -266,6 +279,9 @@ impl Writer {
         match job {
             Job::Append(append, _) => self.append(append).map(Done::Appended),
             Job::Quarantine(body, _) => self.quarantine(body).map(Done::Number),
+            Job::Audit(entry, _) => {
+                audit::insert(&self.connection, entry, None).map(|()| Done::Nothing)
+            }
             Job::Commit(commit, _) => self.commit(commit).map(|()| Done::Nothing),
             Job::Sign(sign, _) => {
                 engine::note_sign_of_life(&self.connection, *sign).map(|()| Done::Nothing)
@@ -308,9 +324,13 @@ impl Writer {
         let counters = &mut self.memory.counters;
         engine::store(&self.connection, commit, counters.cursor, counters.head.seq)?;
         counters.cursor = commit.cursor;
+        let taken_back: Vec<_> = commit.taken_back_from().collect();
+        self.must_wipe |= !taken_back.is_empty();
         if let Some(printer) = self.shared.printer.get() {
             commit
                 .reviewed_now()
+                // What was printed before some words were taken back still says them.
+                .chain(taken_back)
                 .try_for_each(|id| printed::keep(&self.connection, id, printer.as_ref()))?;
         }
         Ok(())
@@ -342,6 +362,27 @@ impl Writer {
             let bytes = files::size(&self.shared.path);
             self.shared.metrics.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
             self.measure_at = Span::from_nanos(now.nanos().saturating_add(SIZE_STANDS.nanos()));
+        }
+    }
+
+    /// Takes what was deleted out of the files. False when readers were in the way; the next batch
+    /// tries again.
+    fn wipe(&self) -> bool {
+        let emptied = redact::wipe(&self.connection).and_then(|()| {
+            self.connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+                .trying("emptying the write-ahead log")
+        });
+        match emptied {
+            Ok(is_busy) => is_busy == 0,
+            Err(error) => {
+                self.shared.metrics.store_errors.with_label_values(&["checkpoint"]).inc();
+                tracing::warn!(
+                    error = %error,
+                    "What was redacted may still stand in free space of the files; trying again"
+                );
+                false
+            }
         }
     }
 

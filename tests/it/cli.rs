@@ -123,3 +123,104 @@ fn a_scenario_is_replayed_into_a_running_server() {
     let draft = server.get_json("/api/v1/incidents/1/draft?format=json");
     assert_eq!(draft["summary"]["duration_seconds"], 6300);
 }
+
+#[test]
+fn every_client_command_speaks_json_and_keeps_its_streams_apart() {
+    let server = Server::start();
+    let body = fixtures::begun_now(fixtures::json("payloads/alertmanager/01-firing-one.json"));
+    server.post("/api/v1/ingest/alertmanager", &body).expect(200);
+    server.settle();
+    for command in [
+        &["incident", "list"][..],
+        &["incident", "ack", "1"],
+        &["incident", "mitigate", "1"],
+        &["incident", "resolve", "1"],
+        &["incident", "reopen", "1"],
+        &["incident", "move", "1", "e1"],
+        &["incident", "show", "1"],
+        &["note", "1", "Looking at the disk"],
+        &["change", "Disk enlarged", "--service=orders-db"],
+        &["explain", "e1"],
+        &["draft", "1"],
+    ] {
+        let output = run(&server, &[command, &["-o", "json"]].concat());
+        let told = stdout(&output);
+        assert!(serde_json::from_str::<Value>(&told).is_ok(), "{command:?}: {told}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command:?}");
+    }
+    for form in ["simple", "extended"] {
+        let told = stdout(&run(&server, &["incident", "show", "1", "-o", form]));
+        assert!(!told.starts_with('{'), "{told}");
+    }
+    let by_variable = server::program(server.folder())
+        .args(["incident", "list"])
+        .env("SCRIBED_URL", server.url())
+        .output()
+        .unwrap();
+    assert!(stdout(&by_variable).contains("PostgresDown"));
+}
+
+#[test]
+fn who_acts_is_named_by_flag_or_login() {
+    let server = Server::start();
+    let body = fixtures::begun_now(fixtures::json("payloads/alertmanager/01-firing-one.json"));
+    server.post("/api/v1/ingest/alertmanager", &body).expect(200);
+    server.settle();
+    let run_as = |user: &str, arguments: &[&str]| {
+        let url = server.url();
+        let mut command = server::program(server.folder());
+        stdout(&command.env("USER", user).args(arguments).args(["--url", &url]).output().unwrap())
+    };
+    run_as("ada", &["incident", "ack", "1"]);
+    run_as("ada", &["incident", "mitigate", "1", "--by=ben"]);
+    run_as("ada", &["note", "1", "It was the disk"]);
+    let timeline = server.list("/api/v1/incidents/1/timeline");
+    let actors: Vec<&str> = timeline.iter().filter_map(|entry| entry["actor"].as_str()).collect();
+    assert_eq!(actors.iter().filter(|actor| **actor == "ada").count(), 2, "{timeline:#?}");
+    assert_eq!(actors.iter().filter(|actor| **actor == "ben").count(), 1, "{timeline:#?}");
+}
+
+#[test]
+fn several_files_are_checked_each_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.yml"), "timezone: UTC\n").unwrap();
+    fs::write(
+        folder.path().join("b.yml"),
+        "incidents:\n  witnesses: 0\n  weights:\n    same_nod: 4\n    gap: far\n",
+    )
+    .unwrap();
+    let output = server::program(folder.path())
+        .args(["check-config", "a.yml", "b.yml", "missing.yml"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stdout).unwrap();
+    for expect in [
+        "SUCCESS: a.yml\nFAILED: b.yml\n",
+        "  b.yml:2:14: incidents.witnesses: `0` is not a whole number from 1 to 64\n",
+        "  b.yml:4:5: incidents.weights.same_nod: no evidence has this name",
+        "  b.yml:5:10: incidents.weights.gap: `far` is not a number",
+        "FAILED: missing.yml\n",
+    ] {
+        assert!(told.contains(expect), "`{expect}` is not in\n{told}");
+    }
+    assert!(String::from_utf8(output.stderr).unwrap().contains("2 of 3 files"));
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        stdout(&server::program(folder.path()).args(arguments).output().unwrap())
+    };
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run(&["completions", shell]);
+        for command in ["check-config", "whatif", "explain", "verify"] {
+            assert!(script.contains(command), "{shell} does not know {command}");
+        }
+    }
+    run(&["man", "pages"]);
+    for page in ["scribed.1", "scribed-whatif.1", "scribed-incident-move.1", "scribed-serve.1"] {
+        assert!(folder.path().join("pages").join(page).is_file(), "{page} is missing");
+    }
+}

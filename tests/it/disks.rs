@@ -3,6 +3,7 @@
 //! faults below SQLite on every machine.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -78,7 +79,7 @@ fn a_full_disk_is_answered_503_and_used_again_once_there_is_room() {
     {
         server.get(path).expect(200);
     }
-    disk.remount("size=64m");
+    disk.remount("size=8m");
     wait::until("the store to be used again", || {
         (server.get("/-/ready").status == 200).then_some(())
     });
@@ -95,12 +96,14 @@ fn a_full_disk_is_answered_503_and_used_again_once_there_is_room() {
         let count = there.iter().filter(|alert| alert["labels"]["n"] == *name).count();
         assert_eq!(count, 1, "{name} of {}", kept.len());
     }
-    // Full once more: it can be stopped all the same.
-    disk.remount("size=1m");
+    // Full once more, by somebody else's file: it can be stopped all the same.
+    let ballast = server.folder().join("store/ballast");
+    let mut file = fs::File::create(&ballast).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
     fill(&server, &mut kept);
     server.signal("TERM");
     assert!(server.wait().success());
-    disk.remount("size=64m");
+    fs::remove_file(&ballast).unwrap();
     let output =
         program(server.folder()).args(["verify", "--storage.path=store"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));

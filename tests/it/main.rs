@@ -18,6 +18,8 @@ mod episodes;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod life;
@@ -33,6 +35,8 @@ mod readme;
 mod reviewed;
 #[cfg(test)]
 mod scenarios;
+#[cfg(test)]
+mod security;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -241,3 +241,27 @@ fn wrong_use_is_two_and_no_store_is_one() {
     assert!(said.contains("there is no store in"), "{said}");
     assert!(!folder.path().join("data").exists(), "it made a folder");
 }
+
+#[test]
+fn examples_of_what_if_stand_as_made() {
+    let server = with_outages();
+    let (code, told, said) = ask(server.folder(), "incidents: {lead_up: 5m}", &[]);
+    assert_eq!(code, 0, "{said}");
+    let path = fixtures::root().join("docs/operations.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (begin, end) =
+        ("<!-- whatif-example:begin -->\n```text\n", "```\n<!-- whatif-example:end -->");
+    let (before, rest) = page.split_once(begin).expect("the page has an example");
+    let (shown, after) = rest.split_once(end).expect("the example ends");
+    if std::env::var_os("UPDATE_EXAMPLES").is_some() {
+        fs::write(&path, format!("{before}{begin}{told}{end}{after}")).unwrap();
+        return;
+    }
+    // How many records there are depends on how often time alone did something.
+    let count = regex::Regex::new(r"^Replayed [0-9]+ records").unwrap();
+    assert_eq!(
+        count.replace(shown, ""),
+        count.replace(&told, ""),
+        "docs/operations.md: UPDATE_EXAMPLES=1 cargo test --test it -- examples rewrites it"
+    );
+}

@@ -176,7 +176,10 @@ impl World {
             Operation::Note { incident } => {
                 self.notes += 1;
                 let text = format!("note {}", self.notes);
-                OperationAction::AddNote(id(*incident), NoteDraft { text, kind: None })
+                OperationAction::AddNote(
+                    id(*incident),
+                    NoteDraft { text, kind: None, suggested: None },
+                )
             }
             Operation::Acknowledge { incident } => OperationAction::Acknowledge(id(*incident)),
             Operation::Resolve { incident } => OperationAction::Resolve(id(*incident)),
@@ -297,6 +300,8 @@ impl World {
             reason: "not_json",
             problem: "it is no JSON".to_owned(),
             bytes: vec![b'x'; bytes].into(),
+            redacted: 0,
+            headers: Vec::new(),
         };
         let result = self.runtime.block_on(store.quarantine(quarantine));
         self.expect_try_again("quarantine", result.as_ref().err())
@@ -311,6 +316,8 @@ impl World {
             content_type: "application/json".to_owned(),
             remote: "127.0.0.1:9".to_owned(),
             refused: vec![],
+            redacted: 0,
+            replays: None,
         });
         let append =
             Append { body: body.clone(), received_at: Some(now), true_received_at: now, raw };

@@ -4,10 +4,12 @@ use proptest::prelude::*;
 
 use super::world::{Alert, Committed, World, feed, minute};
 use crate::correlate::Machine;
+use crate::domain::explanation::Term;
 use crate::domain::incident::NoteKind;
 use crate::domain::record::{DeafStretch, NoteDraft, Operation, OperationAction, Path, Start};
 use crate::domain::{
-    ChangeKind, ChangeReport, IncidentId, Labels, Name, Record, RecordBody, Seq, Timestamp,
+    ChangeKind, ChangeReport, IncidentId, Labels, Membership, Name, Record, RecordBody, Seq,
+    Timestamp,
 };
 
 /// One thing that happens, some minutes after the one before.
@@ -110,7 +112,7 @@ fn play(steps: &[(u16, Step)]) -> World {
             }
             Step::Wait => {
                 // A record that only lets time pass.
-                let draft = NoteDraft { text: "x".to_owned(), kind: None };
+                let draft = NoteDraft { text: "x".to_owned(), kind: None, suggested: None };
                 let nothing = OperationAction::AddNote(IncidentId(999), draft);
                 world.append(minute(now), operation(nothing));
             }
@@ -240,6 +242,30 @@ proptest! {
             let members = world.committed.episodes.values()
                 .filter(|e| e.incident() == Some(incident.id)).count();
             prop_assert_eq!(incident.tally.total, members as u64);
+        }
+    }
+
+    #[test]
+    fn the_terms_of_an_explanation_sum_up_to_its_score(steps in steps()) {
+        let world = play(&steps);
+        for (id, explanation) in &world.committed.explanations {
+            let episode = &world.committed.episodes[id];
+            let by_person =
+                matches!(episode.membership, Membership::Member { by_person: true, .. });
+            prop_assert!(explanation.is_empty() || !by_person);
+            if explanation.terms.is_empty() {
+                continue;
+            }
+            let sum: f64 = explanation.terms.iter().map(|term| term.points).sum();
+            let score = explanation.score.unwrap_or(f64::NAN);
+            prop_assert!((sum - score).abs() < 0.2, "{sum} and {score}: {explanation:?}");
+            let strength = |term: &Term| term.points.abs();
+            prop_assert!(explanation.terms.is_sorted_by(|x, y| strength(x) >= strength(y)));
+            prop_assert!(explanation.rivals.is_sorted_by(|x, y| x.score >= y.score));
+            if explanation.incident.is_some() && episode.incident().is_some() {
+                prop_assert_eq!(explanation.incident, episode.incident());
+                prop_assert!(explanation.score >= explanation.needed);
+            }
         }
     }
 

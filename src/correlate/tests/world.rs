@@ -8,8 +8,8 @@ use crate::domain::incident::NoteKind;
 use crate::domain::record::{Delivery, NoteDraft, Operation, OperationAction, Outcome, Path};
 use crate::domain::topology::Edge;
 use crate::domain::{
-    AlertKey, Change, ChangeId, Claim, Ending, Episode, EpisodeId, Incident, IncidentId, Labels,
-    Name, Record, RecordBody, Seq, Span, Timestamp, Topology, Word, WordState,
+    AlertKey, Change, ChangeId, Claim, Ending, Episode, EpisodeId, Explanation, Incident,
+    IncidentId, Labels, Name, Record, RecordBody, Seq, Span, Timestamp, Topology, Word, WordState,
 };
 
 /// Minutes after the beginning of a test, as a moment.
@@ -25,6 +25,7 @@ pub(super) struct Committed {
     pub(super) episodes: BTreeMap<EpisodeId, Episode>,
     pub(super) incidents: BTreeMap<IncidentId, Incident>,
     pub(super) changes: BTreeMap<ChangeId, Change>,
+    pub(super) explanations: BTreeMap<EpisodeId, Explanation>,
     pub(super) revisions: Vec<(IncidentId, Revision)>,
     pub(super) outcomes: BTreeMap<Seq, Outcome>,
 }
@@ -34,6 +35,7 @@ impl Committed {
         self.episodes.extend(effects.episodes.into_iter().map(|e| (e.id, e)));
         self.incidents.extend(effects.incidents.into_iter().map(|i| (i.id, i)));
         self.changes.extend(effects.changes.into_iter().map(|c| (c.id, c)));
+        self.explanations.extend(effects.explanations);
         self.revisions.extend(effects.revisions);
         self.outcomes.extend(effects.outcomes);
     }
@@ -151,7 +153,7 @@ impl World {
     }
 
     pub(super) fn note(&mut self, at: f64, incident: u64, kind: NoteKind, text: &str) -> Outcome {
-        let draft = NoteDraft { text: text.to_owned(), kind: Some(kind) };
+        let draft = NoteDraft { text: text.to_owned(), kind: Some(kind), suggested: None };
         self.act(at, OperationAction::AddNote(IncidentId(incident), draft))
     }
 

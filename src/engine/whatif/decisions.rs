@@ -80,7 +80,8 @@ impl Replay<'_> {
             | Do::WithdrawNote(..)
             | Do::AddAction(..)
             | Do::PatchAction(..)
-            | Do::ReportChange(_) => return self.pass_time(record),
+            | Do::ReportChange(_)
+            | Do::Redact(..) => return self.pass_time(record),
         };
         self.decisions.past.extend(events);
         if has_place {

@@ -13,7 +13,7 @@ use super::super::answer::{self, Answer, Problem};
 use super::super::auth::Reader;
 use super::query::{self, LIMIT_MAX, Params};
 use super::{Pairs, listed, quoted};
-use crate::domain::{Episode, Membership, Timestamp};
+use crate::domain::{Episode, Explanation, Membership, Timestamp};
 use crate::render;
 use crate::store::{EpisodeFilter, PageRequest, Store, StoreError};
 
@@ -48,8 +48,15 @@ pub(super) async fn explain(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Answer {
-    let episode = shared.read(move |store| needed(store, &id)).await?;
-    answer::json(StatusCode::OK, &explained(&episode))
+    let explained = shared
+        .read(move |store| {
+            let episode = needed(store, &id)?;
+            let explanation = store.explanation(episode.id)?;
+            let nearest = explanation.nearest.map(|id| store.episode(id)).transpose()?.flatten();
+            Ok::<_, Problem>(explained(&episode, &explanation, nearest.as_ref()))
+        })
+        .await?;
+    answer::json(StatusCode::OK, &explained)
 }
 
 fn needed(store: &Store, text: &str) -> Result<Episode, Problem> {
@@ -101,7 +108,20 @@ fn search(
     Ok(None)
 }
 
-fn explained(episode: &Episode) -> Value {
+fn explained(episode: &Episode, explanation: &Explanation, nearest: Option<&Episode>) -> Value {
+    let nearest = nearest.map(|other| {
+        json!({ "alert": other.id, "alertname": other.alertname(), "service": other.service })
+    });
+    let terms: Vec<Value> = explanation
+        .terms
+        .iter()
+        .map(|term| json!({ "name": term.name, "points": in_hundredths(term.points), "text": term.text }))
+        .collect();
+    let rivals: Vec<Value> = explanation
+        .rivals
+        .iter()
+        .map(|rival| json!({ "incident": rival.incident, "score": in_hundredths(rival.score) }))
+        .collect();
     let (is_lead_up, is_by_person) = match episode.membership {
         Membership::Floating => (false, false),
         Membership::Member { lead_up, by_person, .. } => (lead_up, by_person),
@@ -123,5 +143,16 @@ fn explained(episode: &Episode) -> Value {
         "context_of": episode.context_of,
         "standing": episode.standing,
         "reason": episode.reason,
+        "weighed_against": explanation.incident,
+        "nearest": nearest,
+        "score": explanation.score.map(in_hundredths),
+        "needed": explanation.needed.map(in_hundredths),
+        "terms": terms,
+        "rivals": rivals,
     })
+}
+
+/// More digits say nothing.
+fn in_hundredths(points: f64) -> f64 {
+    (points * 100.0).round() / 100.0
 }

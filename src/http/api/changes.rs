@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::super::answer::{self, Answer, Problem};
 use super::super::auth::{Reader, Reporter};
-use super::super::ingest::quarantine;
+use super::super::ingest::{UnusableBody, quarantine};
 use super::super::{Shared, body};
 use super::operations::{Asked, Settled, Write};
 use super::query::{self, Params};
@@ -49,16 +49,21 @@ pub(super) async fn report(
     let write = Write::begin(Arc::clone(&shared), principal, &headers)?;
     let mut received = body::receive(&shared, &headers, body, body::API_BYTES_MAX).await?;
     let bytes = received.decoded(body::API_BYTES_MAX)?;
-    let report = match ingest::read_change(&bytes, write.received_at()) {
+    let mut report = match ingest::read_change(&bytes, write.received_at()) {
         Ok(report) => report,
         Err(unusable) => {
             let reason = unusable.reason.as_str();
             let source = Name::from(SOURCE);
-            quarantine(&shared, &source, write.received_at(), reason, &unusable.problem, bytes)
-                .await;
+            let problem = unusable.problem.clone();
+            let body = UnusableBody { reason, problem, bytes, headers: Vec::new() };
+            quarantine(&shared, &source, write.received_at(), body).await;
             return Err(Problem::Unusable(unusable.problem));
         }
     };
+    let config = shared.config();
+    if !config.redaction.is_empty() {
+        ingest::redaction::redact_change(&config.redaction, &mut report);
+    }
     let action = OperationAction::ReportChange(report);
     match write.perform(Asked { action, actor: None, at: None }).await? {
         Settled::Later => answer::accepted(PATH),

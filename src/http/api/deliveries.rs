@@ -1,4 +1,4 @@
-//! What came in at the door: deliveries, their raw bodies, and what could not be used.
+//! What came in at the door: deliveries and their raw bodies.
 //!
 //! Raw bodies are strangers' bytes: only for who administers, never shown by a browser. Caller:
 //! the table of routes.
@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::super::Shared;
 use super::super::answer::{Answer, Problem};
+use super::super::audit::{self, Deed};
 use super::super::auth::{Admin, Reader};
 use super::query::Params;
 use super::{Pairs, attachment, listed, quoted};
 use crate::domain::Seq;
-use crate::store::{DeliveryRow, QuarantineRow};
+use crate::store::DeliveryRow;
 
 /// GET `/api/v1/deliveries`.
 pub(super) async fn list(
@@ -29,7 +30,7 @@ pub(super) async fn list(
 
 /// GET `/api/v1/deliveries/{id}/raw`.
 pub(super) async fn raw(
-    Admin(_): Admin,
+    Admin(principal): Admin,
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Answer {
@@ -38,21 +39,12 @@ pub(super) async fn raw(
     };
     let seq = delivery_seq(&id).ok_or_else(missing)?;
     let bytes = shared.read(move |store| store.raw(seq)).await?.ok_or_else(missing)?;
+    audit::note(&shared, &principal, Deed::ViewRaw, Some(delivery_id(seq)), "done").await?;
     attachment(bytes, &format!("delivery-{}.bin", delivery_id(seq)))
 }
 
-/// GET `/api/v1/quarantine`.
-pub(super) async fn quarantined(
-    Reader(_): Reader,
-    State(shared): State<Arc<Shared>>,
-    axum::extract::Query(pairs): Pairs,
-) -> Answer {
-    let page = Params::new(pairs).page()?;
-    let page = shared.read(move |store| store.quarantined(&page)).await?;
-    listed(page, quarantine)
-}
-
-fn delivery_id(seq: Seq) -> String {
+/// The id of a delivery.
+pub(super) fn delivery_id(seq: Seq) -> String {
     format!("d{seq}")
 }
 
@@ -75,19 +67,7 @@ fn delivery(row: &DeliveryRow) -> Value {
         "rejected": row.rejected,
         "is_test": row.is_test,
         "has_raw": row.has_raw,
-    })
-}
-
-fn quarantine(row: &QuarantineRow) -> Value {
-    json!({
-        "id": format!("q{}", row.number),
-        "source": row.source,
-        "received_at": row.received_at.to_string(),
-        "reason": row.reason,
-        "problem": row.problem,
-        "delivery": row.delivery.map(delivery_id),
-        "index": row.index,
-        "bytes": row.bytes,
+        "redacted": row.redacted,
     })
 }
 

@@ -14,6 +14,7 @@ use crate::domain::incident::{
 };
 use crate::domain::milestone::Milestone;
 use crate::domain::record::{NoteDraft, NotePatch};
+use crate::domain::words::TextField;
 use crate::domain::zone::Zone;
 use crate::domain::{IncidentId, Severity, Timestamp};
 
@@ -254,6 +255,24 @@ pub(crate) fn zone(place: &'static str, name: &str) -> Result<Zone, Invalid> {
     Zone::parse(name).map_err(|_| Invalid::Zone { place, found: quoted(name) })
 }
 
+/// A wish to take words back: for whom.
+///
+/// # Errors
+/// When the body is not such a wish.
+pub(crate) fn redaction(body: Value) -> Result<Option<String>, Invalid> {
+    Fields::read(body, &["by"])?.person("by")
+}
+
+/// A wish to take back what was said in a field of the report: which, and for whom.
+///
+/// # Errors
+/// When the body is not such a wish.
+pub(crate) fn field_redaction(body: Value) -> Result<(TextField, Option<String>), Invalid> {
+    let fields = Fields::read(body, &["field", "by"])?;
+    let field = fields.word("field", &TextField::ALL, TextField::as_str)?.flatten();
+    Ok((field.ok_or(Invalid::Missing("field"))?, fields.person("by")?))
+}
+
 /// A note as a request brings it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewNote {
@@ -273,7 +292,7 @@ pub(crate) fn note(body: Value) -> Result<NewNote, Invalid> {
     let fields = Fields::read(body, &["text", "kind", "at", "author"])?;
     let kind = fields.word("kind", &NoteKind::ALL, NoteKind::as_str)?.flatten();
     Ok(NewNote {
-        draft: NoteDraft { text: fields.needed_text("text")?, kind },
+        draft: NoteDraft { text: fields.needed_text("text")?, kind, suggested: None },
         at: fields.at()?,
         author: fields.person("author")?,
     })

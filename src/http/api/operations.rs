@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::super::answer::{self, Answer, Problem};
 use super::super::auth::Principal;
 use super::super::receipt::{self, Receipt};
-use super::super::{Shared, body};
+use super::super::{Shared, audit, body};
 use super::{conditional, header, incident_path, incidents, no_incident};
 use crate::domain::record::{Operation, OperationAction, Outcome};
 use crate::domain::{IncidentId, RecordBody, Timestamp};
@@ -84,6 +84,8 @@ impl Write {
     /// When it cannot be made durable now, names what does not exist, is impossible in the present
     /// state, or was made for another revision.
     pub(crate) async fn perform(self, asked: Asked) -> Result<Settled, Problem> {
+        let Asked { action, actor, .. } = &asked;
+        let entry = audit::of_operation(&self.shared, &self.principal, actor.as_deref(), action);
         let operation = Operation {
             principal: self.principal.name().cloned(),
             actor: asked.actor,
@@ -92,7 +94,8 @@ impl Write {
             action: asked.action,
         };
         let record = RecordBody::Operation(Box::new(operation));
-        let seq = self.receipt.append(&self.shared, record).await?.seq;
+        let appended = self.receipt.append_audited(&self.shared, record, None, entry).await?;
+        let seq = appended.seq;
         if !self.shared.settled(seq).await {
             return Ok(Settled::Later);
         }

@@ -6,7 +6,7 @@
 
 use super::invalid::{Invalid, listed, quoted};
 use crate::domain::{IncidentId, IncidentState, Matcher, Severity, Timestamp};
-use crate::store::{ChangeFilter, EpisodeFilter, IncidentFilter, PageRequest};
+use crate::store::{AuditFilter, ChangeFilter, EpisodeFilter, IncidentFilter, PageRequest};
 
 /// How many rows a page has when nobody says.
 pub(crate) const LIMIT_DEFAULT: usize = 50;
@@ -242,6 +242,20 @@ pub(crate) fn episodes(params: &Params) -> Result<EpisodeFilter, Invalid> {
 pub(crate) fn changes(params: &Params) -> Result<ChangeFilter, Invalid> {
     Ok(ChangeFilter {
         service: params.one("service")?.map(str::to_owned),
+        since: params.moment("since")?,
+        until: params.moment("until")?,
+    })
+}
+
+/// Which doings are asked for.
+///
+/// # Errors
+/// When a parameter cannot be meant.
+pub(crate) fn audit(params: &Params) -> Result<AuditFilter, Invalid> {
+    Ok(AuditFilter {
+        actor: params.one("actor")?.map(str::to_owned),
+        action: params.one("action")?.map(str::to_owned),
+        incident: params.number("incident")?.map(IncidentId),
         since: params.moment("since")?,
         until: params.moment("until")?,
     })

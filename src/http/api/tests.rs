@@ -84,6 +84,7 @@ fn config(folder: &tempfile::TempDir, settle: Span) -> Config {
         topology_file: None,
         auth: Auth::default(),
         sources: Vec::new(),
+        redaction: Vec::new(),
         rules: Rules::default(),
         replay_allow: false,
     }

@@ -94,13 +94,16 @@ pub fn refuse_foreign_page(headers: &HeaderMap, authority: Option<&str>) -> Resu
 /// Which `host:port` the request is for. `None` when it does not say, or says more than one.
 #[must_use]
 pub fn authority(parts: &Parts) -> Option<String> {
-    if let Some(authority) = parts.uri.authority() {
-        return Some(authority.as_str().to_owned());
-    }
     let mut hosts = parts.headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.to_str().ok().map(str::to_owned),
-        _ => None,
+    let host = match (hosts.next(), hosts.next()) {
+        (None, None) => None,
+        (Some(host), None) => Some(host.to_str().ok()?),
+        _ => return None,
+    };
+    match (parts.uri.authority().map(http::uri::Authority::as_str), host) {
+        // The target counts, but whoever names two is not believed.
+        (Some(target), Some(host)) if !target.eq_ignore_ascii_case(host) => None,
+        (target, host) => target.or(host).map(str::to_owned),
     }
 }
 

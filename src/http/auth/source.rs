@@ -121,6 +121,7 @@ mod tests {
         Auth {
             anonymous: None,
             tokens: vec![token("am", "for-am", &ingest("am")), token("x", "for-x", &ingest("x"))],
+            ..Auth::default()
         }
     }
 

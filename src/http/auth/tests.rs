@@ -75,7 +75,7 @@ fn anonymous_access_goes_as_far_as_the_operator_says() {
         (Read, [200, 200, 403, 403]),
         (Write, [200, 200, 200, 403]),
     ] {
-        let auth = Auth { anonymous: Some(access), tokens: Vec::new() };
+        let auth = Auth { anonymous: Some(access), ..Auth::default() };
         let parts = parts(false, &[]);
         let got = [ingest(), Need::Read, Need::Write, Need::Admin]
             .map(|need| asked(&auth, &parts, need).1);
@@ -94,7 +94,11 @@ fn a_token_may_what_its_scopes_say() {
         (vec![Scope::Admin], [403, 403, 200, 403, 200, 403]),
         (vec![Scope::Replay, scoped], [200, 403, 403, 403, 403, 200]),
     ] {
-        let auth = Auth { anonymous: None, tokens: vec![token("t", "secret", &scopes)] };
+        let auth = Auth {
+            anonymous: None,
+            tokens: vec![token("t", "secret", &scopes)],
+            ..Auth::default()
+        };
         let parts = parts(true, &[("authorization", "Bearer secret")]);
         let other = Need::Ingest(Name::from("alertmanager"));
         let got = [ingest(), other, Need::Read, Need::Write, Need::Admin, Need::Replay]
@@ -105,7 +109,11 @@ fn a_token_may_what_its_scopes_say() {
 
 #[test]
 fn with_tokens_nobody_gets_in_without_one() {
-    let auth = Auth { anonymous: None, tokens: vec![token("t", "secret", &[Scope::Read])] };
+    let auth = Auth {
+        anonymous: None,
+        tokens: vec![token("t", "secret", &[Scope::Read])],
+        ..Auth::default()
+    };
     for (headers, expect) in [
         (vec![("authorization", "Bearer secret")], (Some(Name::from("t")), 200)),
         (vec![("authorization", "Bearer wrong")], (None, 401)),
@@ -120,7 +128,7 @@ fn with_tokens_nobody_gets_in_without_one() {
 #[test]
 fn beside_tokens_anonymous_access_is_asked_for_a_token_where_one_would_help() {
     let tokens = vec![token("t", "secret", &[Scope::Write])];
-    let auth = Auth { anonymous: Some(Anonymous::Read), tokens };
+    let auth = Auth { anonymous: Some(Anonymous::Read), tokens, ..Auth::default() };
     assert_eq!(asked(&auth, &parts(true, &[]), Need::Read), (None, 200));
     assert_eq!(asked(&auth, &parts(true, &[]), Need::Write), (None, 401));
     let wrong = parts(true, &[("authorization", "Bearer wrong")]);
@@ -138,7 +146,7 @@ fn metrics_are_open_unless_auth_says_who_may_read() {
         (None, tokens.clone(), false),
         (Some(Anonymous::Read), tokens, true),
     ] {
-        let auth = Auth { anonymous, tokens };
+        let auth = Auth { anonymous, tokens, ..Auth::default() };
         let known = Known { auth: &auth, sessions: &sessions() };
         let is_open = require_scraper(known, &parts(true, &[])).is_ok();
         assert_eq!(is_open, expect, "{auth:?}");
@@ -155,7 +163,7 @@ fn parts_with(login: Login, is_on_loopback: bool, headers: &[(&str, &str)]) -> P
 #[test]
 fn a_user_may_everything_but_state_times_and_nobody_else_gets_in() {
     let tokens = vec![token("t", "secret", &[Scope::Read])];
-    let auth = Auth { anonymous: None, tokens };
+    let auth = Auth { anonymous: None, tokens, ..Auth::default() };
     let (basic, bearer) = (("authorization", "Basic YTpi"), ("authorization", "Bearer secret"));
     let ada = || Login::User(Name::from("ada"));
     let needs = || [ingest(), Need::Read, Need::Write, Need::Admin, Need::Replay];
@@ -175,7 +183,7 @@ fn a_user_may_everything_but_state_times_and_nobody_else_gets_in() {
     // Users end anonymous access on loopback, unless the operator wrote otherwise.
     let none = Auth::default();
     assert_eq!(asked(&none, &parts_with(Login::Absent, true, &[]), Need::Read), (None, 401));
-    let open = Auth { anonymous: Some(Anonymous::Read), tokens: Vec::new() };
+    let open = Auth { anonymous: Some(Anonymous::Read), ..Auth::default() };
     assert_eq!(asked(&open, &parts_with(Login::Absent, true, &[]), Need::Read), (None, 200));
     assert_eq!(asked(&open, &parts_with(Login::Absent, true, &[]), Need::Write), (None, 401));
 }
@@ -195,8 +203,8 @@ fn a_verified_certificate_is_a_credential_where_there_is_no_other() {
     let tokens = vec![token("t", "secret", &[Scope::Read])];
     for (auth, login, expect) in [
         (Auth::default(), None, (Some(Name::from("a.example")), 200)),
-        (Auth { anonymous: None, tokens }, None, (None, 401)),
-        (Auth { anonymous: Some(Anonymous::Read), tokens: vec![] }, None, (None, 403)),
+        (Auth { anonymous: None, tokens, ..Auth::default() }, None, (None, 401)),
+        (Auth { anonymous: Some(Anonymous::Read), ..Auth::default() }, None, (None, 403)),
         (Auth::default(), Some(Login::Absent), (None, 401)),
     ] {
         let mut parts = parts(false, &[]);
@@ -217,8 +225,11 @@ fn a_session_may_what_its_token_may_and_changes_only_from_our_own_pages() {
     let cookie = session::tests::cookie_of(&set_cookie);
     let csrf = sessions.find(&cookie).unwrap().csrf;
     let cookie = cookie["cookie"].to_str().unwrap();
-    let auth =
-        |name: &str| Auth { anonymous: None, tokens: vec![token(name, "secret", &[Scope::Write])] };
+    let auth = |name: &str| Auth {
+        anonymous: None,
+        tokens: vec![token(name, "secret", &[Scope::Write])],
+        ..Auth::default()
+    };
     let own = ("origin", "http://127.0.0.1:7274");
     let foreign = ("origin", "https://evil.example");
     let repeated = ("x-csrf-token", csrf.as_str());

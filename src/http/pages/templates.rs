@@ -9,12 +9,13 @@ use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior
 use crate::render::escape;
 
 /// Every template by its name.
-const TEMPLATES: [(&str, &str); 8] = [
+const TEMPLATES: [(&str, &str); 9] = [
     ("base.html", include_str!("../../web/base.html")),
     ("macros.html", include_str!("../../web/macros.html")),
     ("incidents.html", include_str!("../../web/incidents.html")),
     ("incident.html", include_str!("../../web/incident.html")),
     ("alerts.html", include_str!("../../web/alerts.html")),
+    ("audit.html", include_str!("../../web/audit.html")),
     ("status.html", include_str!("../../web/status.html")),
     ("login.html", include_str!("../../web/login.html")),
     ("problem.html", include_str!("../../web/problem.html")),

@@ -177,7 +177,7 @@ fn patch() -> impl Strategy<Value = Patch> {
 fn action() -> impl Strategy<Value = OperationAction> {
     let incident = || any::<u64>().prop_map(IncidentId);
     let episodes = || vec(any::<u64>().prop_map(EpisodeId), 0..4);
-    let note = |text: String| NoteDraft { text, kind: Some(NoteKind::WrongLead) };
+    let note = |text: String| NoteDraft { text, kind: Some(NoteKind::WrongLead), suggested: None };
     prop_oneof![
         incident().prop_map(OperationAction::Acknowledge),
         incident().prop_map(OperationAction::Mitigate),

@@ -11,6 +11,7 @@ CREATE TABLE ledger (
     body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX ledger_skips ON ledger (seq) WHERE kind = 'skip';
+CREATE INDEX ledger_operations ON ledger (seq) WHERE kind = 'operation';
 
 -- Texts that ledger rows refer to by number, in order of arrival. No index on the text: see
 -- intern.rs. An epoch says: ledger rows from first_seq on name no text before first_id.
@@ -29,7 +30,8 @@ CREATE TABLE deliveries (
     remote TEXT NOT NULL,
     alerts INTEGER NOT NULL,
     rejected INTEGER NOT NULL,
-    is_test INTEGER NOT NULL
+    is_test INTEGER NOT NULL,
+    redacted INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE raw_bodies (
     seq INTEGER PRIMARY KEY REFERENCES deliveries (seq) ON DELETE CASCADE,
@@ -43,6 +45,8 @@ CREATE TABLE sources (
 ) STRICT, WITHOUT ROWID;
 
 -- What could not be used. `body` is NULL where only one alert of an accepted delivery was refused.
+-- `headers` is what the sender's form needs beside the body, `replayed_as` the delivery that it
+-- became when somebody had it read again.
 CREATE TABLE quarantine (
     number INTEGER PRIMARY KEY,
     source TEXT NOT NULL,
@@ -52,6 +56,10 @@ CREATE TABLE quarantine (
     delivery INTEGER,
     place INTEGER,
     bytes INTEGER NOT NULL,
+    redacted INTEGER NOT NULL,
+    headers TEXT NOT NULL,
+    replayed_at INTEGER,
+    replayed_as INTEGER,
     body BLOB
 ) STRICT;
 
@@ -74,6 +82,12 @@ CREATE TABLE episodes (
 CREATE INDEX episodes_by_alert ON episodes (fingerprint, namespace);
 CREATE INDEX episodes_by_incident ON episodes (incident, id);
 CREATE INDEX episodes_active ON episodes (incident, id) WHERE active = 1;
+
+-- How each was weighed for the place it has: read only when somebody asks why.
+CREATE TABLE explanations (
+    episode INTEGER PRIMARY KEY REFERENCES episodes (id) ON DELETE CASCADE,
+    json TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE context (
     incident INTEGER NOT NULL,
@@ -142,6 +156,24 @@ CREATE TABLE recalls (seq INTEGER PRIMARY KEY, recalled BLOB NOT NULL) STRICT;
 CREATE TABLE outcomes (seq INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;
 CREATE TABLE heartbeats (name TEXT NOT NULL, place INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;
 CREATE TABLE topology (only INTEGER PRIMARY KEY CHECK (only = 1), json TEXT NOT NULL) STRICT;
+
+-- Outside the ledger: who did what, when and from where. `record` is the record of the ledger that
+-- it became, `outcome` what came of it.
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    principal TEXT,
+    actor TEXT,
+    remote TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    incident INTEGER,
+    target TEXT,
+    record INTEGER,
+    outcome TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_by_record ON audit (record) WHERE record IS NOT NULL;
+CREATE INDEX audit_by_incident ON audit (incident, number) WHERE incident IS NOT NULL;
 
 -- Outside the ledger: when we were last known to live.
 CREATE TABLE sign_of_life (

@@ -186,6 +186,8 @@ pub(super) fn raw(bytes: &[u8]) -> RawDelivery {
         content_type: "application/json".to_owned(),
         remote: "127.0.0.1:4711".to_owned(),
         refused: vec![],
+        redacted: 0,
+        replays: None,
     }
 }
 

@@ -350,11 +350,13 @@ async fn the_quarantine_is_bounded() {
             reason: "not_json",
             problem: "it is no JSON; send JSON".to_owned(),
             bytes: body.into(),
+            redacted: 0,
+            headers: vec![],
         }
     };
     assert_eq!(store.quarantine(quarantine(0, 4)).await.unwrap(), "q1");
     assert_eq!(store.quarantine(quarantine(0, 4)).await.unwrap(), "q1");
-    assert_eq!(store.quarantined_body(1).unwrap(), Some(vec![0; 4]));
+    assert_eq!(store.quarantined_one(1).unwrap().unwrap().body, Some(vec![0; 4]));
     for number in 1..=1005 {
         store.quarantine(quarantine(number, 4)).await.unwrap();
     }

@@ -159,6 +159,15 @@ impl Server {
         self.client.address = client.address;
     }
 
+    /// The most memory that it has had at once, as the kernel counts it.
+    pub(crate) fn resident_peak_bytes(&self) -> u64 {
+        let child = self.child.as_ref().expect("the server runs");
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        kibibytes * 1024
+    }
+
     /// Everything it wrote to stdout and stderr.
     pub(crate) fn log(&self) -> String {
         read_log(self.folder.path())
