@@ -102,6 +102,8 @@ fn append(times: u64) {
             content_type: "application/json".to_owned(),
             remote: "127.0.0.1:1".to_owned(),
             refused: Vec::new(),
+            redacted: 0,
+            replays: None,
         };
         let append = Append {
             body: RecordBody::Delivery(delivery),
