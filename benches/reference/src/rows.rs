@@ -125,6 +125,8 @@ struct Scale {
     divisor: u64,
     /// Syncs of the probe.
     syncs: usize,
+    /// True when nobody reads the figures.
+    is_smoke: bool,
 }
 
 impl Scale {
@@ -135,6 +137,7 @@ impl Scale {
         warm_up: Duration::from_millis(700),
         divisor: 1,
         syncs: 1500,
+        is_smoke: false,
     };
     /// About three minutes, for work on the program.
     const QUICK: Self = Self {
@@ -143,14 +146,16 @@ impl Scale {
         warm_up: Duration::from_millis(400),
         divisor: 20,
         syncs: 500,
+        is_smoke: false,
     };
     /// Some ten seconds, to see that it runs at all.
     const SMOKE: Self = Self {
         passes: 1,
-        window: Duration::from_millis(100),
-        warm_up: Duration::from_millis(50),
+        window: Duration::ZERO,
+        warm_up: Duration::ZERO,
         divisor: 2000,
         syncs: 20,
+        is_smoke: true,
     };
 }
 
@@ -268,7 +273,12 @@ impl Bench {
             first: 0,
             rate: 0.0,
             warm_up: self.scale.warm_up,
-            until: Until::Time(self.scale.window),
+            // By number where only running at all counts, so that no machine is too slow for it.
+            until: if self.scale.is_smoke {
+                Until::Requests(100)
+            } else {
+                Until::Time(self.scale.window)
+            },
         }
     }
 }

@@ -21,9 +21,10 @@ use serde::Deserialize;
 use crate::Failure;
 use crate::rows_store::Rows;
 
-/// A notification in owned structures.
+/// A notification in owned structures. It is read whole, whatever of it is used.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "reading all of it is what is measured")]
 pub(crate) struct Notification {
     pub(crate) version: String,
     pub(crate) group_key: String,
@@ -45,6 +46,7 @@ pub(crate) struct Notification {
 /// One alert of it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "reading all of it is what is measured")]
 pub(crate) struct Alert {
     pub(crate) status: String,
     pub(crate) labels: BTreeMap<String, String>,
