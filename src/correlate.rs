@@ -20,6 +20,7 @@
 //! return), `heartbeats`, `operations` (what people do), `causes` and `origins` (what may have
 //! caused it).
 
+mod bustle;
 mod causes;
 mod completion;
 mod crowd;
@@ -28,6 +29,7 @@ mod effects;
 mod episodes;
 mod evidence;
 mod fading;
+mod filter;
 mod graph;
 mod grouping;
 mod heartbeats;
@@ -36,6 +38,7 @@ mod kinds;
 mod learned;
 mod lifecycle;
 mod machine;
+mod marks;
 mod membership;
 mod memory;
 mod operations;
@@ -43,6 +46,7 @@ mod origins;
 mod reading;
 mod recall;
 mod signals;
+mod snapshot;
 mod stage;
 mod sums;
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod labels;
 pub mod matcher;
 pub mod milestone;
 pub mod note_kind;
+pub mod packed;
 pub mod record;
 pub mod rules;
 pub mod source;

@@ -29,8 +29,10 @@ pub use verify::{Check, Verdict, verify};
 
 /// Records handled before a commit: enough to share its cost, few enough that nobody waits long.
 const BATCH_RECORDS: usize = 256;
-/// A snapshot is taken when at least this many records came since the last one.
-const SNAPSHOT_EVERY_RECORDS: u64 = 5_000;
+/// A snapshot is taken when at least this many records came since the last one, …
+const SNAPSHOT_EVERY_RECORDS: u64 = 20_000;
+/// … or this many alerts: as many as are worked in again within half a second after a kill.
+const SNAPSHOT_EVERY_ALERTS: u64 = 50_000;
 /// How often a sign of life is written, at least.
 const SIGN_OF_LIFE_EVERY: Span = Span::from_seconds(5);
 /// How long to wait before a failed commit or read is tried again.
@@ -70,6 +72,8 @@ pub struct Engine {
     /// Turns that failed one after the other; the first one is told.
     failed_turns: u32,
     snapshot_at: Seq,
+    /// Alerts that were heard since then.
+    alerts_since: u64,
     /// Records that must not be digested again.
     skipped: BTreeSet<Seq>,
     pulse: Pulse,
@@ -109,6 +113,7 @@ impl Engine {
             is_machine_torn: false,
             failed_turns: 0,
             snapshot_at,
+            alerts_since: cursor.0.saturating_sub(snapshot_at.0),
             skipped,
             pulse,
         };
@@ -237,6 +242,7 @@ impl Engine {
                 }
             }
             cursor = record.seq;
+            self.alerts_since += alerts_in(record);
             if self.machine.asks_for_commit() {
                 break;
             }
@@ -284,7 +290,9 @@ impl Engine {
     /// Commits what the machine changed.
     fn commit(&mut self, cursor: Seq, recalls: Vec<(Seq, Vec<u8>)>) -> Result<(), EngineError> {
         let mut commit = EngineCommit { recalls, ..commit_of(&mut self.machine, cursor) };
-        if commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS {
+        if commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS
+            || self.alerts_since >= SNAPSHOT_EVERY_ALERTS
+        {
             match self.machine.snapshot() {
                 Ok(snapshot) => commit.snapshot = Some(snapshot),
                 // The effects are out of the machine: they must reach the store all the same.
@@ -299,12 +307,13 @@ impl Engine {
     /// record is never handled twice.
     fn commit_rest(&mut self) -> Result<(), EngineError> {
         let Some(commit) = &self.uncommitted else { return Ok(()) };
-        self.store.commit((**commit).clone())?;
+        self.store.commit(&**commit)?;
         let (cursor, has_snapshot) = (commit.cursor, commit.snapshot.is_some());
         self.uncommitted = None;
         self.cursor = cursor;
         if has_snapshot {
             self.snapshot_at = cursor;
+            self.alerts_since = 0;
         }
         // Only now is everything that may be forgotten safe in the store.
         self.machine.forget();
@@ -446,6 +455,7 @@ fn commit_of(machine: &mut Machine, cursor: Seq) -> EngineCommit {
     EngineCommit {
         cursor,
         episodes: effects.episodes,
+        heard: effects.heard,
         incidents: effects.incidents,
         changes: effects.changes,
         revisions: effects.revisions,
@@ -453,6 +463,20 @@ fn commit_of(machine: &mut Machine, cursor: Seq) -> EngineCommit {
         topology: effects.topology,
         heartbeats,
         ..EngineCommit::default()
+    }
+}
+
+/// How many words about alerts a record brings.
+fn alerts_in(record: &Record) -> u64 {
+    match &record.body {
+        RecordBody::Delivery(delivery) => delivery.words.len() as u64,
+        RecordBody::Operation(_)
+        | RecordBody::Topology(_)
+        | RecordBody::Rules(_)
+        | RecordBody::Start(_)
+        | RecordBody::Stop
+        | RecordBody::Tick
+        | RecordBody::Skip(_) => 0,
     }
 }
 

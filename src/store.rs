@@ -13,7 +13,7 @@
 //! | `schema` | folder, file, migrations |
 //! | `inner`, `queue`, `job`, `writer` | the way of a write |
 //! | `ledger`, `ledger_form`, `intern`, `door` | appending, and reading back |
-//! | `deliveries`, `incidents`, `episodes`, `changes`, `engine` | one file for each group of tables |
+//! | `deliveries`, `incidents`, `episodes`, `texts`, `changes`, `engine` | one file for each group of tables |
 //! | `readers`, `paging` | the way of a read |
 //! | `retention` | dropping what is too old |
 //! | `backup`, `check`, `rebuilt` | copies, and whether the laws hold; without a writer |
@@ -44,12 +44,14 @@ mod rebuilt;
 mod retention;
 mod rows;
 mod schema;
+mod texts;
 mod types;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -156,10 +158,17 @@ impl Store {
     ///
     /// # Errors
     /// When nothing of it was committed.
-    pub fn commit(&self, commit: EngineCommit) -> Result<(), StoreError> {
-        let commit = Box::new(engine::PreparedCommit::new(commit)?);
-        let bytes = SMALL_JOB_BYTES + commit.bytes();
-        self.inner.ask(bytes, Bounds::Pass, |reply| Job::Commit(commit, reply))
+    pub fn commit(&self, commit: impl Borrow<EngineCommit>) -> Result<(), StoreError> {
+        let mut shelf = lock(&self.inner.shelf);
+        let result = engine::PreparedCommit::new(commit.borrow(), &mut shelf).and_then(|commit| {
+            let bytes = SMALL_JOB_BYTES + commit.bytes();
+            self.inner.ask(bytes, Bounds::Pass, |reply| Job::Commit(Box::new(commit), reply))
+        });
+        match &result {
+            Ok(()) => shelf.keep(),
+            Err(_) => shelf.undo(),
+        }
+        result
     }
 
     /// The head of the ledger, live.

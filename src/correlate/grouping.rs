@@ -17,8 +17,7 @@ use super::weights::weights;
 use crate::domain::alert::EndKind;
 use crate::domain::incident::Opening;
 use crate::domain::{
-    Episode, EpisodeId, Incident, IncidentId, IncidentState, Membership, Severity, Span, Standing,
-    Timestamp,
+    Episode, EpisodeId, Incident, IncidentId, IncidentState, Severity, Span, Standing, Timestamp,
 };
 
 /// Alerts that came in this shortly before are still settling: they need no more than a new one.
@@ -45,9 +44,7 @@ impl Machine {
             return;
         }
         let now = self.now();
-        if let Some(traits) = self.memory.traits.get(&id) {
-            self.memory.learned.begin(id, traits, now);
-        }
+        self.memory.begin(id, now);
         let mut scored = self.weigh_incidents(&episode);
         scored.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
         let needed = self.memory.rules.incidents.join_score;
@@ -92,7 +89,8 @@ impl Machine {
         incident: &Incident,
     ) -> Option<Scored> {
         let rules = &self.memory.rules.incidents;
-        let crowd = self.memory.crowd(incident.id)?;
+        let side = stage.side(episode)?;
+        let crowd = self.memory.crowd(incident.id).filter(|crowd| crowd.may_take(side.traits))?;
         let is_member_again = self.fires_again(episode, incident.id);
         if !is_member_again && (incident.state == IncidentState::Resolved || crowd.is_one_flapper())
         {
@@ -118,28 +116,32 @@ impl Machine {
                 return None;
             }
         }
-        let side = stage.side(episode)?;
         let scene = stage.scene(Some(incident.id), self);
         let others = witnesses.iter().filter_map(|witness| stage.side(witness));
         let weighed = weigh_against(side, others, scene);
         let (witness, pair) = weighed.witness?;
-        let mut reason = format!(
-            "{}; nearest {}",
-            pair.in_words(side, witness),
-            self.name_of(witness.episode.id)
-        );
         let mut score = weighed.score;
-        if !is_member_again {
-            let (points, words) = self.weigh_state(
-                stage,
-                episode,
-                incident.id,
-                start - first,
-                (over, witnesses.len()),
-                pair.busy(scene),
-            );
-            score += points;
-            reason.push_str(&words);
+        // Only what reaches the score is ever told of.
+        let mut reason = String::new();
+        let mut tell = |score: f64, words: &dyn Fn(&mut String)| {
+            if score >= rules.join_score {
+                let name = self.name_of(witness.episode.id);
+                reason = format!("{}; nearest {name}", pair.in_words(side, witness));
+                words(&mut reason);
+            }
+        };
+        if is_member_again {
+            tell(score, &|_| ());
+        } else {
+            let state = |words: Option<&mut String>| {
+                let over = (over, witnesses.len());
+                let busy = pair.busy(scene);
+                self.weigh_state(stage, episode, incident.id, start - first, over, busy, words)
+            };
+            score += state(None);
+            tell(score, &|reason| {
+                state(Some(reason));
+            });
         }
         let is_member = is_member_again || opening_moment(incident) - start <= rules.lead_up;
         Some(Scored { id: incident.id, score, is_member, reason })
@@ -148,14 +150,12 @@ impl Machine {
     /// True when an alert of the incident fires again within the reopen window of its last end.
     fn fires_again(&self, episode: &Episode, incident: IncidentId) -> bool {
         let window = self.memory.rules.incidents.reopen_window;
-        self.memory.crowd(incident).is_some_and(|crowd| crowd.firings_of(&episode.key) > 0)
-            && self
-                .memory
-                .episodes_of_alert(&episode.key)
-                .into_iter()
-                .filter_map(|id| self.memory.episodes.get(&id))
-                .filter(|other| other.id != episode.id && other.incident() == Some(incident))
-                .any(|other| episode.starts_at() - last_seen_firing(other) <= window)
+        self.memory
+            .firings_of(&episode.key)
+            .iter()
+            .filter_map(|id| self.memory.episodes.get(id))
+            .filter(|other| other.id != episode.id && other.incident() == Some(incident))
+            .any(|other| episode.starts_at() - last_seen_firing(other) <= window)
     }
 
     /// What the state of an incident adds or takes: its age, its size, how much of it is over,
@@ -168,45 +168,47 @@ impl Machine {
         age: Span,
         (over, of): (usize, usize),
         busy: f64,
-    ) -> (f64, String) {
+        mut told: Option<&mut String>,
+    ) -> f64 {
         let is_mapped = stage.side(episode).is_some_and(|side| side.traits.is_mapped);
         let weights = weights(is_mapped);
         let mut points = 0.0;
-        let mut words = String::new();
-        let mut add = |value: f64, text: String| {
+        let mut add = |value: f64, text: std::fmt::Arguments<'_>| {
             if value.abs() >= 0.05 {
                 points += value;
-                words.push_str(&format!("; {text} ({value:+.1})"));
+                if let Some(told) = told.as_deref_mut() {
+                    told.push_str(&format!("; {text} ({value:+.1})"));
+                }
             }
         };
         let minutes = age.seconds_f64() / 60.0 - weights.age_free_minutes;
         if minutes > 0.0 {
-            let text = format!("the incident is {} old", in_words(age));
-            add(weights.age * busy * minutes / 10.0, text);
+            let points = weights.age * busy * minutes / 10.0;
+            add(points, format_args!("the incident is {} old", in_words(age)));
         }
         if let Some(traits) = self.memory.traits.get(&episode.id) {
             let (habit, joined, begun) = self.memory.learned.habit(&traits.alertname);
             add(
                 weights.habit * habit,
-                format!("{joined} of {begun} alerts of this name were part of something"),
+                format_args!("{joined} of {begun} alerts of this name were part of something"),
             );
         }
-        let Some(crowd) = self.memory.crowd(incident) else { return (points, words) };
+        let Some(crowd) = self.memory.crowd(incident) else { return points };
         if crowd.series() >= 2 {
-            add(weights.company, format!("{} alerts are in it", crowd.series()));
+            add(weights.company, format_args!("{} alerts are in it", crowd.series()));
         }
         if crowd.namespaces() >= 3 {
-            add(weights.wide, format!("it spans {} namespaces", crowd.namespaces()));
+            add(weights.wide, format_args!("it spans {} namespaces", crowd.namespaces()));
         }
         #[expect(clippy::cast_precision_loss, reason = "witnesses are a few dozen")]
         let share = over as f64 / of.max(1) as f64;
-        add(weights.partly_over * share, format!("{over} of {of} witnesses are over"));
+        add(weights.partly_over * share, format_args!("{over} of {of} witnesses are over"));
         let alone = self.times_alone(&episode.key, episode.id);
         add(
             weights.alone_before * f64::from(alone.min(2)),
-            format!("it stayed alone {alone} times before"),
+            format_args!("it stayed alone {alone} times before"),
         );
-        (points, words)
+        points
     }
 
     /// When everything in an incident had ended before `start`: the last end.
@@ -219,12 +221,11 @@ impl Machine {
     fn floating_near(&self, episode: &Episode) -> Vec<&Episode> {
         let now = self.now();
         let traits = self.memory.traits.get(&episode.id);
-        let cluster = traits.and_then(|traits| traits.cluster.as_ref());
         self.memory
-            .learned
-            .begun_near(cluster, now)
-            .filter_map(|begun| self.memory.episodes.get(&begun.id))
-            .filter(|other| other.id != episode.id && other.membership == Membership::Floating)
+            .bustle
+            .floating(traits.and_then(|traits| traits.cluster_mark), now)
+            .filter_map(|id| self.memory.episodes.get(&id))
+            .filter(|other| other.id != episode.id)
             .filter(|other| never_grouped(other).is_none() && floats_near(other, now))
             .collect()
     }
@@ -343,7 +344,7 @@ impl Machine {
             })
             .find(|incident| {
                 let Some(crowd) = self.memory.crowd(incident.id) else { return false };
-                if crowd.firings_of(&episode.key) > 0 {
+                if crowd.firings_of(side.traits.alert) > 0 {
                     return true;
                 }
                 let witnesses: Vec<&Episode> =

@@ -44,11 +44,7 @@ impl Machine {
             && incident.tally.total > 0
             && !self.is_held_open(id);
         if is_waiting {
-            let heard_at = self
-                .memory
-                .sums(id)
-                .and_then(Sums::last_heard_at)
-                .unwrap_or(self.now());
+            let heard_at = self.memory.sums(id).and_then(Sums::last_heard_at).unwrap_or(self.now());
             self.memory.deadlines.set(Deadline::Quiet(id), heard_at + period, period);
         } else if !is_heartbeat || !incident.state.is_running() {
             self.memory.deadlines.clear(Deadline::Quiet(id));

@@ -66,6 +66,8 @@ pub(super) struct Sums {
     clusters: BTreeMap<Option<Name>, u64>,
     /// True when the services, or their order, changed since the tally was last written.
     services_changed: bool,
+    /// Counts how often they did.
+    services_version: u64,
 }
 
 impl Sums {
@@ -120,6 +122,7 @@ impl Sums {
             before.map(|first| self.firsts.remove(&first));
             self.firsts.extend(after);
             self.services_changed = true;
+            self.services_version += 1;
         }
         if after.is_none() {
             self.starts.remove(&member.service);
@@ -161,6 +164,11 @@ impl Sums {
         self.total == 0
     }
 
+    /// Counts how often the services, or their order, changed.
+    pub(super) const fn services_version(&self) -> u64 {
+        self.services_version
+    }
+
     /// How many members fire.
     pub(super) fn firing(&self) -> u64 {
         self.total - self.ends.len() as u64
@@ -183,8 +191,7 @@ impl Sums {
 
     /// True when some member is in the cluster, or names none.
     pub(super) fn may_be_in(&self, cluster: &str) -> bool {
-        self.clusters.contains_key(&None)
-            || self.clusters.contains_key(&Some(Name::from(cluster)))
+        self.clusters.contains_key(&None) || self.clusters.contains_key(&Some(Name::from(cluster)))
     }
 
     /// Writes what they add up to. The services are written only when they changed: they can be

@@ -13,6 +13,7 @@ use super::job::{Job, Reply};
 use super::ledger::{Head, TextCache};
 use super::queue::{Bounds, Queue};
 use super::readers::Readers;
+use super::texts::Shelf;
 use super::types::{SignOfLife, StoreOptions};
 use super::writer::{Shared, Writer};
 use super::{StoreError, engine, inflight, lock, schema};
@@ -29,6 +30,8 @@ pub(super) struct Inner {
     pub(super) readers: Readers,
     /// Interned texts that were read lately.
     pub(super) texts: TextCache,
+    /// What the engine's commits have named lately.
+    pub(super) shelf: Mutex<Shelf>,
     /// Makes the door's sightings.
     pub(super) eye: Eye,
     /// Requests that may still append.
@@ -64,6 +67,7 @@ impl Inner {
             metrics,
             path: path.clone(),
         });
+        let shelf = Shelf::open(&connection)?;
         let writer = Writer::new(Arc::clone(&shared), connection, door, folder)?;
         let readers = Readers::open(path)?;
         let thread = std::thread::Builder::new()
@@ -74,6 +78,7 @@ impl Inner {
             shared,
             readers,
             texts: TextCache::default(),
+            shelf: Mutex::new(shelf),
             eye,
             in_flight: inflight::Registry::default(),
             sign_of_life,
