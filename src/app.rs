@@ -20,6 +20,7 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
+use crate::drafts::{Press, PressSettings};
 use crate::engine::{Engine, EngineError, Known};
 use crate::http::health::Part;
 use crate::http::{self, ReloadRequest, Reloader, Shared};
@@ -73,6 +74,7 @@ pub struct Running {
     /// Where it listens.
     pub addresses: Vec<SocketAddr>,
     shared: Arc<Shared>,
+    press: Arc<Press>,
     load: LoadConfig,
     reload_requests: mpsc::Receiver<ReloadRequest>,
     server: JoinHandle<()>,
@@ -103,10 +105,14 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
         queue_capacity: STORE_QUEUE_JOBS,
         queue_bytes: STORE_QUEUE_BYTES,
     };
+    let press = Arc::new(Press::new(press_settings(&config)));
     let (store, engine) = {
+        let press = Arc::clone(&press);
         let (clock, metrics) = (clock.clone(), metrics.clone());
         let prepared = tokio::task::spawn_blocking(move || {
             let store = Store::open(options, clock.clone(), metrics.clone())?;
+            // Before the engine works anything in: it may find a draft that becomes final.
+            store.print_with(press);
             let engine = Engine::prepare(store.clone(), clock, metrics, &known)?;
             Ok::<_, AppError>((store, engine))
         });
@@ -142,6 +148,7 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
     Ok(Running {
         addresses,
         shared,
+        press,
         load,
         reload_requests,
         server,
@@ -150,6 +157,15 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
         engine_ended,
         engine_stopper,
     })
+}
+
+/// What final drafts are printed with.
+fn press_settings(config: &Config) -> PressSettings {
+    PressSettings {
+        default_zone: config.timezone.clone(),
+        own_templates: Arc::clone(&config.templates),
+        external_url: config.web.external_url.clone(),
+    }
 }
 
 async fn listen(config: &Config) -> Result<Vec<TcpListener>, AppError> {
@@ -217,7 +233,9 @@ impl Running {
     }
 
     async fn reload(&self) -> Result<(), String> {
-        reload::reload(&self.shared, &self.load).await
+        let reloaded = reload::reload(&self.shared, &self.load).await;
+        self.press.set(press_settings(&self.shared.config()));
+        reloaded
     }
 
     /// Stops in order: no new connections, streams ended, requests drained, the engine's batch

@@ -1,9 +1,9 @@
 //! The command line: arguments in, a command run, an exit code out.
 //!
 //! `main` hands over to [`run`] and does nothing else. `serve`, `check-config` and `demo` reach the
-//! program through `cli/serve.rs`, and `backup`, `restore` and `verify` work on a store through
-//! `app`; every other command is a client that knows only the HTTP contract. Results go to standard output, diagnostics to
-//! standard error; the exit code is 0 when it is done, 1 when it failed, and 2 for wrong usage or
+//! program through `cli/serve.rs`, and `backup`, `restore`, `verify` and `whatif` work on a store
+//! through `app`; every other command is a client that knows only the HTTP contract. Results go to
+//! standard output, diagnostics to standard error; the exit code is 0 when it is done, 1 when it failed, and 2 for wrong usage or
 //! bad configuration.
 
 mod arguments;
@@ -32,6 +32,7 @@ mod storage;
 mod text;
 mod url;
 mod verify;
+mod whatif;
 mod wire;
 
 use std::ffi::OsString;
@@ -104,6 +105,15 @@ enum Command {
         the store for as long.\n\nExample:\n  \
         scribed verify --storage.path=/var/lib/scribed")]
     Verify(verify::VerifyArguments),
+    /// Replay a store under another configuration, and tell which incidents would be others.
+    #[command(
+        name = "whatif",
+        after_help = "The store is left as it is, and a server may be running \
+        on it. What people decided (move, split, merge, resolve) holds in it as well.\n\nExamples:\n  \
+        scribed whatif --config.file=new.yml --storage.path=/var/lib/scribed\n  \
+        scribed whatif --config.file=new.yml --since=7d -o extended"
+    )]
+    WhatIf(whatif::WhatIfArguments),
     /// Write a completion script for a shell.
     #[command(after_help = "Example:\n  \
         scribed completions bash > /usr/share/bash-completion/completions/scribed")]
@@ -157,6 +167,7 @@ fn execute(command: &Command, console: &mut Console<'_>) -> Result<(), Failure> 
         Command::Backup(arguments) => backup::run(arguments, console),
         Command::Restore(arguments) => restore::run(arguments, console),
         Command::Verify(arguments) => verify::run(arguments, console),
+        Command::WhatIf(arguments) => whatif::run(arguments, console),
         Command::Completions(arguments) => {
             completions::run(arguments, Arguments::command(), console)
         }

@@ -18,7 +18,7 @@
 //! stream teaches), `crowd` and `stage` (what a placement looks at), `evidence` with `weights`,
 //! `grouping` and `membership` (which incident it belongs to), `lifecycle` (how incidents end and
 //! return), `heartbeats`, `operations` (what people do), `causes` and `origins` (what may have
-//! caused it).
+//! caused it), `similar` (past incidents that look alike).
 
 mod bustle;
 mod causes;
@@ -33,6 +33,7 @@ mod filter;
 mod graph;
 mod grouping;
 mod heartbeats;
+mod held;
 mod histories;
 mod kinds;
 mod learned;
@@ -46,6 +47,7 @@ mod origins;
 mod reading;
 mod recall;
 mod signals;
+mod similar;
 mod snapshot;
 mod stage;
 mod sums;

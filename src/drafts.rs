@@ -1,8 +1,11 @@
 //! Drafts and timelines on demand: loads an incident's facts and hands them to the pure rooms.
 //!
 //! Keeps nothing: a draft is a pure function of the facts, the zone and the template, so the same
-//! revision always gives the same bytes and the same tag. Blocks while it reads; callers (`http`)
+//! revision always gives the same bytes and the same tag. Only of a final draft the bytes
+//! themselves are kept, by the store. Blocks while it reads; callers (`http`)
 //! run it on a thread that may. Never decides what a draft says or how it looks.
+
+mod press;
 
 use std::sync::Arc;
 
@@ -16,6 +19,7 @@ use crate::render::own::{OwnTemplates, TemplateFault};
 use crate::render::{self, Format};
 use crate::store::{Store, StoreError};
 use crate::timeline::{self, DraftOptions};
+pub use press::{Press, PressSettings};
 
 /// What a draft is wanted like.
 #[derive(Clone, Debug)]
@@ -43,6 +47,47 @@ pub struct RenderedDraft {
     pub text: String,
     /// SHA-256 of the bytes, in hexadecimal: equal tags are equal drafts.
     pub tag: String,
+    /// Which of the three it is.
+    pub edition: Edition,
+}
+
+/// What a document is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edition {
+    /// The facts as they stand.
+    Live,
+    /// Final: the bytes that were reviewed.
+    Final {
+        /// How many revisions came since.
+        later: u64,
+    },
+    /// Final, but in a zone or a layout in which nobody reviewed it: printed from the reviewed
+    /// facts, and marked so.
+    Reprinted {
+        /// How many revisions came since.
+        later: u64,
+    },
+}
+
+impl Edition {
+    /// The word for it in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Final { .. } => "final",
+            Self::Reprinted { .. } => "reprinted",
+        }
+    }
+
+    /// How many revisions came since it was final.
+    #[must_use]
+    pub const fn later(self) -> Option<u64> {
+        match self {
+            Self::Live => None,
+            Self::Final { later } | Self::Reprinted { later } => Some(later),
+        }
+    }
 }
 
 /// Why there is no draft.
@@ -64,7 +109,8 @@ pub enum DraftError {
     },
 }
 
-/// Renders the draft of an incident; `None` when there is no such incident.
+/// Renders the draft of an incident; `None` when there is no such incident. A final one is given as
+/// it was printed when it became final.
 ///
 /// # Errors
 /// When the store cannot be read or the request cannot be met.
@@ -74,48 +120,122 @@ pub fn render_draft(
     request: &DraftRequest,
 ) -> Result<Option<RenderedDraft>, DraftError> {
     let Some(facts) = store.facts(id)? else { return Ok(None) };
-    let facts = reviewed(store, facts)?;
-    rendered(&facts, request).map(Some)
-}
-
-/// A final draft is made from the facts that were reviewed; what came later is only told by its
-/// revisions.
-fn reviewed(store: &Store, facts: Facts) -> Result<Facts, StoreError> {
-    if facts.incident.finalised.is_none() {
-        return Ok(facts);
-    }
-    let revisions = facts.revisions.clone();
-    let reviewed = store.reviewed(facts.incident.id)?.unwrap_or(facts);
-    Ok(Facts { revisions, ..reviewed })
-}
-
-/// Renders the draft of facts that are already at hand.
-fn rendered(facts: &Facts, request: &DraftRequest) -> Result<RenderedDraft, DraftError> {
-    let newest = facts.revisions.last().map_or(0, |revision| revision.revision);
-    let current = facts.incident.revision.max(newest);
+    let current = current_revision(&facts);
     if let Some(asked) = request.since_revision.filter(|asked| *asked > current) {
         return Err(DraftError::FutureRevision { asked, current });
     }
+    let reviewed = facts.incident.finalised.as_ref().map(|reviewed| reviewed.revision);
+    let (text, edition) = match reviewed {
+        None => (print(&facts, request, options(&facts, request), false)?, Edition::Live),
+        Some(revision) => final_draft(store, facts, request, current.saturating_sub(revision))?,
+    };
+    Ok(Some(RenderedDraft { tag: tag_of(&text), text, edition }))
+}
+
+/// The bytes that were reviewed, where they are those that are asked for; else the reviewed facts
+/// printed anew. What came later stands beside them, and only when it is asked for.
+fn final_draft(
+    store: &Store,
+    facts: Facts,
+    request: &DraftRequest,
+    later: u64,
+) -> Result<(String, Edition), DraftError> {
+    let id = facts.incident.id;
+    let kept = store
+        .printed(id, request.format.as_str(), request.template.as_str())?
+        .filter(|kept| request.zone.as_ref().is_none_or(|asked| asked.name() == kept.zone));
+    if let (Some(kept), None) = (&kept, request.since_revision) {
+        return Ok((kept.text.clone(), Edition::Final { later }));
+    }
+    let revisions = facts.revisions.clone();
+    let reviewed = store.reviewed(id)?.unwrap_or(facts);
+    let mut options = options(&reviewed, request);
+    let (text, edition) = match kept {
+        Some(kept) => {
+            options.zone = Zone::parse(&kept.zone).unwrap_or(options.zone);
+            (kept.text, Edition::Final { later })
+        }
+        None => {
+            let options = DraftOptions { since_revision: None, ..options.clone() };
+            (print(&reviewed, request, options, true)?, Edition::Reprinted { later })
+        }
+    };
+    if request.since_revision.is_none() {
+        return Ok((text, edition));
+    }
+    let draft = timeline::compose(&Facts { revisions, ..reviewed }, &options);
+    Ok((render::with_later(text, &draft, request.format), edition))
+}
+
+fn current_revision(facts: &Facts) -> u64 {
+    let newest = facts.revisions.last().map_or(0, |revision| revision.revision);
+    facts.incident.revision.max(newest)
+}
+
+fn options(facts: &Facts, request: &DraftRequest) -> DraftOptions {
     let default = || zone_of(&facts.incident, &request.default_zone);
-    let zone = request.zone.clone().unwrap_or_else(default);
-    let options = DraftOptions {
-        zone,
+    DraftOptions {
+        zone: request.zone.clone().unwrap_or_else(default),
         template: request.template.clone(),
         since_revision: request.since_revision,
         external_url: request.external_url.clone(),
-    };
-    let draft = timeline::compose(facts, &options);
-    let text = match (&draft.template, request.format) {
+    }
+}
+
+/// Prints facts that are at hand.
+fn print(
+    facts: &Facts,
+    request: &DraftRequest,
+    options: DraftOptions,
+    is_reprint: bool,
+) -> Result<String, DraftError> {
+    let mut draft = timeline::compose(facts, &options);
+    draft.is_reprint = is_reprint;
+    match (&draft.template, request.format) {
         // JSON is the data itself, whatever the layout.
         (Template::Own(_), Format::Markdown | Format::Html | Format::Text) => {
-            request.own_templates.print(&draft, request.format).map_err(DraftError::Template)?
+            request.own_templates.print(&draft, request.format).map_err(DraftError::Template)
         }
         (Template::Own(_), Format::Json) | (Template::Shipped(_), _) => {
-            render::draft(&draft, request.format)
+            Ok(render::draft(&draft, request.format))
+        }
+    }
+}
+
+/// The chart of an incident; `None` when there is no such incident. That of a final one is given
+/// as it was drawn when it became final.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn render_chart(
+    store: &Store,
+    id: IncidentId,
+    asked: Option<Zone>,
+    default_zone: &str,
+) -> Result<Option<RenderedDraft>, DraftError> {
+    let Some(facts) = store.facts(id)? else { return Ok(None) };
+    let later = facts
+        .incident
+        .finalised
+        .as_ref()
+        .map(|reviewed| current_revision(&facts).saturating_sub(reviewed.revision));
+    let kept = match later {
+        Some(_) => store.printed(id, press::CHART, "")?,
+        None => None,
+    };
+    let kept = kept.filter(|kept| asked.as_ref().is_none_or(|zone| zone.name() == kept.zone));
+    let draw = |facts: &Facts| {
+        let zone = asked.clone().unwrap_or_else(|| zone_of(&facts.incident, default_zone));
+        render::svg::lanes(facts, &zone)
+    };
+    let (text, edition) = match (later, kept) {
+        (None, _) => (draw(&facts), Edition::Live),
+        (Some(later), Some(kept)) => (kept.text, Edition::Final { later }),
+        (Some(later), None) => {
+            (draw(&store.reviewed(id)?.unwrap_or(facts)), Edition::Reprinted { later })
         }
     };
-    let tag = tag_of(&text);
-    Ok(RenderedDraft { text, tag })
+    Ok(Some(RenderedDraft { tag: tag_of(&text), text, edition }))
 }
 
 /// The timeline of facts: every entry on its own, or storms and flaps folded with their rows kept.
@@ -172,6 +292,8 @@ mod tests {
             related: Vec::new(),
             changes: Vec::new(),
             candidates: Vec::new(),
+            traces: Vec::new(),
+            similar: Vec::new(),
             finalised: None,
         };
         Facts {
@@ -197,16 +319,13 @@ mod tests {
 
     #[test]
     fn equal_facts_give_equal_bytes_and_tags() {
-        let one = rendered(&facts(None), &request(None)).unwrap();
-        assert_eq!(one, rendered(&facts(None), &request(None)).unwrap());
-        assert_eq!(one.tag.len(), 64);
-    }
-
-    #[test]
-    fn nothing_can_be_asked_since_a_revision_to_come() {
-        assert!(rendered(&facts(None), &request(Some(3))).is_ok());
-        let error = rendered(&facts(None), &request(Some(4))).unwrap_err().to_string();
-        assert_eq!(error, "`since_revision` is 4, but the incident stands at revision 3");
+        let text = || {
+            let (facts, request) = (facts(None), request(None));
+            print(&facts, &request, options(&facts, &request), false).unwrap()
+        };
+        assert_eq!(text(), text());
+        assert_eq!(tag_of(&text()), tag_of(&text()));
+        assert_eq!(tag_of(&text()).len(), 64);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod restore;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod whatif;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::correlate::{Beat, Machine, UnreadableSnapshot};
+use crate::correlate::{Beat, Machine, RULES_VERSION, UnreadableSnapshot};
 use crate::domain::record::Skip;
 use crate::domain::{Record, RecordBody, Rules, Seq, Span, Topology};
 use crate::metrics::Metrics;
@@ -26,6 +27,7 @@ use crate::shutdown::StopSignal;
 use crate::store::{Append, EngineCommit, HeartbeatRow, Store, StoreError};
 use pulse::Pulse;
 pub use verify::{Check, Verdict, verify};
+pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, Since, what_if};
 
 /// Records handled before a commit: enough to share its cost, few enough that nobody waits long.
 const BATCH_RECORDS: usize = 256;
@@ -71,6 +73,9 @@ pub struct Engine {
     is_machine_torn: bool,
     /// Turns that failed one after the other; the first one is told.
     failed_turns: u32,
+    /// Records on which a test lets the machine panic.
+    #[cfg(test)]
+    fails_on: Option<fn(&Record) -> bool>,
     snapshot_at: Seq,
     /// Alerts that were heard since then.
     alerts_since: u64,
@@ -112,16 +117,46 @@ impl Engine {
             uncommitted: None,
             is_machine_torn: false,
             failed_turns: 0,
+            #[cfg(test)]
+            fails_on: None,
             snapshot_at,
             alerts_since: cursor.0.saturating_sub(snapshot_at.0),
             skipped,
             pulse,
         };
+        engine.take_over()?;
         engine.catch_up()?;
         engine.announce_start()?;
         engine.announce_known(known)?;
         engine.catch_up()?;
         Ok(engine)
+    }
+
+    /// Notes from which record on our rules decide, where another release's did before. What that
+    /// one decided is taken as it stands, from a snapshot, and never derived anew.
+    fn take_over(&mut self) -> Result<(), EngineError> {
+        let former = self.store.rules_version()?;
+        if former == Some(RULES_VERSION) {
+            return Ok(());
+        }
+        if let Some(former) = former {
+            info!(
+                rules.former = former,
+                rules.ours = RULES_VERSION,
+                "Taking over from other rules"
+            );
+        }
+        let commit = EngineCommit {
+            cursor: self.cursor,
+            rules_version: Some(RULES_VERSION),
+            snapshot: former.map(|_| self.machine.snapshot()).transpose()?,
+            ..EngineCommit::default()
+        };
+        if commit.snapshot.is_some() {
+            self.snapshot_at = self.cursor;
+        }
+        self.store.commit(commit)?;
+        Ok(())
     }
 
     /// Writes into the ledger what the configuration says, where it differs from what is known.
@@ -248,10 +283,11 @@ impl Engine {
             }
         }
         self.observe_lag(records);
-        self.commit(cursor, recalls)?;
+        // Before the commit, which may fail: the machine has come this far in any case.
         if let Some(time) = self.machine.time().filter(|_| records.iter().any(has_own_time)) {
             self.pulse.beat(&self.clock, time);
         }
+        self.commit(cursor, recalls)?;
         Ok(true)
     }
 
@@ -261,7 +297,11 @@ impl Engine {
     fn work_in(&mut self, record: &Record) -> Result<Option<Option<Vec<u8>>>, EngineError> {
         let is_skipped = self.skipped.contains(&record.seq);
         let Self { machine, store, .. } = self;
+        #[cfg(test)]
+        let fails_on = self.fails_on;
         let worked = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            assert!(!fails_on.is_some_and(|fails_on| fails_on(record)), "as the test wishes");
             let found = recall::for_record(machine, record, store)?;
             if is_skipped {
                 machine.pass_over(record);
@@ -480,7 +520,8 @@ fn alerts_in(record: &Record) -> u64 {
     }
 }
 
-/// The program's own records repeat the time before them; only others say that time has come.
+/// The program's own records repeat the time before them, and a tick says only that a deadline has
+/// passed, perhaps long ago: after hours on a full disk it must not set "now" back to the deadline.
 fn has_own_time(record: &Record) -> bool {
-    record.received_at.is_some() || matches!(record.body, RecordBody::Tick)
+    record.received_at.is_some() && !matches!(record.body, RecordBody::Tick)
 }

@@ -66,6 +66,8 @@ pub struct Shared {
     pub perimeter: Arc<Perimeter>,
     /// How much memory the bodies that are being read take.
     bodies: body::Budget,
+    /// The sources, with their metrics.
+    targets: ingest::Targets,
     /// How fast each source may deliver.
     rates: rate::RateLimiter,
     /// The configuration in force; see [`Shared::config`].
@@ -97,6 +99,7 @@ impl Shared {
             sessions,
             perimeter,
             bodies: body::Budget::default(),
+            targets: ingest::Targets::default(),
             rates: rate::RateLimiter::default(),
             config: RwLock::new(config),
         }
@@ -118,7 +121,8 @@ impl Shared {
     #[must_use]
     pub fn missing(&self) -> Option<String> {
         let stopping = self.stop.is_stopped().then(|| "we are stopping".to_owned());
-        let store = (!self.store.is_writable()).then(|| "the store cannot be written".to_owned());
+        let store =
+            self.store.refusal().map(|reason| format!("the store cannot be written: {reason}"));
         let reasons: Vec<String> =
             [stopping, store, self.health.missing()].into_iter().flatten().collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))

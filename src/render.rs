@@ -68,6 +68,20 @@ impl Format {
     }
 }
 
+/// Puts what came after a draft was final beside its bytes, which stay as they are: behind them, or
+/// where the format has one closing mark, before it. `draft` holds the list (`Draft::since`).
+#[must_use]
+pub fn with_later(text: String, draft: &Draft, format: Format) -> String {
+    let mut blocks = Vec::new();
+    sections::later(&report::Layout::new(draft), &mut blocks);
+    match format {
+        Format::Markdown => format!("{text}\n{}", markdown::print(&blocks)),
+        Format::Text => format!("{text}\n{}", text::print(&blocks)),
+        Format::Html => html::with_section(text, &html::blocks(draft, &blocks)),
+        Format::Json => json::with_since(text, draft),
+    }
+}
+
 /// Prints a draft. Always ends with a line break.
 #[must_use]
 pub fn draft(draft: &Draft, format: Format) -> String {

@@ -16,7 +16,7 @@
 //! | `deliveries`, `incidents`, `episodes`, `texts`, `changes`, `engine` | one file for each group of tables |
 //! | `readers`, `paging` | the way of a read |
 //! | `retention` | dropping what is too old |
-//! | `backup`, `check`, `rebuilt` | copies, and whether the laws hold; without a writer |
+//! | `backup`, `check`, `rebuilt`, `grouping` | copies, whether the laws hold, and what another configuration gives; without a writer |
 //!
 //! Reads block, so call them from a thread that may block (`spawn_blocking`).
 
@@ -30,6 +30,7 @@ mod episodes;
 mod error;
 mod files;
 mod generations;
+mod grouping;
 mod incidents;
 mod inflight;
 mod inner;
@@ -38,6 +39,7 @@ mod job;
 mod ledger;
 mod ledger_form;
 mod paging;
+mod printed;
 mod queue;
 mod readers;
 mod rebuilt;
@@ -60,12 +62,14 @@ use tokio::sync::{oneshot, watch};
 pub use backup::{Restored, back_up, restore};
 pub use check::{Archive, Depth, Faults, Holdings};
 pub use error::StoreError;
+pub use grouping::Grouping;
 pub use inflight::InFlight;
+pub use printed::{Printed, Printer};
 pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
     HeartbeatRow, IncidentFilter, Page, PageRequest, Quarantine, QuarantineRow, RawDelivery,
-    RefusedAlert, SignOfLife, Snapshot, SourceRow, StoreCounts, StoreOptions,
+    RefusedAlert, RuleEpoch, SignOfLife, Snapshot, SourceRow, StoreCounts, StoreOptions,
 };
 
 use self::inner::{Inner, writer_is_gone};
@@ -124,7 +128,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the queue is full, the disk refuses, or the store is closing.
     pub async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
         let (reply, answer) = oneshot::channel();
         self.inner.push(Job::Append(append, Reply::Task(reply)), bytes, Bounds::Hold)?;
@@ -137,7 +141,7 @@ impl Store {
     /// # Errors
     /// As [`Store::append`].
     pub fn append_blocking(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye)?);
+        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
         self.inner.ask(bytes, Bounds::Hold, |reply| Job::Append(append, reply))
     }
@@ -181,6 +185,14 @@ impl Store {
     #[must_use]
     pub fn cursor(&self) -> watch::Receiver<Seq> {
         self.inner.shared.cursor.subscribe()
+    }
+
+    /// How many records the engine has not worked in.
+    #[must_use]
+    pub fn backlog(&self) -> u64 {
+        let (head, cursor) =
+            (self.inner.shared.head_seq.borrow().0, self.inner.shared.cursor.borrow().0);
+        head.saturating_sub(cursor)
     }
 
     /// Records after a place, oldest first.
@@ -276,6 +288,24 @@ impl Store {
     /// When the store cannot be read.
     pub fn reviewed(&self, id: IncidentId) -> Result<Option<Facts>, StoreError> {
         self.inner.read(|connection| incidents::reviewed(connection, id))
+    }
+
+    /// Says who prints drafts that become final. The first word holds.
+    pub fn print_with(&self, printer: Arc<dyn Printer>) {
+        self.inner.shared.printer.get_or_init(|| printer);
+    }
+
+    /// A document of a final draft as it was printed then.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn printed(
+        &self,
+        id: IncidentId,
+        format: &str,
+        template: &str,
+    ) -> Result<Option<Printed>, StoreError> {
+        self.inner.read(|connection| printed::get(connection, id, format, template))
     }
 
     /// Incidents, newest first.
@@ -470,6 +500,25 @@ impl Store {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.inner.shared.is_writable.load(Ordering::Acquire)
+    }
+
+    /// Why the last write failed, for people; `None` while writes succeed.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        if self.is_writable() {
+            return None;
+        }
+        let reason = lock(&self.inner.shared.refusal).clone();
+        Some(reason.unwrap_or_else(|| "its writer has ended; restart scribed".to_owned()))
+    }
+
+    /// The rules by which the engine works this store's records in; `None` before it ever did.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rules_version(&self) -> Result<Option<u32>, StoreError> {
+        let epochs = self.inner.read(engine::rule_epochs)?;
+        Ok(epochs.last().map(|epoch| epoch.version))
     }
 
     /// Drops raw bodies that are older than `raw_before` and ledger, incidents and episodes that

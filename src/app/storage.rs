@@ -4,13 +4,15 @@
 
 use std::path::Path;
 
-use super::AppError;
+use super::{AppError, topology_file};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine;
+use crate::engine::{self, Known, Question};
 use crate::store::{self, Archive};
 
-pub use crate::engine::{Check, Verdict};
+pub use crate::engine::{
+    Answer, Brief, Change, Check, Moved, Placement, Regrouped, Since, Verdict,
+};
 pub use crate::store::{Faults, Holdings, Restored};
 
 /// Writes a copy of the configured store into a file; a server may be running on it.
@@ -48,4 +50,22 @@ pub fn verify(config: &Config, clock: &Clock) -> Result<Vec<Check>, AppError> {
     };
     let archive = Archive::of_store(&storage.path)?;
     Ok(engine::verify(&archive, kept_since)?)
+}
+
+/// Works the ledger of the configured store in under that configuration, and tells what would
+/// differ, with at most `moves_max` of the alerts that move. A server may be running on the store,
+/// which is left as it is. `progress` is told how many records of how many are done.
+///
+/// # Errors
+/// When there is no store, it cannot be read, or the service graph cannot be used.
+pub fn what_if(
+    config: &Config,
+    since: Since,
+    moves_max: usize,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Answer, AppError> {
+    let topology = config.topology_file.as_deref().map(topology_file::read).transpose()?;
+    let known = Known { rules: config.rules.clone(), topology };
+    let archive = Archive::glimpse(&config.storage.path)?;
+    Ok(engine::what_if(&archive, &Question { known, since, moves_max }, progress)?)
 }

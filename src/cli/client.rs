@@ -66,6 +66,8 @@ impl Call {
 pub(super) struct Answer {
     /// 2xx.
     pub(super) status: StatusCode,
+    /// How many revisions came since a draft was final.
+    pub(super) since_final: Option<u64>,
     /// Where the thing can be read, when it was accepted but not worked in yet.
     pub(super) location: Option<String>,
     /// The body.
@@ -294,7 +296,10 @@ impl Client {
             .to_bytes();
         let location = text_of(&parts.headers, &header::LOCATION);
         if parts.status.is_success() {
-            return Ok(Answer { status: parts.status, location, body, what: what.to_owned() });
+            let since_final = parts.headers.get("scribed-since-final");
+            let since_final = since_final.and_then(|n| n.to_str().ok()?.parse().ok());
+            let (status, what) = (parts.status, what.to_owned());
+            return Ok(Answer { status, since_final, location, body, what });
         }
         Err(ClientError::Refused(Box::new(Refusal {
             status: parts.status,

@@ -96,6 +96,15 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let mut client = arguments.server.client()?;
     let answer = client.call(&Call::get(arguments.target())).await?;
+    if let Some(later) = answer.since_final.filter(|later| *later > 0)
+        && arguments.since_revision.is_none()
+    {
+        let things =
+            if later == 1 { "1 revision".to_owned() } else { format!("{later} revisions") };
+        console.notice(&format!(
+            "The draft is final; {things} came since, which --since-revision lists"
+        ));
+    }
     match arguments.output.as_deref().filter(|path| *path != Path::new("-")) {
         Some(path) => {
             replace(path, &answer.body).map_err(Failure::file("write", path))?;

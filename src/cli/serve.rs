@@ -98,7 +98,11 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), Failure> {
     let config = load().map_err(configuration)?;
     let clock = Clock::system();
     telemetry::init(&config.log, clock.clone()).map_err(server)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // The name tells the CPU time of the server from that of the writer and the engine.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("scribed-http")
+        .build()?;
     runtime.block_on(app::serve(config, load, clock)).map_err(server)
 }
 

@@ -3,7 +3,9 @@
 //! Every field is read even when another one is wrong, so that all problems are told at once.
 //! Called by `load` and `web_file`.
 
-use crate::domain::rules::HeartbeatRule;
+use std::collections::BTreeMap;
+
+use crate::domain::rules::{HeartbeatRule, WEIGHTS};
 use crate::domain::{Matcher, Name, Severity, SourceType, Span};
 
 use super::document::{Body, Document, Entry, Node};
@@ -17,6 +19,9 @@ use super::{Scope, Secret, Source, Token, scalar, secret};
 const WITHIN_MOST: Span = Span::from_hours(365 * 24);
 /// Deliveries a second beyond which a limit means nothing.
 const RATE_MOST: f64 = 1e6;
+
+/// More points than this would outweigh anything else.
+const POINTS_MOST: f64 = 1_000.0;
 
 /// Reads lists of objects out of one document.
 pub(super) struct Lists<'a> {
@@ -147,6 +152,32 @@ impl<'a> Lists<'a> {
             severities.extend(read.map(|severity| (entry.key.clone(), severity)));
         }
         severities
+    }
+
+    /// `incidents.weights`: points for pieces of evidence, by their names.
+    pub(super) fn weights(&mut self, node: &'a Node) -> BTreeMap<String, f64> {
+        let path = "incidents.weights";
+        let Body::Map(entries) = &node.body else {
+            let text = format!("is {}; write a mapping such as same_node: 4", node.shape());
+            self.note(node.mark, path, text);
+            return BTreeMap::new();
+        };
+        let mut weights = BTreeMap::new();
+        for entry in entries {
+            let key = format!("{path}.{}", entry.key);
+            if !WEIGHTS.contains(&entry.key.as_str()) {
+                let text =
+                    format!("no evidence has this name; write one of {}", WEIGHTS.join(", "));
+                self.note(entry.mark, &key, text);
+            }
+            if entry.node.is_null() {
+                continue;
+            }
+            let points = self
+                .read(&entry.node, &key, |text| scalar::number(text, -POINTS_MOST, POINTS_MOST));
+            weights.extend(points.map(|points| (entry.key.clone(), points)));
+        }
+        weights
     }
 
     /// The hash of a token, from exactly one of its two keys.

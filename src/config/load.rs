@@ -3,6 +3,7 @@
 //! Called by the command line at the start and for `check-config`, and by the application at every
 //! reload with the same flags. Reads files, and writes nothing.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::domain::rules::HeartbeatRule;
@@ -120,7 +121,7 @@ fn assemble(
         sources: listed.sources,
         rules: Rules {
             alerts: values.alerts(listed.severities),
-            incidents: values.incidents(),
+            incidents: values.incidents(listed.weights),
             heartbeats: listed.heartbeats,
         },
         replay_allow: values.replay_allow(),
@@ -152,6 +153,7 @@ struct Listed {
     sources: Vec<Source>,
     heartbeats: Vec<HeartbeatRule>,
     severities: Vec<(String, Severity)>,
+    weights: BTreeMap<String, f64>,
 }
 
 impl Listed {
@@ -175,6 +177,7 @@ impl Listed {
                 "auth.tokens" => (listed.tokens, listed.named_sources) = lists.tokens(node),
                 "sources" => listed.sources = lists.sources(node),
                 "heartbeats" => listed.heartbeats = lists.heartbeats(node),
+                "incidents.weights" => listed.weights = lists.weights(node),
                 _ => listed.severities = lists.severities(node),
             }
         }

@@ -410,3 +410,49 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn weights_are_checked_by_name_and_number() {
+    let check = |text: &str, expect: Result<&[(&str, f64)], &str>| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.yml");
+        std::fs::write(&path, text).unwrap();
+        let overrides = Overrides { config_file: Some(path), ..Overrides::default() };
+        match (load(&overrides, &[]), expect) {
+            (Ok(config), Ok(expect)) => {
+                let expect = expect.iter().map(|(name, points)| ((*name).to_owned(), *points));
+                assert_eq!(config.rules.incidents.weights, expect.collect(), "{text}");
+            }
+            (Err(errors), Err(expect)) => {
+                let told = errors.to_string();
+                assert!(told.contains(expect), "{text}: {told}");
+            }
+            (found, _) => panic!("{text}: {found:?}"),
+        }
+    };
+    check(
+        "incidents: {weights: {same_node: 4, gap: -1.5}}",
+        Ok(&[("gap", -1.5), ("same_node", 4.0)]),
+    );
+    check("incidents: {weights: {}}", Ok(&[]));
+    check("incidents: {weights: {same_node: }}", Ok(&[]));
+    check(
+        "incidents:\n  weights:\n    same_nod: 4\n",
+        Err(
+            "f.yml:3:5: incidents.weights.same_nod: no evidence has this name; write one of bias, ",
+        ),
+    );
+    check(
+        "incidents:\n  weights:\n    gap: far\n",
+        Err("f.yml:3:10: incidents.weights.gap: `far` is not a number"),
+    );
+    check("incidents: {weights: 3}", Err("is one value; write a mapping such as same_node: 4"));
+}
+
+#[test]
+fn every_weight_that_can_be_set_is_documented() {
+    let page = include_str!("../../docs/correlation.md");
+    for name in crate::domain::rules::WEIGHTS {
+        assert!(page.contains(&format!("`{name}`")), "docs/correlation.md does not tell of {name}");
+    }
+}

@@ -4,6 +4,7 @@
 //! Reading never stops at a problem: it goes to the report, a stand-in takes the place of the
 //! value, and the caller throws the whole away when the report is not empty. Called by `load`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +20,11 @@ use super::{Anonymous, Log, LogFormat, Storage, Timeouts, Web};
 
 const MILLISECOND: Span = Span::from_millis(1);
 const SECOND: Span = Span::from_seconds(1);
+const DAY: Span = Span::from_hours(24);
+/// An alert that ended is remembered for three hours where nothing keeps it.
+const ALONE_MOST: Span = Span::from_hours(3);
+/// Starts further apart are two firings, whoever tells them.
+const PEER_MOST: Span = Span::from_minutes(10);
 /// Longest duration of any key: longer ones are a slip of the pen.
 const TEN_YEARS: Span = Span::from_hours(10 * 365 * 24);
 /// Longest time that a person or a client waits for us.
@@ -145,11 +151,17 @@ impl<'a> Values<'a> {
             flapping_episodes: self.count("alerts.flapping_episodes", 2, 10_000),
             flapping_window: self.span("alerts.flapping_window", SECOND, TEN_YEARS),
             chronic_after: self.span("alerts.chronic_after", SECOND, TEN_YEARS),
+            alone_firings: self.count("alerts.alone_firings", 1, 10_000),
+            alone_window: self.span("alerts.alone_window", Span::ZERO, ALONE_MOST),
+            peer_window: self.span("alerts.peer_window", Span::ZERO, PEER_MOST),
+            heartbeat_words: self.count("alerts.heartbeat_words", 2, 1_000),
+            heartbeat_intervals: self.count("alerts.heartbeat_intervals", 1, 1_000),
+            heartbeat_least: self.span("alerts.heartbeat_least", SECOND, TEN_YEARS),
         }
     }
 
     /// How incidents form, end and return.
-    pub(super) fn incidents(&mut self) -> IncidentRules {
+    pub(super) fn incidents(&mut self, weights: BTreeMap<String, f64>) -> IncidentRules {
         IncidentRules {
             quiet_period: self.span("incidents.quiet_period", SECOND, TEN_YEARS),
             reopen_window: self.span("incidents.reopen_window", Span::ZERO, TEN_YEARS),
@@ -161,6 +173,13 @@ impl<'a> Values<'a> {
             join_score: self
                 .value("incidents.join_score", |text| scalar::number(text, -100.0, 100.0))
                 .unwrap_or_default(),
+            settling_window: self.span("incidents.settling_window", Span::ZERO, DAY),
+            busy_window: self.span("incidents.busy_window", Span::ZERO, DAY),
+            witnesses: self.count("incidents.witnesses", 1, 64),
+            change_window: self.span("incidents.change_window", Span::ZERO, DAY),
+            lead_up_candidates: self.count("incidents.lead_up_candidates", 16, 100_000),
+            learnt_entries: self.count("incidents.learnt_entries", 100, 1_000_000),
+            weights,
         }
     }
 

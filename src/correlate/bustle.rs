@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::learned::{BEGUN_MEMORY, BUSY_WINDOW, Begun};
+use super::learned::{BEGUN_MEMORY, Begun};
 use super::marks::{Mark, Numbered, mark};
-use crate::domain::{EpisodeId, IncidentId, Timestamp};
+use crate::domain::{EpisodeId, IncidentId, Span, Timestamp};
 
 /// One of the newest alerts.
 #[derive(Clone, Copy, Debug)]
@@ -76,9 +76,9 @@ impl Bustle {
     }
 
     /// Time passed: what began before the busy window counts no more.
-    pub(super) fn advance(&mut self, now: Timestamp) {
+    pub(super) fn advance(&mut self, now: Timestamp, window: Span) {
         while let Some((heard_at, id)) = self.counted.front().copied()
-            && now - heard_at > BUSY_WINDOW
+            && now - heard_at > window.min(BEGUN_MEMORY)
         {
             self.counted.pop_front();
             if let Some(newcomer) = self.newcomers.get_mut(&id) {

@@ -20,8 +20,6 @@ use crate::domain::{
     Change, ChangeId, ChangeKind, ChangeReport, Incident, IncidentId, Name, Span, Timestamp,
 };
 
-/// Changes up to this long before the onset are listed.
-const BEFORE_ONSET: Span = Span::from_hours(2);
 /// Recovery that follows a rollback within this time speaks for what was rolled back.
 const RECOVERY_AFTER_ROLLBACK: Span = Span::from_minutes(60);
 /// A change can be heard of a moment after what it broke.
@@ -85,7 +83,9 @@ impl Machine {
         // whether and when we forget must not show.
         let new = onset
             .into_iter()
-            .flat_map(|onset| self.memory.changes_since(onset - BEFORE_ONSET))
+            .flat_map(|onset| {
+                self.memory.changes_since(onset - self.memory.rules.incidents.change_window)
+            })
             .filter(|change| !incident.changes.contains(&change.id))
             .filter(|change| super::recall::is_recent(change, self.now()))
             .filter(|change| self.concerns(change, incident));
@@ -147,7 +147,7 @@ impl Machine {
         let Some(onset) = value_of(incident, Milestone::Onset).at else { return false };
         let end = value_of(incident, Milestone::Resolution).at.unwrap_or(Timestamp::MAX);
         let report = &change.report;
-        if report.at < onset - BEFORE_ONSET
+        if report.at < onset - self.memory.rules.incidents.change_window
             || report.at > end
             || !self.same_cluster(report, incident)
         {

@@ -59,6 +59,10 @@ pub(super) struct Dirt {
     pub(super) topology: bool,
     /// A draft became final.
     pub(super) finalised: bool,
+    /// Incidents out of which the running step took alerts.
+    pub(super) thinned: BTreeSet<IncidentId>,
+    /// Incidents to which the running step added a sort of alert.
+    pub(super) reshaped: BTreeSet<IncidentId>,
     /// What the running step changed about each incident, in words; becomes one revision each.
     pub(super) step: BTreeMap<IncidentId, Vec<String>>,
 }

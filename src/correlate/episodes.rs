@@ -10,12 +10,9 @@ use crate::domain::alert::{EndKind, EpisodeEnd, EpisodeStart};
 use crate::domain::incident::CaveatKind;
 use crate::domain::record::{Delivery, Path};
 use crate::domain::{
-    AlertKey, Claim, Ending, Episode, EpisodeId, IncidentId, Membership, Name, Span, Standing,
-    Timestamp, Word, WordState,
+    AlertKey, Claim, Ending, Episode, EpisodeId, IncidentId, Membership, Name, Standing, Timestamp,
+    Word, WordState,
 };
-
-/// HA peers start the same firing at most this far apart.
-const PEER_SHIFT: Span = Span::from_seconds(30);
 
 /// A word with what its delivery says about it.
 #[derive(Clone, Copy)]
@@ -125,17 +122,18 @@ impl Machine {
         starts_before_end && ends_after_start
     }
 
-    /// (b) On webhooks: a start at most 30 s away was stated by another sender, and the word's
-    /// start is not after the episode's end.
+    /// (b) On webhooks: a start at most `peer_window` away was stated by another sender, and the
+    /// word's start is not after the episode's end.
     fn overlaps_by_peer(&self, episode: &Episode, heard: Heard<'_>) -> bool {
         if heard.path != Path::Webhook || !self.is_open_or_fresh(episode) {
             return false;
         }
         let start = heard.word.starts_at.at;
+        let window = self.memory.rules.alerts.peer_window;
         let stated_by_peer = episode.starts.iter().any(|known| {
             !known.by_api
                 && known.sender.as_ref() != heard.sender
-                && (known.at - start).abs() <= PEER_SHIFT
+                && (known.at - start).abs() <= window
         });
         stated_by_peer && episode.ends_at().is_none_or(|end| start <= end)
     }
@@ -438,11 +436,11 @@ impl Machine {
         let episode = self.memory.episodes.get(&id)?;
         if episode.standing == Standing::Heartbeat {
             let is_over = matches!(heard.word.state, WordState::Resolved { .. });
-            self.set_reason(
-                id,
-                "In no incident: a heartbeat never joins one; its silence is the alarm, armed after 3 words."
-                    .to_owned(),
+            let words = self.memory.rules.alerts.heartbeat_words;
+            let reason = format!(
+                "In no incident: a heartbeat never joins one; its silence is the alarm, armed after {words} words."
             );
+            self.set_reason(id, reason);
             self.hear_heartbeat(id, is_over);
             return None;
         }

@@ -9,11 +9,9 @@ use super::learned::Learned;
 use super::reading::in_words;
 use super::signals::Signal;
 use super::traits::Traits;
-use super::weights::{Weights, weights};
+use super::weights::{Tables, Weights};
 use crate::domain::{Episode, Name, Span, Timestamp};
 
-/// Witnesses that count: more of them say nothing new.
-const STRONGEST_PAIRS: usize = 12;
 /// A pair's probability never becomes certainty.
 const PROBABILITY_MAX: f64 = 0.999;
 /// From here on a time between two starts weighs in full against the order of a cascade.
@@ -73,6 +71,10 @@ pub(super) struct Side<'a> {
 pub(super) struct Scene<'a> {
     pub(super) graph: &'a Graph,
     pub(super) learned: &'a Learned,
+    /// What each piece of evidence is worth.
+    pub(super) weights: &'a Tables,
+    /// How many of the strongest pairs count: more of them say nothing new.
+    pub(super) witnesses: usize,
     /// How much else goes on: 0 when nothing, 1 when a coincidence is likely.
     pub(super) busy: f64,
     /// True when more than one cluster is known, so that an unknown one is a doubt.
@@ -81,8 +83,8 @@ pub(super) struct Scene<'a> {
 
 /// What ties two alerts, or keeps them apart.
 #[derive(Clone, Debug)]
-pub(super) struct Pair {
-    weights: &'static Weights,
+pub(super) struct Pair<'w> {
+    weights: &'w Weights,
     /// Empty when only the score is asked for, as it is for all but the few that are told.
     terms: Vec<(Term, f64)>,
     keeps_terms: bool,
@@ -96,21 +98,21 @@ pub(super) struct Pair {
     is_tied: bool,
 }
 
-impl Pair {
+impl<'w> Pair<'w> {
     /// Weighs all evidence between two alerts.
-    pub(super) fn weigh(a: Side<'_>, b: Side<'_>, scene: Scene<'_>) -> Self {
+    pub(super) fn weigh(a: Side<'_>, b: Side<'_>, scene: Scene<'w>) -> Self {
         Self::weigh_with(a, b, scene, true)
     }
 
     /// As [`Pair::weigh`], without what is needed to tell of it.
-    pub(super) fn weigh_briefly(a: Side<'_>, b: Side<'_>, scene: Scene<'_>) -> Self {
+    pub(super) fn weigh_briefly(a: Side<'_>, b: Side<'_>, scene: Scene<'w>) -> Self {
         Self::weigh_with(a, b, scene, false)
     }
 
-    fn weigh_with(a: Side<'_>, b: Side<'_>, scene: Scene<'_>, keeps_terms: bool) -> Self {
+    fn weigh_with(a: Side<'_>, b: Side<'_>, scene: Scene<'w>, keeps_terms: bool) -> Self {
         let is_mapped = a.traits.is_mapped && b.traits.is_mapped;
         let mut pair = Self {
-            weights: weights(is_mapped),
+            weights: scene.weights.of(is_mapped),
             terms: if keeps_terms { Vec::with_capacity(12) } else { Vec::new() },
             keeps_terms,
             points: 0.0,
@@ -418,14 +420,14 @@ pub(super) struct Weighed<'a> {
     /// Log-odds of all witnesses together.
     pub(super) score: f64,
     /// The strongest witness, with its evidence.
-    pub(super) witness: Option<(Side<'a>, Pair)>,
+    pub(super) witness: Option<(Side<'a>, Pair<'a>)>,
 }
 
 /// Weighs an alert against others, as independent witnesses.
 pub(super) fn weigh_against<'a>(
     alert: Side<'_>,
     others: impl Iterator<Item = Side<'a>>,
-    scene: Scene<'_>,
+    scene: Scene<'a>,
 ) -> Weighed<'a> {
     let mut pairs: Vec<(f64, Side<'a>)> = others
         .filter(|other| other.episode.id != alert.episode.id)
@@ -434,7 +436,7 @@ pub(super) fn weigh_against<'a>(
         .collect();
     // Ids break ties, so that the choice of the witness never depends on the order of arrival.
     pairs.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.episode.id.cmp(&y.1.episode.id)));
-    pairs.truncate(STRONGEST_PAIRS);
+    pairs.truncate(scene.witnesses);
     let doubt: f64 =
         pairs.iter().map(|(score, ..)| 1.0 - probability(*score).min(PROBABILITY_MAX)).product();
     let score = if pairs.is_empty() { f64::NEG_INFINITY } else { ((1.0 - doubt) / doubt).ln() };

@@ -13,15 +13,12 @@ use super::reading::in_words;
 use super::recall::floats_near;
 use super::stage::Stage;
 use super::sums::Sums;
-use super::weights::weights;
 use crate::domain::alert::EndKind;
 use crate::domain::incident::Opening;
 use crate::domain::{
     Episode, EpisodeId, Incident, IncidentId, IncidentState, Severity, Span, Standing, Timestamp,
 };
 
-/// Alerts that came in this shortly before are still settling: they need no more than a new one.
-const SETTLING: Span = Span::from_minutes(5);
 /// A floating alert is weighed again when somebody joins to whom it is tied with at least this.
 const TIE_MIN: f64 = -1.0;
 
@@ -171,7 +168,7 @@ impl Machine {
         mut told: Option<&mut String>,
     ) -> f64 {
         let is_mapped = stage.side(episode).is_some_and(|side| side.traits.is_mapped);
-        let weights = weights(is_mapped);
+        let weights = self.memory.weights.of(is_mapped);
         let mut points = 0.0;
         let mut add = |value: f64, text: std::fmt::Arguments<'_>| {
             if value.abs() >= 0.05 {
@@ -240,10 +237,11 @@ impl Machine {
         let mut best = f64::NEG_INFINITY;
         if let Some(side) = stage.side(episode) {
             let scene = stage.scene(None, self);
-            let doubt = weights(side.traits.is_mapped).alone_before;
+            let weights = self.memory.weights.of(side.traits.is_mapped);
+            let doubt = weights.alone_before;
             let (habit, ..) = self.memory.learned.habit(&side.traits.alertname);
             let own = doubt * f64::from(self.times_alone(&episode.key, episode.id).min(2))
-                + weights(side.traits.is_mapped).habit * habit;
+                + weights.habit * habit;
             for other in self.floating_near(episode) {
                 let apart = (other.starts_at() - episode.starts_at()).abs();
                 if other.key == episode.key
@@ -255,8 +253,7 @@ impl Machine {
                 let Some(theirs) = stage.side(other) else { continue };
                 let pair = Pair::weigh(side, theirs, scene);
                 let (theirs_habit, ..) = self.memory.learned.habit(&theirs.traits.alertname);
-                let score =
-                    pair.score() + own + weights(side.traits.is_mapped).habit * theirs_habit;
+                let score = pair.score() + own + weights.habit * theirs_habit;
                 best = best.max(score);
                 if score >= needed {
                     relatives.push((score, other.id, pair.in_words(side, theirs)));
@@ -395,8 +392,9 @@ impl Machine {
             .filter_map(|other| {
                 let scored = self.weigh_incident(&stage, other, incident)?;
                 let theirs = stage.side(other)?;
-                let is_settling = now - other.received_at <= SETTLING;
-                let extra = if is_settling { 0.0 } else { weights(theirs.traits.is_mapped).adopt };
+                let is_settling = now - other.received_at <= rules.settling_window;
+                let weights = self.memory.weights.of(theirs.traits.is_mapped);
+                let extra = if is_settling { 0.0 } else { weights.adopt };
                 let needed = rules.join_score + extra;
                 (scored.score >= needed).then(|| {
                     let reason = if scored.is_member {

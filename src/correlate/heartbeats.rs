@@ -7,14 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::deadlines::Deadline;
 use super::machine::Machine;
 use crate::domain::incident::Opening;
+use crate::domain::rules::AlertRules;
 use crate::domain::{EpisodeId, IncidentId, Labels, Name, Span, Timestamp};
 
-/// Words after which a rhythm is known and the deadline is armed.
-const ARMED_AFTER_WORDS: u64 = 3;
 /// Intervals from which the rhythm is learnt.
 const INTERVALS_REMEMBERED: usize = 5;
-/// A learnt deadline is at least this long.
-const SHORTEST_DEADLINE: Span = Span::from_minutes(5);
 
 /// What is known of one heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,12 +25,12 @@ pub(super) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// How long it may stay silent: as configured, else three times the longest of the last five
-    /// intervals, at least five minutes.
-    fn within(&self, configured: Option<Span>) -> Span {
+    /// How long it may stay silent: as configured for it, else some times the longest of the last
+    /// five intervals, and no less than the least.
+    fn within(&self, configured: Option<Span>, rules: &AlertRules) -> Span {
         configured.unwrap_or_else(|| {
             let longest = self.intervals.iter().max().copied().unwrap_or(Span::ZERO);
-            longest.times(3).max(SHORTEST_DEADLINE)
+            longest.times(i64::from(rules.heartbeat_intervals)).max(rules.heartbeat_least)
         })
     }
 }
@@ -78,8 +75,9 @@ impl Machine {
         heartbeat.name = rule.name.clone();
         let last_word_before = heartbeat.last_word_at;
         heartbeat.last_word_at = now;
-        let is_armed = rule.within.is_some() || heartbeat.words >= ARMED_AFTER_WORDS;
-        let within = heartbeat.within(rule.within);
+        let rules = &self.memory.rules.alerts;
+        let is_armed = rule.within.is_some() || heartbeat.words >= u64::from(rules.heartbeat_words);
+        let within = heartbeat.within(rule.within, rules);
         let missed_by = heartbeat.missed_by;
         if !is_over {
             heartbeat.missed_by = None;

@@ -17,15 +17,10 @@ use crate::domain::{EpisodeId, Labels, Name, Span, Timestamp};
 
 /// How long the cluster of a place, and an inferred cluster, is believed.
 const PLACE_MEMORY: Span = Span::from_hours(24);
-/// Most places, label pairs and names that are kept of each sort.
-const ENTRIES_MAX: usize = 20_000;
 /// When this many series were counted, all counts are halved: old habits fade.
 const SERIES_MAX: u32 = 20_000;
-/// The window in which alerts make the stream busy, in record time.
-pub(super) const BUSY_WINDOW: Span = Span::from_hours(2);
-/// How many of the newest alerts can still find a home, or count as making the stream busy.
-const BEGUN_MAX: usize = 1024;
-/// For how long, in record time.
+/// For how long an alert can still find a home, or count as making the stream busy, in record
+/// time.
 pub(super) const BEGUN_MEMORY: Span = Span::from_hours(24);
 
 /// See the module.
@@ -43,6 +38,18 @@ pub(super) struct Learned {
     series: u32,
     #[serde(with = "as_list")]
     habits: BTreeMap<Name, Habit>,
+    /// As configured; not in the snapshot, which holds the configuration itself.
+    #[serde(skip)]
+    limits: Limits,
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Limits {
+    /// Most places, label pairs and names, of each sort.
+    entries: usize,
+    /// How many of the newest alerts can still find a home, or count as making it busy.
+    begun: usize,
 }
 
 /// How often alerts of one name began, and became part of something.
@@ -79,6 +86,11 @@ struct Count {
 }
 
 impl Learned {
+    /// Sets how much is kept.
+    pub(super) fn limit(&mut self, entries: u32, begun: u32) {
+        self.limits = Limits { entries: entries as usize, begun: begun as usize };
+    }
+
     /// Learns from the labels of an alert that was not heard of before.
     pub(super) fn count_series(&mut self, labels: &Labels, service: Option<&Name>, now: Timestamp) {
         self.series += 1;
@@ -97,7 +109,7 @@ impl Learned {
             self.pairs.values_mut().for_each(|count| count.series /= 2);
             self.pairs.retain(|_, count| count.series > 0);
         }
-        bound(&mut self.pairs, |count| count.seen_at);
+        bound(&mut self.pairs, self.limits.entries, |count| count.seen_at);
     }
 
     /// How rare a label pair is: `ln((n + 2) / (df + 1))`, 0 when every series has it.
@@ -134,7 +146,7 @@ impl Learned {
     pub(super) fn place(&mut self, labels: &Labels, cluster: &str, now: Timestamp) {
         let cluster = Name::from(cluster);
         self.clusters.insert(cluster.clone(), now);
-        bound_names(&mut self.clusters, |seen_at| *seen_at);
+        bound_names(&mut self.clusters, self.limits.entries, |seen_at| *seen_at);
         for value in PLACES.iter().filter_map(|label| labels.value(label)) {
             let place = self
                 .places
@@ -148,7 +160,7 @@ impl Learned {
             }
             place.seen_at = now;
         }
-        bound(&mut self.places, |place| place.seen_at);
+        bound(&mut self.places, self.limits.entries, |place| place.seen_at);
     }
 
     /// The cluster in which the places of an alert were seen, if it is one only.
@@ -227,14 +239,14 @@ impl Learned {
         (points.clamp(-1.0, 1.0), joined, begun)
     }
 
-    /// Notes that an alert began which could be part of something. Returns the one that is no
-    /// longer among the newest for it.
+    /// Notes that an alert began which could be part of something. Returns those that are no
+    /// longer among the newest.
     pub(super) fn begin(
         &mut self,
         id: EpisodeId,
         traits: &Traits,
         heard_at: Timestamp,
-    ) -> Option<Begun> {
+    ) -> Vec<Begun> {
         let habit = self.habits.entry(traits.alertname.clone()).or_insert(Habit {
             begun: 0,
             joined: 0,
@@ -246,9 +258,10 @@ impl Learned {
             habit.begun /= 2;
             habit.joined /= 2;
         }
-        bound_names(&mut self.habits, |habit| habit.seen_at);
+        bound_names(&mut self.habits, self.limits.entries, |habit| habit.seen_at);
         self.begun.push_back(Begun { id, cluster: traits.cluster.clone(), heard_at });
-        if self.begun.len() > BEGUN_MAX { self.begun.pop_front() } else { None }
+        let too_many = self.begun.len().saturating_sub(self.limits.begun);
+        self.begun.drain(..too_many).collect()
     }
 
     /// The newest alerts that could be part of something, oldest first.
@@ -266,6 +279,7 @@ impl Learned {
             pairs: Numbered::default(),
             series: self.series,
             habits: self.habits.clone(),
+            limits: self.limits,
         }
     }
 
@@ -343,12 +357,14 @@ fn has_word(text: &str, word: &str) -> bool {
 /// Drops the oldest quarter when there are too many, equal ages by key.
 fn bound<K: Ord + Copy + Hash, V, S: BuildHasher>(
     map: &mut HashMap<K, V, S>,
+    most: usize,
     seen_at: impl Fn(&V) -> Timestamp,
 ) {
-    if map.len() > ENTRIES_MAX {
+    if map.len() > most {
         let mut ages: Vec<(Timestamp, K)> = map.iter().map(|(k, v)| (seen_at(v), *k)).collect();
         ages.sort_unstable();
-        for (_, key) in ages.into_iter().take(ENTRIES_MAX / 4) {
+        let too_many = map.len() - most;
+        for (_, key) in ages.into_iter().take(too_many + most / 4) {
             map.remove(&key);
         }
     }
@@ -362,12 +378,13 @@ fn sorted<V>(map: &Numbered<Mark, V>) -> Vec<(&Mark, &V)> {
 }
 
 /// As [`bound`], for what is few.
-fn bound_names<V>(map: &mut BTreeMap<Name, V>, seen_at: impl Fn(&V) -> Timestamp) {
-    if map.len() > ENTRIES_MAX {
+fn bound_names<V>(map: &mut BTreeMap<Name, V>, most: usize, seen_at: impl Fn(&V) -> Timestamp) {
+    if map.len() > most {
         let mut ages: Vec<(Timestamp, Name)> =
             map.iter().map(|(k, v)| (seen_at(v), k.clone())).collect();
         ages.sort_unstable();
-        for (_, key) in ages.into_iter().take(ENTRIES_MAX / 4) {
+        let too_many = map.len() - most;
+        for (_, key) in ages.into_iter().take(too_many + most / 4) {
             map.remove(&key);
         }
     }
@@ -400,13 +417,19 @@ mod as_list {
 mod tests {
     use super::*;
 
+    fn learned() -> Learned {
+        let mut learned = Learned::default();
+        learned.limit(1_000, 100);
+        learned
+    }
+
     fn labels(pairs: &[(&str, &str)]) -> Labels {
         Labels::from_pairs(pairs.iter().map(|(k, v)| (*k, *v)))
     }
 
     #[test]
     fn a_place_seen_in_one_cluster_tells_it_and_in_two_tells_nothing() {
-        let mut learned = Learned::default();
+        let mut learned = learned();
         let at = Timestamp::from_seconds;
         let alert = labels(&[("pod", "web-1")]);
         learned.place(&alert, "eu", at(0));
@@ -418,7 +441,7 @@ mod tests {
 
     #[test]
     fn a_cluster_in_a_text_counts_as_a_whole_word_and_alone() {
-        let mut learned = Learned::default();
+        let mut learned = learned();
         let at = Timestamp::from_seconds(0);
         for cluster in ["prod-eu-1", "prod-eu-12"] {
             learned.place(&Labels::default(), cluster, at);
@@ -434,7 +457,7 @@ mod tests {
 
     #[test]
     fn what_every_series_has_is_not_rare() {
-        let mut learned = Learned::default();
+        let mut learned = learned();
         for pod in 0..50 {
             let pod = format!("p{pod}");
             let alert = labels(&[("env", "prod"), ("pod", &pod)]);

@@ -139,7 +139,7 @@ impl Machine {
                 self.dirt.topology = true;
             }
             RecordBody::Rules(rules) => {
-                self.memory.rules = (**rules).clone();
+                self.memory.set_rules((**rules).clone());
                 self.memory.recount_all();
             }
             RecordBody::Start(start) => {
@@ -151,6 +151,12 @@ impl Machine {
             RecordBody::Stop | RecordBody::Tick => {}
         }
         self.end_step();
+        // A word can set a deadline that has passed already, such as an old lease of an alert that
+        // a webhook renews. No tick can be written for it, since the ledger has reached its time,
+        // and it would stand before every later one.
+        if let Some(now) = self.memory.time {
+            self.advance(now);
+        }
         self.asked = Wants::default();
     }
 
@@ -233,10 +239,11 @@ impl Machine {
 
     /// Closes a step: derived facts are brought up to date, and every incident that it touched
     /// gets one revision.
-    fn end_step(&mut self) {
+    pub(super) fn end_step(&mut self) {
         let touched: Vec<IncidentId> = self.dirt.step.keys().copied().collect();
         for id in touched {
             self.refresh(id);
+            self.refresh_similar(id);
         }
         let now = self.now();
         for (id, changes) in std::mem::take(&mut self.dirt.step) {

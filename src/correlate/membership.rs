@@ -36,6 +36,8 @@ impl Machine {
                 related: Vec::new(),
                 changes: Vec::new(),
                 candidates: Vec::new(),
+                traces: Vec::new(),
+                similar: Vec::new(),
                 finalised: None,
             },
         );
@@ -68,9 +70,11 @@ impl Machine {
         if let Some(former) = before.filter(|former| *former != incident) {
             let name = self.name_of(id);
             self.dirt.say(former, format!("{name} was taken out"));
+            self.dirt.thinned.insert(former);
         }
         let name = self.name_of(id);
         self.dirt.say(incident, format!("{name} joined"));
+        self.leave_trace(id, incident);
         if !by_person
             && self.memory.crowd(incident).is_some_and(|crowd| crowd.series() >= 2)
             && let Some(traits) = self.memory.traits.get(&id)

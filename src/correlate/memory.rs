@@ -2,7 +2,7 @@
 //!
 //! Bounded by what is open or recent: the rest is in the store and comes back by `recall`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,9 +16,11 @@ use super::heartbeats::Heartbeat;
 use super::histories::Histories;
 use super::learned::Learned;
 use super::marks::{ByEpisode, alert_mark};
+use super::similar::Past;
 use super::stage::is_planned;
 use super::sums::{Counted, Sums};
 use super::traits::Traits;
+use super::weights::Tables;
 use crate::domain::incident::Tally;
 use crate::domain::{
     AlertKey, Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Rules, Timestamp,
@@ -45,7 +47,10 @@ pub(super) struct Memory {
     pub(super) live_at: BTreeMap<Name, Timestamp>,
     /// Alerts that the store may know and this does not.
     pub(super) forgotten: Filter,
+    /// Incidents that are over, for comparison.
+    pub(super) past: Past,
     // What follows is derived from the above.
+    pub(super) weights: Tables,
     pub(super) graph: Graph,
     pub(super) traits: ByEpisode<Traits>,
     pub(super) bustle: Bustle,
@@ -62,6 +67,8 @@ pub(super) struct Memory {
     counted: ByEpisode<(IncidentId, Counted)>,
     planned: BTreeSet<ChangeId>,
     by_alert: HashMap<AlertKey, Vec<EpisodeId>>,
+    /// Alerts of which some episodes are in memory and others may be forgotten.
+    half_known: HashSet<AlertKey>,
     by_incident: BTreeMap<IncidentId, BTreeSet<EpisodeId>>,
     floating: BTreeSet<EpisodeId>,
     by_change_key: HashMap<(Name, String), ChangeId>,
@@ -93,8 +100,12 @@ pub(super) struct Counters {
 impl Memory {
     /// Nothing yet.
     pub(super) fn new() -> Self {
+        let rules = Rules::default();
+        let mut learned = Learned::default();
+        learned.limit(rules.incidents.learnt_entries, rules.incidents.lead_up_candidates);
         Self {
-            rules: Rules::default(),
+            weights: Tables::with(&rules.incidents.weights),
+            rules,
             time: None,
             counters: Counters::default(),
             episodes: ByEpisode::default(),
@@ -104,9 +115,10 @@ impl Memory {
             deadlines: Deadlines::default(),
             heartbeats: BTreeMap::new(),
             histories: Histories::default(),
-            learned: Learned::default(),
+            learned,
             live_at: BTreeMap::new(),
             forgotten: Filter::default(),
+            past: Past::default(),
             graph: Graph::default(),
             traits: ByEpisode::default(),
             bustle: Bustle::default(),
@@ -119,9 +131,27 @@ impl Memory {
             counted: ByEpisode::default(),
             planned: BTreeSet::new(),
             by_alert: HashMap::new(),
+            half_known: HashSet::new(),
             by_incident: BTreeMap::new(),
             floating: BTreeSet::new(),
             by_change_key: HashMap::new(),
+        }
+    }
+
+    pub(super) fn set_rules(&mut self, rules: Rules) {
+        self.weights = Tables::with(&rules.incidents.weights);
+        self.learned.limit(rules.incidents.learnt_entries, rules.incidents.lead_up_candidates);
+        self.rules = rules;
+        self.surroundings_version += 1;
+        self.count_begun();
+    }
+
+    /// Counts anew what began lately: after a restart, or when other windows count.
+    pub(super) fn count_begun(&mut self) {
+        self.bustle = Bustle::default();
+        for begun in self.learned.begun() {
+            let incident = self.episodes.get(&begun.id).and_then(Episode::incident);
+            self.bustle.begin(begun, incident);
         }
     }
 
@@ -278,7 +308,7 @@ impl Memory {
     /// Notes that an alert began which could be part of something.
     pub(super) fn begin(&mut self, id: EpisodeId, now: Timestamp) {
         let Some(traits) = self.traits.get(&id) else { return };
-        if let Some(gone) = self.learned.begin(id, traits, now) {
+        for gone in self.learned.begin(id, traits, now) {
             self.bustle.leave(gone.id);
         }
         if let Some(begun) = self.learned.begun().next_back() {
@@ -338,9 +368,21 @@ impl Memory {
         self.forgotten.may_hold(alert_mark(key))
     }
 
-    /// True when some episode of the alert is in memory.
+    /// True when the alert is in memory, with every episode of it that is ever looked at.
     pub(super) fn knows_alert(&self, key: &AlertKey) -> bool {
-        self.by_alert.contains_key(key)
+        self.by_alert.contains_key(key) && !self.half_known.contains(key)
+    }
+
+    /// After a restart: what had been forgotten of the alerts in memory stands in the filter.
+    pub(super) fn half_know(&mut self) {
+        let forgotten = &self.forgotten;
+        let half_known = self.by_alert.keys().filter(|key| forgotten.may_hold(alert_mark(key)));
+        self.half_known = half_known.cloned().collect();
+    }
+
+    /// The alert's episodes were recalled.
+    pub(super) fn knows_again(&mut self, key: &AlertKey) {
+        self.half_known.remove(key);
     }
 
     /// The members of an incident, in order of id.
@@ -373,11 +415,14 @@ impl Memory {
         if let Some((incident, counted)) = self.counted.remove(&id) {
             take_from(&mut self.sums, incident, &episode, counted);
         }
+        self.forgotten.add(alert_mark(&episode.key));
         if let Some(ids) = self.by_alert.get_mut(&episode.key) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
                 self.by_alert.remove(&episode.key);
-                self.forgotten.add(alert_mark(&episode.key));
+                self.half_known.remove(&episode.key);
+            } else {
+                self.half_known.insert(episode.key.clone());
             }
         }
         if let Some(incident) = episode.incident()

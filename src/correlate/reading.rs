@@ -14,9 +14,6 @@ pub(super) struct Reading {
     pub(super) service: Option<Name>,
 }
 
-/// An alert that came and went alone this often within two hours is taken for a flapper.
-const ALONE_MAX: u32 = 2;
-
 /// What is told this soon after it happened is told live.
 const LIVE_LAG: Span = Span::from_minutes(30);
 /// How long a source counts as live after such a word.
@@ -98,7 +95,7 @@ impl Machine {
             return Standing::Ordinary;
         }
         let fired_for_long = long_firing_at.is_some_and(|at| now - at <= HISTORY_MEMORY);
-        if before >= rules.flapping_episodes as usize || alone >= ALONE_MAX {
+        if before >= rules.flapping_episodes as usize || alone >= rules.alone_firings {
             Standing::Flapping
         } else if fired_for_long
             || (received_at - start >= rules.chronic_after && self.is_live(source))

@@ -113,6 +113,7 @@ impl Machine {
                 self.memory.put_change(change);
             }
         }
+        wants.alerts.iter().for_each(|key| self.memory.knows_again(key));
         self.asked.incidents.extend(wants.incidents);
         self.asked.alerts.extend(wants.alerts);
         self.asked.episodes.extend(wants.episodes);

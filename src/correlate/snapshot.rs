@@ -15,8 +15,9 @@ use super::heartbeats::Heartbeat;
 use super::histories::Histories;
 use super::learned::Learned;
 use super::memory::{Counters, Memory};
+use super::similar::{Past, PastIncident};
 use crate::domain::packed::{Heard, Packer, Unpacker, Unreadable};
-use crate::domain::{Change, Episode, EpisodeId, Incident, Name, Rules, Timestamp, Topology};
+use crate::domain::{Change, EpisodeId, Incident, Name, Rules, Timestamp, Topology};
 
 /// What stands there as JSON. A list beside each map: JSON has only text as keys.
 #[derive(Serialize, Deserialize)]
@@ -30,6 +31,7 @@ struct Few {
     heartbeats: Vec<(EpisodeId, Heartbeat)>,
     learned: Learned,
     live_at: BTreeMap<Name, Timestamp>,
+    past: Vec<PastIncident>,
 }
 
 /// Numbers texts in the order in which they come.
@@ -67,6 +69,7 @@ pub(super) fn write(memory: &Memory) -> Result<Vec<u8>, String> {
         heartbeats: memory.heartbeats.iter().map(|(k, v)| (*k, v.clone())).collect(),
         learned: memory.learned.without_many(),
         live_at: memory.live_at.clone(),
+        past: memory.past.to_list(),
     })
     .map_err(|error| error.to_string())?;
     let mut table = TextTable::default();
@@ -110,21 +113,20 @@ pub(super) fn read(bytes: &[u8]) -> Result<Memory, String> {
     let few: Few = serde_json::from_slice(few).map_err(|error| error.to_string())?;
     let texts = read_texts(rest).map_err(|error| error.to_string())?;
     let mut memory = Memory::new();
-    memory.rules = few.rules;
     memory.time = few.time;
     memory.counters = few.counters;
     memory.heartbeats = few.heartbeats.into_iter().collect();
     memory.learned = few.learned;
     memory.live_at = few.live_at;
+    memory.past = Past::from_list(few.past);
+    memory.set_rules(few.rules);
     memory.set_topology(few.topology);
     let mut find = |number: u64| usize::try_from(number).ok().and_then(|n| texts.get(n)).cloned();
     read_many(&mut memory, &mut Unpacker::new(many, &mut find)).map_err(|e| e.to_string())?;
     few.incidents.into_iter().for_each(|incident| memory.put_incident(incident));
     few.changes.into_iter().for_each(|change| memory.put_change(change));
-    let Memory { learned, bustle, episodes, .. } = &mut memory;
-    for begun in learned.begun() {
-        bustle.begin(begun, episodes.get(&begun.id).and_then(Episode::incident));
-    }
+    memory.count_begun();
+    memory.half_know();
     Ok(memory)
 }
 

@@ -1,11 +1,9 @@
 //! What one placement looks at besides the alerts themselves, gathered once.
 
 use super::evidence::{Scene, Side};
-use super::learned::BUSY_WINDOW;
 use super::machine::Machine;
 use super::marks::Mark;
 use super::traits::Traits;
-use super::weights::weights;
 use crate::domain::{
     AlertKey, ChangeKind, Episode, EpisodeId, IncidentId, Kind, Name, Span, Timestamp,
 };
@@ -17,6 +15,9 @@ const WORK_LASTS: Span = Span::from_minutes(20);
 
 /// From here on it makes no difference how many more there are.
 const OTHERS_MAX: usize = 100;
+
+/// Nothing is divided by less, whatever is configured.
+const BUSY_AT_MIN: f64 = 0.01;
 
 /// See the module.
 pub(super) struct Stage<'a> {
@@ -45,8 +46,8 @@ impl<'a> Stage<'a> {
             machine,
             work,
             subject,
-            busy_free: weights(true).busy_free,
-            busy_at: weights(traits.is_some_and(|traits| traits.is_mapped)).busy_at,
+            busy_free: memory.weights.of(true).busy_free,
+            busy_at: memory.weights.of(traits.is_some_and(|traits| traits.is_mapped)).busy_at,
             has_clusters: memory.learned.has_clusters(now),
         }
     }
@@ -65,10 +66,13 @@ impl<'a> Stage<'a> {
         let (id, cluster) = self.subject;
         let others = machine.memory.bustle.others(cluster, id, incident).min(OTHERS_MAX);
         #[expect(clippy::cast_precision_loss, reason = "at most a hundred")]
-        let busy = ((others as f64 - self.busy_free) / self.busy_at).clamp(0.0, 1.0);
+        let busy =
+            ((others as f64 - self.busy_free) / self.busy_at.max(BUSY_AT_MIN)).clamp(0.0, 1.0);
         Scene {
             graph: &machine.memory.graph,
             learned: &machine.memory.learned,
+            weights: &machine.memory.weights,
+            witnesses: machine.memory.rules.incidents.witnesses as usize,
             busy,
             has_clusters: self.has_clusters,
         }
@@ -101,7 +105,8 @@ impl Machine {
     /// Learns from the labels of a new episode where things are, and finds its cluster.
     pub(super) fn learn_place(&mut self, id: EpisodeId) {
         let now = self.now();
-        self.memory.bustle.advance(now);
+        let window = self.memory.rules.incidents.busy_window;
+        self.memory.bustle.advance(now, window);
         for faded in self.memory.learned.fade(now) {
             self.memory.read_traits(faded);
         }
@@ -128,9 +133,11 @@ impl Machine {
         }
     }
 
-    /// How many earlier firings of the same alert, heard within the last two hours, stayed alone.
+    /// How many earlier firings of the same alert, heard within the configured window, stayed
+    /// alone.
     pub(super) fn times_alone(&self, key: &AlertKey, newest: EpisodeId) -> u32 {
         let now = self.now();
+        let window = self.memory.rules.alerts.alone_window;
         let is_alone = |other: &Episode| match other.incident() {
             None => true,
             Some(incident) => self.memory.crowd(incident).is_some_and(|c| c.series() < 2),
@@ -140,7 +147,7 @@ impl Machine {
             .firings_of(key)
             .iter()
             .filter_map(|id| self.memory.episodes.get(id))
-            .filter(|other| other.id < newest && now - other.received_at <= BUSY_WINDOW)
+            .filter(|other| other.id < newest && now - other.received_at <= window)
             .filter(|other| is_alone(other))
             .count();
         u32::try_from(count).unwrap_or(u32::MAX)

@@ -5,5 +5,6 @@ mod grouping_rules;
 mod laws;
 mod operation_rules;
 mod outage_rules;
+mod similar_rules;
 pub(super) mod sums;
 mod world;

@@ -1,8 +1,38 @@
 //! Every weight of the grouping, in one place: points of log-odds, in quarters.
 //!
 //! One table holds where the service graph knows both services, the other where it does not and
-//! names have to say more. What each is worth stands in `docs/correlation.md`.
+//! names have to say more. What each is worth stands in `docs/correlation.md`; the configuration can
+//! set each by its name.
 
+use std::collections::BTreeMap;
+
+/// Makes a table of weights whose fields can also be set by their names.
+macro_rules! named_weights {
+    ($(#[$of_table:meta])* $visible:vis struct $table:ident {
+        $($(#[$of_field:meta])* $inner:vis $field:ident: f64,)+
+    }) => {
+        $(#[$of_table])*
+        $visible struct $table {
+            $($(#[$of_field])* $inner $field: f64,)+
+        }
+
+        impl $table {
+            /// The names, in the order of the table.
+            #[cfg(test)]
+            const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            /// Sets one by its name; a name that is none of ours sets nothing.
+            fn set(&mut self, name: &str, points: f64) {
+                match name {
+                    $(stringify!($field) => self.$field = points,)+
+                    _ => {}
+                }
+            }
+        }
+    };
+}
+
+named_weights! {
 /// What each piece of evidence adds or takes.
 #[derive(Clone, Debug)]
 pub(super) struct Weights {
@@ -40,6 +70,7 @@ pub(super) struct Weights {
     pub(super) shared_ground: f64,
     /// Same alert name, of a symptom or a loss of place.
     pub(super) same_alertname: f64,
+    /// One message told of both under one name.
     pub(super) one_message: f64,
     /// Same namespace or folder, less when most alerts have it.
     pub(super) same_namespace: f64,
@@ -87,6 +118,7 @@ pub(super) struct Weights {
     pub(super) load: f64,
     /// Same alert name, of another sign.
     pub(super) other_alertname: f64,
+}
 }
 
 impl Weights {
@@ -161,7 +193,47 @@ impl Weights {
     };
 }
 
-/// The table for a pair, or an alert, by whether the graph knows its services.
-pub(super) const fn weights(is_mapped: bool) -> &'static Weights {
-    if is_mapped { &Weights::MAPPED } else { &Weights::UNMAPPED }
+/// The two tables in force.
+#[derive(Clone, Debug)]
+pub(super) struct Tables {
+    mapped: Weights,
+    unmapped: Weights,
+}
+
+impl Tables {
+    /// Our own points, with those that the configuration sets in their place in both tables.
+    pub(super) fn with(points: &BTreeMap<String, f64>) -> Self {
+        let mut tables = Self { mapped: Weights::MAPPED, unmapped: Weights::UNMAPPED };
+        for (name, points) in points {
+            tables.mapped.set(name, *points);
+            tables.unmapped.set(name, *points);
+        }
+        tables
+    }
+
+    /// The table for a pair, or an alert, by whether the graph knows its services.
+    pub(super) const fn of(&self, is_mapped: bool) -> &Weights {
+        if is_mapped { &self.mapped } else { &self.unmapped }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::rules::WEIGHTS;
+
+    #[test]
+    fn the_configuration_can_name_every_weight_and_no_other() {
+        assert_eq!(Weights::NAMES, WEIGHTS);
+    }
+
+    #[test]
+    fn a_weight_of_the_configuration_holds_in_both_tables() {
+        let points = BTreeMap::from([("same_node".to_owned(), 9.5), ("other".to_owned(), 1.0)]);
+        let tables = Tables::with(&points);
+        for is_mapped in [true, false] {
+            assert!((tables.of(is_mapped).same_node - 9.5).abs() < f64::EPSILON);
+        }
+        assert!((tables.of(true).bias - Weights::MAPPED.bias).abs() < f64::EPSILON);
+    }
 }

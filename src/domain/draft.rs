@@ -7,7 +7,9 @@ use super::alert::{Episode, Severity};
 use super::change::Change;
 use super::facts::Revision;
 use super::ids::{EpisodeId, IncidentId, Name};
-use super::incident::{Action, Candidate, Caveat, DraftStatus, Finalised, IncidentState, Related};
+use super::incident::{
+    Action, Candidate, Caveat, DraftStatus, Finalised, IncidentState, Related, Similar,
+};
 use super::milestone::{MeasureValue, MilestoneValue};
 use super::time::{Span, Timestamp};
 use super::timeline::{Entry, EntryId};
@@ -135,10 +137,14 @@ pub struct Draft {
     pub candidate_causes: Vec<Candidate>,
     /// The earlier incident of which it is a continuation.
     pub follows: Option<IncidentId>,
+    /// Past incidents that look like it.
+    pub similar: Vec<Similar>,
     /// Other incidents tied to it by evidence.
     pub related: Vec<Related>,
     /// Set once it is final.
     pub finalised: Option<Finalised>,
+    /// True when it is printed from the facts of a final draft, but in a form that nobody reviewed.
+    pub is_reprint: bool,
     /// What changed since a revision that the reader named.
     pub since: Option<Since>,
     /// Where scribed is reached; links to itself are relative without it.

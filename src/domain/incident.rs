@@ -4,6 +4,7 @@ mod action;
 mod caveat;
 mod note;
 mod report;
+mod similar;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ pub use action::{Action, ActionDraft, ActionKind, ActionPatch, Horizon};
 pub use caveat::{Caveat, CaveatKind};
 pub use note::{Note, NoteKind, NoteVersion, Withdrawal};
 pub use report::{DraftStatus, Patch, Report, present};
+pub use similar::{Similar, Trace};
 
 /// One incident: everything about it but its episodes and changes, which are kept beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +53,10 @@ pub struct Incident {
     pub changes: Vec<ChangeId>,
     /// What may have caused it: best first within each kind.
     pub candidates: Vec<Candidate>,
+    /// What it is known again by: the first sorts of alerts that took part in it.
+    pub traces: Vec<Trace>,
+    /// Past incidents that look like it: those of which it is written what ended them first.
+    pub similar: Vec<Similar>,
     /// The facts that people reviewed, once the draft is final, and what came later.
     pub finalised: Option<Finalised>,
 }

@@ -1,6 +1,8 @@
 //! Label sets, and the fingerprint that Alertmanager computes from them.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::de::{MapAccess, Visitor};
@@ -11,34 +13,75 @@ use super::ids::Fingerprint;
 
 /// Names with their values, sorted by name, each name once. Cheap to clone. Used for labels and
 /// for annotations alike.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(Arc<[(Box<str>, Box<str>)]>);
+#[derive(Clone, Default)]
+pub struct Labels(Option<Arc<Packed>>);
+
+/// All names and values one behind the other: three pieces of memory for a set, not two for each
+/// of its pairs. There is one for every alert of every delivery.
+#[derive(PartialEq, Eq)]
+struct Packed {
+    text: Box<str>,
+    /// Where each name and each value ends: name, value, name, value.
+    ends: Box<[u32]>,
+}
+
+impl Packed {
+    /// The text between two neighbouring ends.
+    fn piece(&self, index: usize) -> &str {
+        let begin = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[begin as usize..self.ends[index] as usize]
+    }
+}
 
 impl Labels {
     /// Sorts the pairs; of a name that comes twice, the last value counts, as in JSON.
     pub fn from_pairs<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Self
     where
-        K: Into<Box<str>>,
-        V: Into<Box<str>>,
+        K: AsRef<str>,
+        V: AsRef<str>,
     {
-        let mut list: Vec<(Box<str>, Box<str>)> =
-            pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
-        // A stable sort keeps the order of arrival among equals, so the last one can win below.
-        list.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut unique: Vec<(Box<str>, Box<str>)> = Vec::with_capacity(list.len());
-        for pair in list {
-            match unique.last_mut() {
-                Some(last) if last.0 == pair.0 => *last = pair,
-                _ => unique.push(pair),
+        let mut list: Vec<(K, V)> = pairs.into_iter().collect();
+        if !list.is_sorted_by(|a, b| a.0.as_ref() < b.0.as_ref()) {
+            // A stable sort keeps the order of arrival among equals, so the last one can win below.
+            list.sort_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
+            list.dedup_by(|later, kept| {
+                let is_same = later.0.as_ref() == kept.0.as_ref();
+                if is_same {
+                    std::mem::swap(&mut later.1, &mut kept.1);
+                }
+                is_same
+            });
+        }
+        if list.is_empty() {
+            return Self::default();
+        }
+        let bytes = list.iter().map(|(k, v)| k.as_ref().len() + v.as_ref().len()).sum();
+        let mut text = String::with_capacity(bytes);
+        let mut ends = Vec::with_capacity(2 * list.len());
+        for (name, value) in &list {
+            for piece in [name.as_ref(), value.as_ref()] {
+                text.push_str(piece);
+                // What ingest lets through is far below 4 GiB.
+                ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
             }
         }
-        Self(unique.into())
+        Self(Some(Arc::new(Packed { text: text.into(), ends: ends.into() })))
     }
 
     /// The value of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.binary_search_by(|(k, _)| (**k).cmp(name)).ok().map(|i| &*self.0[i].1)
+        let packed = self.0.as_ref()?;
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match packed.piece(2 * middle).cmp(name) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Some(packed.piece(2 * middle + 1)),
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
     }
 
     /// The value of a name when it is not empty: for Prometheus an empty label is an absent one.
@@ -49,19 +92,22 @@ impl Labels {
 
     /// All pairs in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(k, v)| (&**k, &**v))
+        self.0.iter().flat_map(|packed| {
+            (0..packed.ends.len() / 2)
+                .map(|index| (packed.piece(2 * index), packed.piece(2 * index + 1)))
+        })
     }
 
     /// How many names there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.as_ref().map_or(0, |packed| packed.ends.len() / 2)
     }
 
     /// True when there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// A 64-bit FNV-1a hash over the non-empty labels, sorted, `name 0xff value 0xff`: equal to
@@ -94,6 +140,45 @@ impl Labels {
     }
 }
 
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+            (a, b) => a.is_none() && b.is_none(),
+        }
+    }
+}
+
+impl Eq for Labels {}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Labels {
+    /// As lists of pairs are ordered.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if let Some(packed) = &self.0 {
+            packed.text.hash(state);
+            packed.ends.hash(state);
+        }
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
 impl Serialize for Labels {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.len()))?;
@@ -116,8 +201,8 @@ impl<'de> Deserialize<'de> for Labels {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
-                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(8));
-                while let Some(pair) = map.next_entry::<String, String>()? {
+                let mut pairs = Vec::with_capacity(8);
+                while let Some(pair) = map.next_entry::<Box<str>, Box<str>>()? {
                     pairs.push(pair);
                 }
                 Ok(Labels::from_pairs(pairs))
@@ -150,5 +235,30 @@ mod tests {
         assert_eq!(labels.get("b"), Some("2"));
         assert_eq!(labels.len(), 2);
         assert_eq!(serde_json::to_string(&labels).unwrap(), r#"{"a":"x","b":"2"}"#);
+        let thrice = Labels::from_pairs([("a", "1"), ("a", "2"), ("a", "3")]);
+        assert_eq!(thrice.iter().collect::<Vec<_>>(), [("a", "3")]);
+    }
+
+    #[test]
+    fn sets_are_equal_and_ordered_as_lists_of_pairs() {
+        let set = |pairs: &[(&str, &str)]| Labels::from_pairs(pairs.iter().copied());
+        let sets = [
+            set(&[]),
+            set(&[("", "")]),
+            set(&[("a", "")]),
+            set(&[("a", ""), ("b", "c")]),
+            set(&[("a", "b")]),
+            set(&[("a", "bc")]),
+            set(&[("ab", "c")]),
+        ];
+        for (i, a) in sets.iter().enumerate() {
+            for (j, b) in sets.iter().enumerate() {
+                assert_eq!((a == b, a.cmp(b)), (i == j, i.cmp(&j)), "{a:?} {b:?}");
+            }
+        }
+        assert!(Labels::default().is_empty() && set(&[("", "")]).get("") == Some(""));
+        for (name, expect) in [("a", Some("")), ("b", Some("c")), ("c", None), ("", None)] {
+            assert_eq!(sets[3].get(name), expect);
+        }
     }
 }

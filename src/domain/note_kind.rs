@@ -4,310 +4,10 @@
 //! can see why. A suggestion is marked inferred wherever it shows. Called by the machine when a
 //! note arrives, and by whoever offers a choice of kinds.
 
+mod phrases;
+
+use self::phrases::{MEASURES, MOVES, RULES};
 use super::incident::NoteKind;
-
-/// Beginnings of words or phrases that speak for a kind. A phrase matches where its first word
-/// begins a word of the text; a trailing space asks for the whole word.
-struct Rule {
-    kind: NoteKind,
-    phrases: &'static [&'static str],
-}
-
-/// Best first: a kind that names an outcome (somebody was called, a lead was wrong) comes before
-/// the kinds whose words also occur in passing (a restart, a look at the logs).
-///
-/// A mere suspicion is not a wrong lead: only a text that says how it ended is.
-const RULES: [Rule; 11] = [
-    Rule {
-        kind: NoteKind::Escalation,
-        phrases: &[
-            "escalat",
-            "incident declared",
-            "declared an incident",
-            "war room",
-            "called in",
-            "team called",
-            "team was called",
-            "called the",
-            "pulled in",
-            "brought in",
-            "asked to help",
-            "asked for help",
-            "asked for an urgent",
-            "handed to",
-            "handed over",
-            "hand over",
-            "handover",
-            "passed on to",
-            "pinged",
-            "joined the call",
-            "joins the call",
-            "vendor",
-            "support case",
-            "case raised",
-            "ticket with",
-        ],
-    },
-    Rule {
-        kind: NoteKind::WrongLead,
-        phrases: &[
-            "ruled out",
-            "red herring",
-            "wrong lead",
-            "false lead",
-            "dead end",
-            "wrongly",
-            "not the cause",
-            "neither was",
-            "was not it",
-            "turned out not",
-            "turns out not",
-            "without effect",
-            "without improvement",
-            "no improvement",
-            "no effect",
-            "did not help",
-            "do not help",
-            "does not help",
-            "didn t help",
-            "brought nothing",
-            "mistaken",
-            "misled",
-            "misleading",
-        ],
-    },
-    Rule {
-        kind: NoteKind::Resolution,
-        phrases: &[
-            "resolved",
-            "all clear",
-            "fully restored",
-            "fully recovered",
-            "full service",
-            "services restored",
-            "service restored",
-            "all services",
-            "works again",
-            "working again",
-            "work in full",
-            "works in full",
-            "back to full",
-            "incident over",
-            "incident is over",
-            "outage over",
-            "outage is over",
-            "incident closed",
-            "confirmed restored",
-            "fix in production",
-            "services back",
-            "up to date",
-            "service resumes",
-        ],
-    },
-    Rule {
-        kind: NoteKind::Notification,
-        phrases: &[
-            "paged",
-            "page sent",
-            "pager",
-            "alerted by",
-            "notified",
-            "notifies",
-            "notification",
-            "automatic alert",
-            "on call gets",
-            "alert received",
-            "alert arrives",
-        ],
-    },
-    Rule {
-        kind: NoteKind::Communication,
-        phrases: &[
-            "status page",
-            "statuspage",
-            "announce",
-            "customers told",
-            "users told",
-            "customers informed",
-            "users informed",
-            "stakeholders",
-            "customer support",
-            "complain",
-            "tweet",
-            "mail sent",
-            "e mail sent",
-            "statement",
-            "user reports",
-            "users report",
-            "customers report",
-            "reports being",
-            "support tickets",
-            "answered",
-        ],
-    },
-    Rule {
-        kind: NoteKind::Diagnosis,
-        phrases: &[
-            "root cause",
-            "cause found",
-            "cause is",
-            "cause was",
-            "caused by",
-            "possible cause",
-            "cause identified",
-            "because",
-            "identified as",
-            "misconfigur",
-            "due to",
-            "is full",
-            "found to be",
-            "turned out to",
-            "turns out to",
-            "traced to",
-            "explained by",
-            "culprit",
-            "has driven",
-            "makes ",
-            "made worse",
-            "was changed",
-            "not what the",
-            "diverged",
-        ],
-    },
-    Rule {
-        kind: NoteKind::Decision,
-        phrases: &[
-            "decision",
-            "decided",
-            "decide to",
-            "decides to",
-            "we agree",
-            "agreed to",
-            "choose to",
-            "chose to",
-            "go no go",
-            "plan is to",
-        ],
-    },
-    Rule {
-        kind: NoteKind::Mitigation,
-        phrases: &[
-            "restart",
-            "reboot",
-            "roll back",
-            "rolled back",
-            "rollback",
-            "rolling back",
-            "revert",
-            "deleted",
-            "removed",
-            "raised",
-            "scaled",
-            "scaling",
-            "scale up",
-            "drained",
-            "cordon",
-            "fail over",
-            "failed over",
-            "failover",
-            "fix",
-            "patch",
-            "hotfix",
-            "deployed",
-            "deploy started",
-            "merged",
-            "corrected",
-            "cleared",
-            "flushed",
-            "disabled",
-            "enabled",
-            "turned off",
-            "switched",
-            "restored",
-            "reset",
-            "reconfigur",
-            "rebalanc",
-            "balanced",
-            "throttl",
-            "blocked",
-            "rate limit",
-            "traffic shifted",
-            "added",
-            "replaced",
-            "updated",
-            "increased",
-            "copied",
-            "cleaned",
-            "clean up",
-            "stopped",
-            "killed",
-            "changes made",
-            "mitigat",
-            "workaround",
-            "work around",
-        ],
-    },
-    Rule {
-        kind: NoteKind::Recovery,
-        phrases: &[
-            "recover",
-            "back to normal",
-            "normal again",
-            "returns to normal",
-            "reachable",
-            "healthy again",
-            "falling",
-            "error rate falls",
-            "partial",
-            "observed working",
-            "stabilis",
-            "stabiliz",
-            "improv",
-            "alert resolves",
-        ],
-    },
-    Rule {
-        kind: NoteKind::Investigation,
-        phrases: &[
-            "investigat",
-            "look into",
-            "looks into",
-            "looking",
-            "examin",
-            "checked",
-            "check ",
-            "checks ",
-            "checking",
-            "logs",
-            "log ",
-            "read",
-            "analys",
-            "analyz",
-            "debug",
-            "tested",
-            "test ",
-            "query",
-            "queries",
-            "dashboard",
-            "graphs",
-            "compar",
-            "confirmed",
-            "tried",
-            "found",
-            "shows",
-            "show ",
-            "attention turns",
-            "reviewed",
-            "review ",
-            "suspect",
-            "assum",
-            "perhaps",
-            "maybe",
-            "trace",
-        ],
-    },
-    Rule { kind: NoteKind::Observation, phrases: &[""] },
-];
 
 /// Suggests what a note speaks of.
 #[must_use]
@@ -315,8 +15,42 @@ pub fn suggest_kind(text: &str) -> NoteKind {
     let words = words_of(text);
     RULES
         .iter()
-        .find(|rule| rule.phrases.iter().any(|phrase| words.contains(&format!(" {phrase}"))))
+        .filter(|rule| !each(rule.unless).any(|phrase| says(&words, phrase)))
+        .find(|rule| {
+            each(rule.phrases).any(|phrase| says(&words, phrase) && !only_moves(&words, phrase))
+        })
         .map_or(NoteKind::Observation, |rule| rule.kind)
+}
+
+fn each(phrases: &'static str) -> impl Iterator<Item = &'static str> {
+    phrases.split('|').filter(|phrase| !phrase.is_empty())
+}
+
+/// Where a phrase stands at the beginning of a word.
+fn places<'a>(words: &'a str, phrase: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let found = words.match_indices(phrase).map(|(place, _)| place);
+    found.filter(move |place| words[..*place].ends_with(' '))
+}
+
+fn says(words: &str, phrase: &str) -> bool {
+    places(words, phrase).next().is_some()
+}
+
+/// True when a phrase says how something moves, and all that moves in the text is a measure:
+/// "error rate increased" is something seen, "timeout increased" something done.
+fn only_moves(words: &str, phrase: &str) -> bool {
+    if !each(MOVES).any(|word| phrase.starts_with(word)) {
+        return false;
+    }
+    places(words, phrase).all(|place| {
+        let mut before = words[..place].trim_end();
+        for helper in [" has", " have", " is", " are"] {
+            before = before.strip_suffix(helper).unwrap_or(before);
+        }
+        each(MEASURES).any(|measure| {
+            before.strip_suffix(measure).is_some_and(|rest| rest.is_empty() || rest.ends_with(' '))
+        })
+    })
 }
 
 /// How much of a text is read for a suggestion.
@@ -376,5 +110,158 @@ mod tests {
     fn words_match_at_their_beginning_only() {
         check("Prefixes of the routes counted", NoteKind::Observation);
         check("Unresolved", NoteKind::Observation);
+    }
+
+    #[test]
+    fn lines_as_postmortems_write_them_get_their_kind() {
+        let lines: [(NoteKind, &[&str]); 11] = [
+            (
+                NoteKind::Escalation,
+                &[
+                    "Escalated to the storage team",
+                    "Paged the database team",
+                    "Network engineering joined the bridge",
+                    "Sev1 declared, Maria is incident commander",
+                    "Opened a support case with AWS",
+                    "Looped in the payments squad",
+                    "SRE lead called in",
+                    "Handed off to the APAC on-call",
+                    "We reached out to our CDN provider for assistance",
+                    "Vendor engaged through the premium support line",
+                ],
+            ),
+            (
+                NoteKind::WrongLead,
+                &[
+                    "We initially suspected a DDoS attack, but traffic was normal",
+                    "Suspected bad deploy, rolled back, no improvement",
+                    "DNS ruled out",
+                    "Restarting the API pods did not help",
+                    "The spike in GC turned out to be unrelated",
+                    "Memory pressure was a red herring",
+                    "Added capacity to no avail",
+                    "Failover made no difference",
+                    "The load balancer was initially blamed",
+                    "Theory about the kernel upgrade disproved",
+                    "Cache flush didn't fix it",
+                    "Errors continued after the rollback, so the release was not the cause",
+                ],
+            ),
+            (
+                NoteKind::Diagnosis,
+                &[
+                    "Root cause identified: connection pool exhausted by a leak",
+                    "Traced to a missing index on the orders table",
+                    "We found that the certificate had expired",
+                    "Engineers realized that the WAF rule was consuming all CPU",
+                    "It turns out the feature flag was enabled for everyone",
+                    "Bug in the retry logic found",
+                    "Narrowed down to a single switch in zone b",
+                    "Primary ran out of disk space because WAL archiving had stopped",
+                    "A configuration push caused by automation had removed the capacity",
+                ],
+            ),
+            (
+                NoteKind::Mitigation,
+                &[
+                    "Rolled back to release 1.41",
+                    "Rolling back the deploy because errors rose",
+                    "Traffic shifted away from us-east-1",
+                    "Feature flag turned off",
+                    "Failover to the replica started",
+                    "Global WAF terminate executed",
+                    "Connection limit raised to 500",
+                    "Increased the timeout to 30 s",
+                    "Bad node cordoned and drained",
+                    "Scaling out the worker fleet",
+                    "Re-deployed the previous image",
+                    "Blocked the abusive client at the edge",
+                    "Purged the poisoned cache entries",
+                    "Certificate renewed and reloaded",
+                    "Enabled rate limiting for anonymous users",
+                    "Restored the table from last night's backup",
+                    "Hotfix shipped to production",
+                ],
+            ),
+            (
+                NoteKind::Recovery,
+                &[
+                    "Error rate returning to normal",
+                    "Latency back to baseline",
+                    "Queue is draining, replicas catching up",
+                    "First requests succeed again",
+                    "Throughput is recovering",
+                    "Service partially restored for EU customers",
+                ],
+            ),
+            (
+                NoteKind::Resolution,
+                &[
+                    "Incident resolved",
+                    "All systems operational",
+                    "Service fully restored",
+                    "Impact ends",
+                    "Everything is back to normal, incident closed",
+                    "Site is back online",
+                    "No further errors for 30 minutes, all clear",
+                ],
+            ),
+            (
+                NoteKind::Communication,
+                &[
+                    "Status page updated to investigating",
+                    "Posted an update on Twitter",
+                    "Customers informed by e-mail",
+                    "First customer complaints arrive",
+                    "Users report login failures",
+                    "Stakeholders briefed",
+                ],
+            ),
+            (
+                NoteKind::Notification,
+                &[
+                    "On-call engineer paged",
+                    "PagerDuty alert received by the primary",
+                    "Monitoring alerts the on-call",
+                    "First alert fires",
+                ],
+            ),
+            (
+                NoteKind::Investigation,
+                &[
+                    "Looking at the logs of checkout",
+                    "Investigating elevated 5xx",
+                    "Checked the dashboards, CPU is normal",
+                    "We suspect the database",
+                    "Comparing configuration of both clusters",
+                    "Tried to reproduce in staging",
+                    "Query plans analysed",
+                ],
+            ),
+            (
+                NoteKind::Decision,
+                &[
+                    "Decided to fail over",
+                    "We agreed to wait for the backfill",
+                    "Decision: keep the flag off over the weekend",
+                ],
+            ),
+            (
+                NoteKind::Observation,
+                &[
+                    "Error rate increased to 40%",
+                    "Latency rising on checkout",
+                    "Queue length 40,000",
+                    "CPU at 100% on all web nodes",
+                    "Traffic has doubled",
+                    "Replication lag grows to 300 s",
+                    "Half of the requests time out",
+                    "Load increases on shop-db",
+                ],
+            ),
+        ];
+        for (kind, texts) in lines {
+            texts.iter().for_each(|text| check(text, kind));
+        }
     }
 }

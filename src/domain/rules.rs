@@ -3,6 +3,8 @@
 //! It is part of the ledger (written when it differs), so that a replay decides alike. Settings
 //! that only concern rendering or the server are not here.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::alert::Severity;
@@ -42,6 +44,18 @@ pub struct AlertRules {
     pub flapping_window: Span,
     /// An alert that has fired for this long is chronic.
     pub chronic_after: Span,
+    /// This many firings within `alone_window` that stayed alone make a flapper as well.
+    pub alone_firings: u32,
+    /// See `alone_firings`.
+    pub alone_window: Span,
+    /// How far apart two senders of one firing may state its start, on webhooks.
+    pub peer_window: Span,
+    /// Words after which the rhythm of a heartbeat counts as known.
+    pub heartbeat_words: u32,
+    /// How many of its longest intervals a heartbeat may stay silent, where nothing is configured.
+    pub heartbeat_intervals: u32,
+    /// The shortest silence that is learnt.
+    pub heartbeat_least: Span,
 }
 
 /// How incidents form, end and return.
@@ -63,7 +77,66 @@ pub struct IncidentRules {
     pub open_severities: Vec<Severity>,
     /// Log-odds that a membership needs.
     pub join_score: f64,
+    /// A floating alert heard this shortly before needs no more to be adopted than a new one.
+    pub settling_window: Span,
+    /// The stretch of record time in which other alerts make it busy.
+    pub busy_window: Span,
+    /// How many of the strongest pairs count.
+    pub witnesses: u32,
+    /// How long before the onset a change is listed and weighed as a candidate.
+    pub change_window: Span,
+    /// How many of the newest alerts can be adopted, or make it busy.
+    pub lead_up_candidates: u32,
+    /// How many places, label pairs and names are remembered, of each sort.
+    pub learnt_entries: u32,
+    /// Points that take the place of our own, by the names in [`WEIGHTS`].
+    pub weights: BTreeMap<String, f64>,
 }
+
+/// The names of all pieces of evidence whose points can be set, in the order of their table.
+pub const WEIGHTS: [&str; 41] = [
+    "bias",
+    "quiet",
+    "same_alert",
+    "same_service",
+    "climbs",
+    "descends",
+    "second_call",
+    "siblings",
+    "wrong_order",
+    "not_a_symptom",
+    "two_causes",
+    "same_node",
+    "placed",
+    "placed_other",
+    "other_node",
+    "shared_ground",
+    "same_alertname",
+    "one_message",
+    "same_namespace",
+    "alike_names",
+    "rare_label",
+    "critical",
+    "unknown_cluster",
+    "gap",
+    "apart",
+    "together",
+    "one_maintained",
+    "both_maintained",
+    "age",
+    "age_free_minutes",
+    "company",
+    "wide",
+    "alone_before",
+    "partly_over",
+    "adopt",
+    "busy_free",
+    "busy_at",
+    "order_tolerance",
+    "habit",
+    "load",
+    "other_alertname",
+];
 
 /// One kind of heartbeat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,6 +196,12 @@ impl Default for Rules {
                 flapping_episodes: 6,
                 flapping_window: Span::from_hours(2),
                 chronic_after: Span::from_hours(48),
+                alone_firings: 2,
+                alone_window: Span::from_hours(2),
+                peer_window: Span::from_seconds(30),
+                heartbeat_words: 3,
+                heartbeat_intervals: 3,
+                heartbeat_least: Span::from_minutes(5),
             },
             incidents: IncidentRules {
                 quiet_period: Span::from_minutes(10),
@@ -133,6 +212,13 @@ impl Default for Rules {
                 open_alerts: 2,
                 open_severities: vec![Severity::Critical],
                 join_score: 0.0,
+                settling_window: Span::from_minutes(5),
+                busy_window: Span::from_hours(2),
+                witnesses: 12,
+                change_window: Span::from_hours(2),
+                lead_up_candidates: 1_024,
+                learnt_entries: 20_000,
+                weights: BTreeMap::new(),
             },
             heartbeats: vec![HeartbeatRule::watchdog()],
         }

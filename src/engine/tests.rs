@@ -1,5 +1,6 @@
 //! The engine over a real store, killed and restarted at any point.
 
+mod failing;
 mod verifying;
 
 use proptest::prelude::*;

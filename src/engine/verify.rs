@@ -128,14 +128,32 @@ fn check_replay(
         report.unchecked(law, why);
         return Ok(());
     }
-    let is_whole = holdings.first.is_none_or(|first| first == Seq(1));
+    let epochs = archive.rule_epochs()?;
+    let ours = epochs.last().copied();
+    if let Some(theirs) = ours.filter(|epoch| epoch.version != RULES_VERSION) {
+        let why = format!(
+            "its records were worked in by rules {}, and this release has rules {RULES_VERSION}; \
+             verify it with the release that wrote it, or start this one on it first",
+            theirs.version
+        );
+        report.unchecked(law, &why);
+        return Ok(());
+    }
+    let decided_since = ours.filter(|_| epochs.len() > 1).map_or(Seq(1), |epoch| epoch.first);
+    let is_kept_whole = holdings.first.is_none_or(|first| first == Seq(1));
+    let is_whole = is_kept_whole && decided_since == Seq(1);
     let (machine, memory, from) = if is_whole {
         (Machine::new(), Memory::Rebuilt, Seq(0))
     } else {
         let Some(snapshot) = archive.snapshot()? else {
-            report.unchecked(law, "the ledger's beginning was dropped, and there is no snapshot");
+            report
+                .unchecked(law, "the ledger's beginning cannot be used, and there is no snapshot");
             return Ok(());
         };
+        if snapshot.seq.next() < decided_since {
+            report.unchecked(law, "the snapshot of the change of rules is not there");
+            return Ok(());
+        }
         let logged = archive.recalls_after(snapshot.seq)?.into_iter().collect();
         match Machine::restore(&snapshot.bytes) {
             Ok(machine) => (machine, Memory::Logged(logged), snapshot.seq),
@@ -154,7 +172,21 @@ fn check_replay(
     let comparison = compare(archive, &replay.rebuilt, Scope { is_whole, kept_since })?;
     let worked_in = holdings.cursor.0.saturating_sub(from.0);
     report.add(law, comparison.faults.clone(), &told(&comparison, worked_in));
-    if !is_whole {
+    if decided_since > Seq(1) {
+        let theirs: Vec<String> = epochs[..epochs.len() - 1]
+            .iter()
+            .map(|epoch| format!("{} from record {}", epoch.version, epoch.first))
+            .collect();
+        report.unchecked(
+            "history",
+            &format!(
+                "what was worked in before record {decided_since} was decided by other rules \
+                 ({}) and is never derived anew; what changed since record {from} was compared",
+                theirs.join(", ")
+            ),
+        );
+    }
+    if !is_kept_whole {
         report.unchecked(
             "history",
             &format!(

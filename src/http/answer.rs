@@ -224,10 +224,15 @@ impl IntoResponse for Problem {
 pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     let text = serde_json::to_vec(value)
         .map_err(|error| Problem::Internal(format!("an answer cannot be written: {error}")))?;
-    let mut response = Response::new(Body::from(text));
+    Ok(json_text(status, text))
+}
+
+/// A JSON answer that is written already.
+pub fn json_text(status: StatusCode, text: impl Into<Body>) -> Response {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    response
 }
 
 /// 202: taken, durable, and not worked in yet; `location` shows it once it is.

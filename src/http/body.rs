@@ -14,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 
 use super::Shared;
@@ -177,7 +178,7 @@ async fn collect(
     bytes_max: usize,
     share: &mut Share,
 ) -> Result<Bytes, Problem> {
-    let mut bytes = BytesMut::with_capacity(declared.min(CAPACITY_MAX));
+    let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::Invalid("the body broke off".to_owned()))?;
         let Ok(data) = frame.into_data() else { continue };
@@ -185,6 +186,11 @@ async fn collect(
             return Err(Problem::TooLarge { bytes_max });
         }
         share.grow(data.len(), Budget::limit(bytes_max))?;
+        if bytes.is_empty() && body.is_end_stream() {
+            // All of it came in one piece, which need not be copied.
+            return Ok(data);
+        }
+        bytes.reserve(declared.min(CAPACITY_MAX).saturating_sub(bytes.len()));
         bytes.extend_from_slice(&data);
     }
     Ok(bytes.freeze())

@@ -5,6 +5,9 @@
 //! quarantine and answered 400, so that it shows in the sender's own failure metric; what may
 //! succeed later is answered 503. The door never waits for the engine and never redirects.
 
+mod target;
+
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,16 +22,17 @@ use serde_json::{Value, json};
 use tracing::error;
 
 use super::Shared;
-use super::answer::{Answer, Problem, json as json_answer};
+use super::answer::{Answer, Problem, json as json_answer, json_text};
 use super::auth::{Known, source};
 use super::body::{self, Received};
 use super::receipt::{Receipt, receipt};
 use super::server::Connection;
-use crate::config::Source;
 use crate::domain::alert::{Word, WordState};
 use crate::domain::{Name, RecordBody, Seq, SourceType, Timestamp};
 use crate::ingest::{self, Envelope, Parsed, Reason, Unusable};
 use crate::store::{DoorCounts, Quarantine, RawDelivery, RefusedAlert};
+pub use target::Targets;
+use target::{Meters, Target};
 
 /// Records that the engine may lag behind before the door closes: far more than it works in within
 /// a minute, far less than would keep the next morning from being told.
@@ -63,40 +67,6 @@ pub fn routes() -> Router<Arc<Shared>> {
         .route("/api/annotations/graphite", post(annotation).put(annotation))
 }
 
-/// Where a delivery is for.
-#[derive(Clone, Debug)]
-struct Target {
-    name: Name,
-    kind: SourceType,
-    /// Its configuration, if it has any.
-    source: Option<Source>,
-}
-
-impl Target {
-    /// The source of this name: a configured one before a built-in one.
-    fn named(shared: &Shared, name: &str) -> Option<Self> {
-        Self::configured(shared, name).or_else(|| {
-            let kind =
-                SourceType::from_word(name).filter(|kind| ingest::BUILT_IN.contains(kind))?;
-            Some(Self { name: Name::from(name), kind, source: None })
-        })
-    }
-
-    /// The source of a path that has no name in it: a configured one of the type's own name, or
-    /// the built-in one.
-    fn of_path(shared: &Shared, kind: SourceType) -> Self {
-        Self::configured(shared, kind.as_str())
-            .filter(|target| target.kind == kind)
-            .unwrap_or_else(|| Self { name: Name::from(kind.as_str()), kind, source: None })
-    }
-
-    fn configured(shared: &Shared, name: &str) -> Option<Self> {
-        let config = shared.config();
-        let source = config.sources.iter().find(|source| source.name.as_str() == name)?.clone();
-        Some(Self { name: source.name.clone(), kind: source.kind, source: Some(source) })
-    }
-}
-
 /// What came of a delivery.
 #[derive(Clone, Debug)]
 struct Delivered {
@@ -111,6 +81,9 @@ struct Delivered {
 impl Delivered {
     /// The answer in our own form, with what the sender wants to know beside it.
     fn answer(self) -> Answer {
+        if self.refused.is_empty() && self.reply.is_none() {
+            return Ok(json_text(StatusCode::OK, self.plain_answer()));
+        }
         let errors: Vec<Value> = self
             .refused
             .iter()
@@ -134,6 +107,21 @@ impl Delivered {
         json_answer(StatusCode::OK, &members)
     }
 
+    /// The same answer where all is well, which is the usual one: numbers need no JSON writer.
+    fn plain_answer(&self) -> String {
+        let DoorCounts { new, updated, repeated } = self.counts;
+        let mut text = String::with_capacity(128);
+        // Writing into a text cannot fail.
+        write!(
+            text,
+            "{{\"alerts\":{{\"new\":{new},\"rejected\":0,\"repeated\":{repeated},\
+             \"updated\":{updated}}},\"delivery\":\"{}\",\"errors\":[]}}",
+            delivery_id(self.seq)
+        )
+        .ok();
+        text
+    }
+
     /// The answer that programs written for another receiver wait for. The room that knows the
     /// sender's form has written it.
     fn answer_in_senders_form(self, status: StatusCode) -> Answer {
@@ -154,10 +142,11 @@ async fn by_name(
     Path(name): Path<String>,
     request: Request,
 ) -> Answer {
-    let target = Target::named(&shared, &name).ok_or_else(|| {
-        let name: String = name.chars().take(100).collect();
-        Problem::NotFound(format!("there is no source `{name}`; configure it under `sources`"))
-    })?;
+    let target =
+        shared.targets.named(&shared.config(), &shared.metrics, &name).ok_or_else(|| {
+            let name: String = name.chars().take(100).collect();
+            Problem::NotFound(format!("there is no source `{name}`; configure it under `sources`"))
+        })?;
     deliver(&shared, target, request).await?.answer()
 }
 
@@ -183,29 +172,31 @@ async fn deliver_on_path(
     kind: SourceType,
     request: Request,
 ) -> Result<Delivered, Problem> {
-    deliver(shared, Target::of_path(shared, kind), request).await
+    let target = shared.targets.of_path(&shared.config(), &shared.metrics, kind);
+    deliver(shared, target, request).await
 }
 
 /// Takes a delivery in, and counts what came of it.
 async fn deliver(
     shared: &Arc<Shared>,
-    target: Target,
+    target: Arc<Target>,
     request: Request,
 ) -> Result<Delivered, Problem> {
     let (parts, body) = request.into_parts();
     let result = take_in(shared, &target, &parts, body).await;
+    let meters = &target.meters;
     let outcome = match &result {
-        Ok(_) => "accepted",
-        Err(problem) if problem.status().is_client_error() => "rejected",
-        Err(_) => "unavailable",
+        Ok(_) => &meters.accepted,
+        Err(problem) if problem.status().is_client_error() => &meters.rejected,
+        Err(_) => &meters.unavailable,
     };
-    shared.metrics.deliveries.with_label_values(&[target.name.as_str(), outcome]).inc();
+    outcome.inc();
     result
 }
 
 async fn take_in(
     shared: &Arc<Shared>,
-    target: &Target,
+    target: &Arc<Target>,
     parts: &Parts,
     body: Body,
 ) -> Result<Delivered, Problem> {
@@ -220,14 +211,9 @@ async fn take_in(
     admission.check_signature(&parts.headers, &received.wire, receipt.stated)?;
     shared.metrics.delivery_bytes.observe(precise(received.wire.len()));
 
-    let read = read_body(
-        target.clone(),
-        envelope_headers(&parts.headers),
-        received,
-        receipt.stated,
-        bytes_max,
-    )
-    .await?;
+    let read =
+        read_body(target, envelope_headers(&parts.headers), received, receipt.stated, bytes_max)
+            .await?;
     let (bytes, parsed) = match read {
         Read::Parsed(bytes, parsed) => (bytes, *parsed),
         Read::Unusable(bytes, reason, problem) => {
@@ -235,9 +221,9 @@ async fn take_in(
             return Err(Problem::Unusable(problem));
         }
     };
-    let delivered = append(shared, parts, receipt, bytes, parsed).await?;
+    let delivered = append(shared, target, parts, receipt, bytes, parsed).await?;
     let took = shared.clock.monotonic().seconds_f64() - began.seconds_f64();
-    shared.metrics.ingest_duration.with_label_values(&[target.name.as_str()]).observe(took);
+    target.meters.ingest_duration.observe(took);
     Ok(delivered)
 }
 
@@ -251,8 +237,7 @@ fn require_room(shared: &Shared, target: &Target) -> Result<(), Problem> {
             },
         )?;
     }
-    let head = shared.store.head().borrow().0;
-    let backlog = head.saturating_sub(shared.store.cursor().borrow().0);
+    let backlog = shared.store.backlog();
     if backlog > BACKLOG_RECORDS_MAX {
         return Err(Problem::unavailable(format!("the engine is {backlog} records behind")));
     }
@@ -283,15 +268,16 @@ enum Read {
 
 /// Decompresses and parses; a heavy body on a thread that may be busy for a while.
 async fn read_body(
-    target: Target,
+    target: &Arc<Target>,
     headers: Vec<(String, String)>,
     mut received: Received,
     received_at: Timestamp,
     bytes_max: usize,
 ) -> Result<Read, Problem> {
     if !received.is_heavy() {
-        return parse(&target, &headers, &mut received, received_at, bytes_max);
+        return parse(target, &headers, &mut received, received_at, bytes_max);
     }
+    let target = Arc::clone(target);
     tokio::task::spawn_blocking(move || {
         parse(&target, &headers, &mut received, received_at, bytes_max)
     })
@@ -352,6 +338,7 @@ pub(super) async fn quarantine(
 /// Commits what the delivery says, together with its bytes as the parser saw them.
 async fn append(
     shared: &Shared,
+    target: &Target,
     parts: &Parts,
     receipt: Receipt,
     bytes: Bytes,
@@ -373,11 +360,10 @@ async fn append(
         remote: remote.map_or_else(String::new, |address| address.to_string()),
         refused: refused.clone(),
     };
-    let source = delivery.source.clone();
     let received_at = receipt.stated;
     let lags = lags_seconds(&delivery.words, received_at);
     let appended = receipt.append_raw(shared, RecordBody::Delivery(delivery), Some(raw)).await?;
-    count(shared, &source, received_at, appended.counts, &refused, lags);
+    count(shared, &target.meters, received_at, appended.counts, &refused, lags);
     Ok(Delivered { seq: appended.seq, counts: appended.counts, refused, reply })
 }
 
@@ -394,39 +380,33 @@ fn lags_seconds(words: &[Word], received_at: Timestamp) -> Vec<f64> {
             (received_at - told.at).seconds_f64().max(0.0)
         })
         .collect();
-    lags.sort_by(f64::total_cmp);
+    lags.sort_unstable_by(f64::total_cmp);
     lags
 }
 
 fn count(
     shared: &Shared,
-    source: &Name,
+    meters: &Meters,
     received_at: Timestamp,
     counts: DoorCounts,
     refused: &[RefusedAlert],
     lags: Vec<f64>,
 ) {
-    let source = source.as_str();
-    let metrics = &shared.metrics;
     let rejected = refused.len() as u64;
-    for (outcome, number) in [
-        ("new", counts.new),
-        ("updated", counts.updated),
-        ("repeated", counts.repeated),
-        ("rejected", rejected),
-    ] {
-        metrics.alerts.with_label_values(&[source, outcome]).inc_by(number);
-    }
+    meters.alerts_new.inc_by(counts.new);
+    meters.alerts_updated.inc_by(counts.updated);
+    meters.alerts_repeated.inc_by(counts.repeated);
+    meters.alerts_rejected.inc_by(rejected);
     if rejected > 0 {
-        metrics.quarantined.with_label_values(&[ONE_ALERT]).inc_by(rejected);
+        shared.metrics.quarantined.with_label_values(&[ONE_ALERT]).inc_by(rejected);
     }
     // A state counts once. What is told for the first time is younger than what is told again, so
     // it is the shortest lags that are measured.
     let fresh = usize::try_from(counts.new + counts.updated).unwrap_or(usize::MAX);
     for lag in lags.into_iter().take(fresh) {
-        metrics.event_lag.with_label_values(&[source]).observe(lag);
+        meters.event_lag.observe(lag);
     }
-    metrics.source_last_delivery.with_label_values(&[source]).set(received_at.seconds_f64());
+    meters.last_delivery.set(received_at.seconds_f64());
 }
 
 /// A length as a measure; no body is long enough to lose precision.
@@ -484,6 +464,7 @@ mod tests {
             refused: vec![RefusedAlert { index: 3, problem: "no labels".to_owned() }],
             reply: Some(json!({ "dedup_key": "k", "delivery": "never mine" })),
         };
+        let plain = Delivered { refused: Vec::new(), reply: None, ..delivered.clone() };
         let response = delivered.answer().unwrap();
         let body = crate::http::answer::tests::read(response);
         assert_eq!(
@@ -493,6 +474,14 @@ mod tests {
                 "alerts": { "new": 1, "updated": 0, "repeated": 2, "rejected": 1 },
                 "errors": [{ "index": 3, "detail": "no labels" }],
                 "dedup_key": "k",
+            })
+        );
+        assert_eq!(
+            crate::http::answer::tests::read(plain.answer().unwrap()),
+            json!({
+                "delivery": "d17",
+                "alerts": { "new": 1, "updated": 0, "repeated": 2, "rejected": 0 },
+                "errors": [],
             })
         );
     }

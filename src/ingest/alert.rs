@@ -10,6 +10,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -457,8 +458,17 @@ pub(super) fn add_link(links: &mut Vec<Link>, rel: &str, url: Option<&str>) {
     let Some(url) = url.map(str::trim) else { return };
     let is_known = links.iter().any(|link| link.rel.as_str() == rel && &*link.url == url);
     if !url.is_empty() && url.len() <= URL_BYTES_MAX && !is_known {
-        links.push(Link { rel: Name::from(rel), url: url.into() });
+        links.push(Link { rel: rel_name(rel), url: url.into() });
     }
+}
+
+/// What a link leads to. There are few such names and many links, so each name exists once.
+fn rel_name(rel: &str) -> Name {
+    static KNOWN: LazyLock<[Name; 6]> = LazyLock::new(|| {
+        ["generator", "runbook", "dashboard", "panel", "silence", "image"].map(Name::from)
+    });
+    let known = KNOWN.iter().find(|name| name.as_str() == rel);
+    known.cloned().unwrap_or_else(|| Name::from(rel))
 }
 
 #[cfg(test)]

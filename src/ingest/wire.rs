@@ -21,7 +21,12 @@ const TOO_MANY: &str = "too many entries";
 
 /// A body as text: without a byte order mark, and with U+FFFD for what is not UTF-8.
 pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    // Looking for what is no UTF-8 is several times dearer than seeing that there is none.
+    match std::str::from_utf8(body) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(body),
+    }
 }
 
 /// The text with `\ufffd` for every half of a surrogate pair that stands alone, which some senders

@@ -35,12 +35,26 @@ svg{max-width:100%;height:auto}\
 @media print{body{max-width:none;padding:0;font-size:11pt}h2{break-after:avoid}\
 tr,li,svg{break-inside:avoid}details>*{display:block}}";
 
-/// Prints a report as a page.
-pub(super) fn print(draft: &Draft, blocks: &[Block]) -> String {
+/// Prints blocks without the page around them.
+pub(super) fn blocks(draft: &Draft, blocks: &[Block]) -> String {
     let mut body = String::new();
     for block in blocks {
         print_block(&mut body, draft, block);
     }
+    body
+}
+
+/// A page with a section more: the last of its main part, or of its body, or of all.
+pub(super) fn with_section(mut page: String, section: &str) -> String {
+    let section = format!("<section>\n{section}</section>\n");
+    let place = ["</main>", "</body>", "</html>"].iter().find_map(|mark| page.rfind(mark));
+    page.insert_str(place.unwrap_or(page.len()), &section);
+    page
+}
+
+/// Prints a report as a page.
+pub(super) fn print(draft: &Draft, report: &[Block]) -> String {
+    let body = blocks(draft, report);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

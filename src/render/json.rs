@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use super::escape::{plain, url};
 use super::time::Clocks;
 use crate::domain::alert::EndKind;
-use crate::domain::draft::{Draft, Suggestion, Summary};
+use crate::domain::draft::{Draft, Since, Suggestion, Summary};
 use crate::domain::facts::Revision;
-use crate::domain::incident::{Action, ActionKind, Candidate, Caveat};
+use crate::domain::incident::{Action, ActionKind, Candidate, Caveat, Finalised, Similar};
 use crate::domain::milestone::{self, MeasureValue, Milestone, MilestoneValue};
 use crate::domain::timeline::{Entry, Provenance};
 use crate::domain::{
@@ -59,8 +59,10 @@ pub fn incident_in(incident: &Incident, default_zone: &str) -> Value {
             .iter()
             .map(|r| json!({"incident": r.incident.0, "reason": plain(&r.reason)}))
             .collect::<Vec<_>>(),
+        "similar": incident.similar.iter().map(similar).collect::<Vec<_>>(),
         "revision": incident.revision,
         "as_of": time(incident.as_of),
+        "final": incident.finalised.as_ref().map(finalised),
         "impact": report.impact,
         "impact_users": report.impact_users,
         "impact_users_percent": report.impact_users_percent,
@@ -265,16 +267,48 @@ pub fn draft(draft: &Draft) -> Value {
             .map(|q| json!({"section": q.section.as_str(), "question": q.question}))
             .collect::<Vec<_>>(),
         "candidate_causes": draft.candidate_causes.iter().map(candidate).collect::<Vec<_>>(),
+        "similar": draft.similar.iter().map(similar).collect::<Vec<_>>(),
         "follows": draft.follows.map(|id| id.0),
-        "final": draft.finalised.as_ref().map(|f| json!({
-            "revision": f.revision,
-            "at": time(f.at),
-            "by": f.by,
-        })),
-        "since": draft.since.as_ref().map(|s| json!({
-            "revision": s.revision,
-            "revisions": s.revisions.iter().map(revision).collect::<Vec<_>>(),
-        })),
+        "final": draft.finalised.as_ref().map(finalised),
+        "reprinted": draft.is_reprint,
+        "since": draft.since.as_ref().map(since),
+    })
+}
+
+/// A final draft as JSON with what came later in its field `since`, which was empty; the rest stays
+/// as it is.
+pub(super) fn with_since(text: String, draft: &Draft) -> String {
+    let Ok(Value::Object(mut fields)) = serde_json::from_str(&text) else { return text };
+    fields.insert("since".to_owned(), draft.since.as_ref().map_or(Value::Null, since));
+    format!("{:#}\n", Value::Object(fields))
+}
+
+fn since(since: &Since) -> Value {
+    json!({
+        "revision": since.revision,
+        "revisions": since.revisions.iter().map(revision).collect::<Vec<_>>(),
+    })
+}
+
+fn finalised(finalised: &Finalised) -> Value {
+    json!({
+        "revision": finalised.revision,
+        "at": time(finalised.at),
+        "by": finalised.by,
+    })
+}
+
+fn similar(similar: &Similar) -> Value {
+    json!({
+        "incident": similar.incident.0,
+        "title": plain(&similar.title),
+        "started_at": time_or_null(similar.started_at),
+        "ended_at": time_or_null(similar.ended_at),
+        "score": similar.score,
+        "why": similar.why.iter().map(|why| plain(why)).collect::<Vec<_>>(),
+        "resolution": similar.resolution.as_deref().map(plain),
+        "root_cause": similar.root_cause.as_deref().map(plain),
+        "mitigation": similar.mitigation.as_deref().map(plain),
     })
 }
 

@@ -19,7 +19,10 @@ pub(super) fn lay_out(draft: &Draft) -> Vec<Block> {
     let layout = Layout::new(draft);
     let mut blocks = Vec::new();
     layout.head(&mut blocks);
-    sections::since(&layout, &mut blocks);
+    // Of a final draft it stands beside the bytes, not among them.
+    if draft.finalised.is_none() {
+        sections::since(&layout, &mut blocks);
+    }
     match draft.template {
         Template::Shipped(ShippedTemplate::OutageReport) | Template::Own(_) => {
             outage_report(&layout, &mut blocks);
@@ -57,6 +60,7 @@ fn outage_report(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     tables::measures(layout, blocks);
     heading(blocks, "Candidate causes");
     tables::candidates(layout, blocks);
+    seen_before(layout, blocks);
     heading(blocks, "Alerts");
     tables::alerts(layout, blocks);
     heading(blocks, "Open questions");
@@ -78,6 +82,7 @@ fn google_sre(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     ask(blocks, "What set it off?");
     heading(blocks, "Candidate causes");
     tables::candidates(layout, blocks);
+    seen_before(layout, blocks);
     heading(blocks, "Resolution");
     sections::resolution(layout, blocks);
     escalated(layout, blocks);
@@ -111,6 +116,7 @@ fn pagerduty(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     sections::diagnosis(layout, blocks);
     heading(blocks, "Candidate causes");
     tables::candidates(layout, blocks);
+    seen_before(layout, blocks);
     heading(blocks, "Resolution");
     sections::resolution(layout, blocks);
     heading(blocks, "Impact");
@@ -179,6 +185,14 @@ fn atlassian(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     heading(blocks, "Corrective actions");
     sections::measures_to_take(layout, blocks);
     supporting_data(layout, blocks, "Supporting data");
+}
+
+/// Past incidents that look alike; a section only where there are some.
+fn seen_before(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
+    if !layout.draft.similar.is_empty() {
+        heading(blocks, "Similar past incidents");
+        tables::similar(layout, blocks);
+    }
 }
 
 fn subheading(blocks: &mut Vec<Block>, words: &str) {
@@ -252,6 +266,7 @@ fn recurrence(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
         vec![text("Incident "), layout.home(related.incident), reason]
     });
     named_list(blocks, "Related:", related.collect());
+    tables::similar(layout, blocks);
     ask(blocks, "Has the same cause led to an incident before?");
 }
 

@@ -119,7 +119,13 @@ impl<'a> Layout<'a> {
         let key = |name: &str| strong(format!("{name}:"));
         let mut lines: Vec<Line> = Vec::new();
         let status = draft.status.as_str().replace('_', " ");
-        lines.push(vec![key("Status"), text(format!(" {status}, revision {}", draft.revision))]);
+        let form = if draft.is_reprint {
+            "; printed anew from the facts that were reviewed, in a form that was not"
+        } else {
+            ""
+        };
+        let revision = draft.revision;
+        lines.push(vec![key("Status"), text(format!(" {status}, revision {revision}{form}"))]);
         let mut state = vec![key("State"), text(format!(" {}", draft.state.as_str()))];
         match draft.state {
             IncidentState::Merged { into } => {

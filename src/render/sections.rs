@@ -3,11 +3,15 @@
 use super::escape;
 use super::report::{Block, Inline, Layout, Line, cell, strong, text};
 use crate::domain::draft::Section;
+use crate::domain::facts::Revision;
 use crate::domain::incident::{Action, ActionKind, CaveatKind, Horizon};
 use crate::domain::milestone::{Measure, MeasureValue, Milestone, MilestoneValue};
 use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase, Provenance};
-use crate::domain::{IncidentState, Timestamp};
+use crate::domain::{Episode, IncidentState, Span, Timestamp};
 use crate::timeline::words;
+
+/// What helped against an alert shows in its end within this.
+const EFFECT_SEEN_WITHIN: Span = Span::from_hours(1);
 
 /// Begins a section.
 pub(super) fn heading(blocks: &mut Vec<Block>, name: &str) {
@@ -19,20 +23,40 @@ pub(super) fn paragraph(blocks: &mut Vec<Block>, line: Line) {
     blocks.push(Block::Paragraph(line));
 }
 
-/// What changed since the revision that the reader knows, or since the draft was final.
+/// What changed since the revision that the reader knows.
 pub(super) fn since(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     let Some(since) = &layout.draft.since else { return };
-    heading(blocks, &format!("Changed since revision {}", since.revision));
-    if since.revisions.is_empty() {
+    let all: Vec<&Revision> = since.revisions.iter().collect();
+    changed(layout, blocks, &format!("Changed since revision {}", since.revision), &all);
+}
+
+/// What changed around a final draft: up to it, as far as the reader does not know it, and since.
+pub(super) fn later(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
+    let (Some(since), Some(reviewed)) = (&layout.draft.since, &layout.draft.finalised) else {
+        return;
+    };
+    let (before, after): (Vec<&Revision>, Vec<&Revision>) =
+        since.revisions.iter().partition(|revision| revision.revision <= reviewed.revision);
+    if !before.is_empty() {
+        let name = format!("Changed since revision {}", since.revision);
+        changed(layout, blocks, &name, &before);
+    }
+    let name = format!("Since final (revision {})", reviewed.revision);
+    changed(layout, blocks, &name, &after);
+}
+
+fn changed(layout: &Layout<'_>, blocks: &mut Vec<Block>, name: &str, revisions: &[&Revision]) {
+    heading(blocks, name);
+    if revisions.is_empty() {
         paragraph(blocks, vec![text("Nothing.")]);
         return;
     }
-    let line = |revision: &crate::domain::facts::Revision| {
+    let line = |revision: &&Revision| {
         let what = revision.changes.join("; ");
         let at = layout.clocks.full(revision.at);
         vec![text(format!("Revision {} ({at}): {what}", revision.revision))]
     };
-    blocks.push(Block::Bullets(since.revisions.iter().map(line).collect()));
+    blocks.push(Block::Bullets(revisions.iter().map(line).collect()));
 }
 
 /// How long it lasted.
@@ -107,7 +131,7 @@ fn long_text(
 }
 
 /// A person's words with a full stop where they lack an end.
-fn sentence(words: String) -> String {
+pub(super) fn sentence(words: String) -> String {
     if words.ends_with(char::is_alphanumeric) { words + "." } else { words }
 }
 
@@ -288,10 +312,13 @@ pub(super) fn diagnosis(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
 /// What was done, and what ended it.
 pub(super) fn resolution(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     let summary = &layout.draft.summary;
-    let done = lines_of(layout, |e| {
+    let is_done = |e: &Entry| {
         e.phase == Phase::Mitigation && e.kind != EntryKind::Caveat && !is_set_milestone(e)
-    });
+    };
+    let done = lines_of(layout, |e| is_done(e) && !is_in_vain(layout, e));
     named_list(blocks, "What was done:", done);
+    let in_vain = lines_of(layout, |e| is_done(e) && is_in_vain(layout, e));
+    named_list(blocks, "Also changed, but no alert ended in the hour after it:", in_vain);
     match layout.draft.state {
         IncidentState::Open | IncidentState::Acknowledged | IncidentState::Mitigated
             if summary.resolution.is_none() =>
@@ -309,6 +336,20 @@ pub(super) fn resolution(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
             Section::Resolution,
         ),
     }
+}
+
+/// True for a change while alerts fired, of which none ended within an hour. Of what people noted
+/// they say themselves how it went.
+fn is_in_vain(layout: &Layout<'_>, entry: &Entry) -> bool {
+    let (at, until) = (entry.occurred_at, entry.occurred_at + EFFECT_SEEN_WITHIN);
+    let draft = layout.draft;
+    let is_judged = !draft.state.is_running() || draft.as_of >= until;
+    let fired =
+        |alert: &Episode| alert.starts_at() <= at && alert.ends_at().is_none_or(|end| end >= at);
+    entry.kind == EntryKind::Change
+        && is_judged
+        && draft.alerts.iter().any(fired)
+        && !draft.alerts.iter().filter_map(Episode::ends_at).any(|end| at <= end && end <= until)
 }
 
 fn is_set_milestone(entry: &Entry) -> bool {

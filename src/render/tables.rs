@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::escape;
 use super::report::{Block, Inline, Layout, Line, Table, cell, strong, text};
-use super::sections::{named_list, paragraph};
+use super::sections::{named_list, paragraph, sentence};
 use crate::domain::draft::Question;
-use crate::domain::incident::{CandidateKind, Caveat, CaveatKind};
+use crate::domain::incident::{CandidateKind, Caveat, CaveatKind, Similar};
 use crate::domain::milestone::{Measure, MeasureValue, MilestoneState, MilestoneValue};
 use crate::domain::timeline::{EntryId, Provenance};
 use crate::domain::{Episode, EpisodeStatus};
@@ -115,6 +115,52 @@ pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
             blocks.push(Block::Ranked(lines));
         }
     }
+}
+
+/// Past incidents that look like this one, each with what ended it then. Nothing when there is none.
+pub(super) fn similar(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
+    let all = &layout.draft.similar;
+    if all.is_empty() {
+        return;
+    }
+    let lead = "Ranked by rule, those of which it is written what ended them first. Likeness is a \
+                hint, not a finding.";
+    paragraph(blocks, vec![text(lead)]);
+    blocks.push(Block::Ranked(all.iter().map(|similar| similar_line(layout, similar)).collect()));
+}
+
+fn similar_line(layout: &Layout<'_>, similar: &Similar) -> Line {
+    let began = similar.started_at.map(|at| format!("began {}", layout.clocks.full(at)));
+    let length = match (similar.started_at, similar.ended_at) {
+        (Some(from), Some(to)) if to >= from => {
+            Some(format!("lasted {}", words::duration(to - from)))
+        }
+        _ => None,
+    };
+    let about: Vec<String> =
+        began.into_iter().chain(length).chain([format!("score {:.2}", similar.score)]).collect();
+    let mut line = vec![
+        text("Incident "),
+        layout.home(similar.incident),
+        text(": "),
+        strong(similar.title.clone()),
+        text(format!(" ({}). ", about.join(", "))),
+    ];
+    let told = [
+        ("Resolution then:", similar.resolution.as_ref()),
+        ("Last mitigation noted then:", similar.mitigation.as_ref()),
+        ("Root cause then:", similar.root_cause.as_ref()),
+    ];
+    let mut is_told = false;
+    for (name, words) in told.into_iter().filter_map(|(name, words)| Some((name, words?))) {
+        is_told = true;
+        line.extend([strong(name), text(format!(" {} ", sentence(words.clone())))]);
+    }
+    if !is_told {
+        line.push(text("Nobody wrote what ended it. "));
+    }
+    line.push(text(format!("Why: {}.", similar.why.join("; "))));
+    line
 }
 
 /// The alerts, those alike in one row, and those beside the incident.

@@ -1,5 +1,7 @@
 //! Snapshots of every format, and what must hold for all of them.
 
+mod structure;
+
 use proptest::prelude::*;
 
 use super::escape::{self, TEXT_CHARS_MAX};

@@ -27,7 +27,7 @@ pub(super) fn print(blocks: &[Block]) -> String {
 fn print_block(out: &mut String, block: &Block) {
     match block {
         Block::Heading(level, words) => {
-            let words = escape::terminal(words).to_string();
+            let words = no_mark(escape::terminal(words).as_str());
             let width = words.chars().count().min(COLUMNS);
             out.push_str(&format!("{words}\n"));
             match level {
@@ -36,7 +36,7 @@ fn print_block(out: &mut String, block: &Block) {
                 _ => {}
             }
         }
-        Block::Paragraph(line) => hang(out, "", &inline(line)),
+        Block::Paragraph(line) => hang(out, "", &no_mark(&inline(line))),
         Block::Bullets(lines) => lines.iter().for_each(|line| hang(out, "- ", &inline(line))),
         Block::Ranked(lines) => {
             for (index, line) in lines.iter().enumerate() {
@@ -50,11 +50,18 @@ fn print_block(out: &mut String, block: &Block) {
         }
         Block::Table(table) => print_table(out, table),
         Block::Details { summary, rows } => {
-            hang(out, "", &escape::terminal(summary).to_string());
+            hang(out, "", &no_mark(escape::terminal(summary).as_str()));
             rows.iter().for_each(|row| hang(out, "  - ", &inline(row)));
         }
         Block::Chart => {}
     }
+}
+
+/// Words at the beginning of a line, put in by a space where they would look like a mark of ours:
+/// an item of a list, or the rule under a heading.
+fn no_mark(words: &str) -> String {
+    let looks_like_one = words.starts_with(['-', '=', '[']);
+    if looks_like_one { format!(" {words}") } else { words.to_owned() }
 }
 
 /// Prints words behind a mark.
@@ -99,8 +106,7 @@ fn print_row(out: &mut String, row: &[String], widths: &[usize]) {
             line.push_str(words);
             line.push_str(&" ".repeat(width.saturating_sub(words.chars().count()) + 2));
         }
-        out.push_str(line.trim_end());
-        out.push('\n');
+        hang(out, "", &no_mark(&line));
     }
 }
 

@@ -11,7 +11,7 @@ use super::error::Trying;
 use super::ledger::{self, TextCache};
 use super::rows::from_int;
 use super::schema::{self, FolderLock};
-use super::types::Snapshot;
+use super::types::{RuleEpoch, Snapshot};
 use super::{StoreError, backup, engine};
 use crate::domain::record::Skip;
 use crate::domain::{Record, Seq};
@@ -120,6 +120,20 @@ impl Archive {
         }
     }
 
+    /// Looks at one moment of a store, whether a server runs there or not: nothing is locked,
+    /// written or copied. As long as it is looked at, a server's write-ahead log only grows.
+    ///
+    /// # Errors
+    /// When there is no store, or it cannot be read.
+    pub fn glimpse(folder: &Path) -> Result<Self, StoreError> {
+        let archive = Self::open(&backup::database_in(folder)?)?;
+        // The moment is that of the first read after this.
+        let what = "reading one moment of the store";
+        archive.connection.execute_batch("BEGIN").trying(what)?;
+        ledger::head(&archive.connection)?;
+        Ok(archive)
+    }
+
     /// True when it was written by a release whose rows look the same as ours.
     #[must_use]
     pub fn is_of_this_release(&self) -> bool {
@@ -144,6 +158,14 @@ impl Archive {
             incidents,
             bytes: std::fs::metadata(&self.path).trying(&what)?.len(),
         })
+    }
+
+    /// By which rules its records were worked in, in the order of the ledger.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn rule_epochs(&self) -> Result<Vec<RuleEpoch>, StoreError> {
+        engine::rule_epochs(&self.connection)
     }
 
     /// What is damaged in the file itself. After a fault nothing else of it can be believed.

@@ -1,12 +1,14 @@
 //! Deliveries as they came in: their rows, raw bodies, sources, and the quarantine.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::StoreError;
 use super::error::Trying;
 use super::paging::Place;
 use super::rows::{At, count, from_int, int, moment, named};
-use super::types::{DeliveryRow, Quarantine, QuarantineRow, RawDelivery, SourceRow};
+use super::types::{DeliveryRow, Quarantine, QuarantineRow, RawDelivery, RefusedAlert, SourceRow};
 use crate::domain::record::Delivery;
 use crate::domain::{Name, Seq, Timestamp};
 
@@ -38,6 +40,106 @@ impl NewDelivery {
             is_test: !delivery.words.is_empty() && delivery.words.iter().all(|word| word.is_test),
         }
     }
+
+    pub(super) const fn source(&self) -> &Name {
+        &self.source
+    }
+}
+
+/// A raw body as it is stored: packed where that makes it smaller. What a sender repeats in each of
+/// its alerts takes little, and pages that are not written cost nothing.
+#[derive(Debug)]
+pub(super) struct PackedRaw {
+    /// How long it was.
+    bytes: u64,
+    packing: i64,
+    body: bytes::Bytes,
+    content_type: String,
+    remote: String,
+    refused: Vec<RefusedAlert>,
+}
+
+/// Stored as it came.
+const PACKING_NONE: i64 = 0;
+/// One LZ4 block with its length before it.
+const PACKING_LZ4: i64 = 1;
+
+impl PackedRaw {
+    pub(super) fn new(raw: RawDelivery) -> Self {
+        let packed = lz4_flex::block::compress_prepend_size(&raw.bytes);
+        let bytes = raw.bytes.len() as u64;
+        let (packing, body) = if packed.len() < raw.bytes.len() {
+            (PACKING_LZ4, packed.into())
+        } else {
+            (PACKING_NONE, raw.bytes)
+        };
+        let RawDelivery { content_type, remote, refused, .. } = raw;
+        Self { bytes, packing, body, content_type, remote, refused }
+    }
+
+    /// What it takes while it waits.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.body.len()
+    }
+}
+
+/// Unpacks a stored body.
+fn unpacked(packing: i64, body: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    match packing {
+        PACKING_NONE => Ok(body),
+        PACKING_LZ4 => lz4_flex::block::decompress_size_prepended(&body)
+            .map_err(|error| StoreError::Broken(format!("a raw body cannot be unpacked: {error}"))),
+        other => Err(StoreError::Broken(format!(
+            "a raw body is packed in the unknown way {other}; a newer release may know it"
+        ))),
+    }
+}
+
+/// Sources that delivered within the open transaction, with the receipt of each delivery.
+#[derive(Debug, Default)]
+pub(super) struct Heard(Vec<(Name, Timestamp)>);
+
+impl Heard {
+    pub(super) fn add(&mut self, source: &Name, received_at: Timestamp) {
+        self.0.push((source.clone(), received_at));
+    }
+
+    /// A place to roll back to.
+    pub(super) fn mark(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Forgets what was heard since the mark.
+    pub(super) fn roll_back(&mut self, mark: usize) {
+        self.0.truncate(mark);
+    }
+
+    /// Notes each source once, whatever it delivered.
+    pub(super) fn store(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let mut sources: BTreeMap<Name, (Timestamp, u64)> = BTreeMap::new();
+        for (source, at) in self.0.drain(..) {
+            let (last, count) = sources.entry(source).or_insert((at, 0));
+            *last = at.max(*last);
+            *count += 1;
+        }
+        for (source, (at, deliveries)) in sources {
+            connection
+                .prepare_cached(
+                    "INSERT INTO sources (name, last_delivery_at, deliveries)
+                     VALUES (:name, :at, :count)
+                     ON CONFLICT (name) DO UPDATE SET
+                         last_delivery_at = max(last_delivery_at, excluded.last_delivery_at),
+                         deliveries = deliveries + excluded.deliveries",
+                )
+                .and_then(|mut upsert| {
+                    upsert.execute(named! {
+                        name: source.as_str(), at: At(at), count: int(deliveries)
+                    })
+                })
+                .trying("noting a source")?;
+        }
+        Ok(())
+    }
 }
 
 /// Where and when a delivery was received.
@@ -53,46 +155,35 @@ pub(super) fn insert(
     connection: &Connection,
     delivery: &NewDelivery,
     receipt: Receipt,
-    raw: Option<&RawDelivery>,
+    raw: Option<&PackedRaw>,
 ) -> Result<(), StoreError> {
     let what = "storing a delivery";
-    let bytes = raw.map_or(0, |raw| raw.bytes.len());
+    let bytes = raw.map_or(0, |raw| raw.bytes);
     connection
         .prepare_cached(
             "INSERT INTO deliveries (seq, source, received_at, true_received_at, bytes,
                                      content_type, remote, alerts, rejected, is_test)
-             VALUES (:seq, :source, :received_at, :truly, :bytes,
-                     :content_type, :remote, :alerts, :rejected, :is_test)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )
         .and_then(|mut insert| {
-            insert.execute(named! {
-                seq: int(receipt.seq.0), source: delivery.source.as_str(),
-                received_at: At(receipt.received_at), truly: At(receipt.truly),
-                bytes: int(bytes as u64),
-                content_type: raw.map_or("", |raw| raw.content_type.as_str()),
-                remote: raw.map_or("", |raw| raw.remote.as_str()),
-                alerts: int(delivery.alerts), rejected: int(delivery.rejected),
-                is_test: delivery.is_test,
-            })
+            insert.execute((
+                int(receipt.seq.0),
+                delivery.source.as_str(),
+                At(receipt.received_at),
+                At(receipt.truly),
+                int(bytes),
+                raw.map_or("", |raw| raw.content_type.as_str()),
+                raw.map_or("", |raw| raw.remote.as_str()),
+                int(delivery.alerts),
+                int(delivery.rejected),
+                delivery.is_test,
+            ))
         })
         .trying(what)?;
-    connection
-        .prepare_cached(
-            "INSERT INTO sources (name, last_delivery_at, deliveries) VALUES (:name, :at, 1)
-             ON CONFLICT (name) DO UPDATE SET
-                 last_delivery_at = max(last_delivery_at, excluded.last_delivery_at),
-                 deliveries = deliveries + 1",
-        )
-        .and_then(|mut upsert| {
-            upsert.execute(named! { name: delivery.source.as_str(), at: At(receipt.received_at) })
-        })
-        .trying("noting a source")?;
     let Some(raw) = raw else { return Ok(()) };
     connection
-        .prepare_cached("INSERT INTO raw_bodies (seq, body) VALUES (:seq, :body)")
-        .and_then(|mut insert| {
-            insert.execute(named! { seq: int(receipt.seq.0), body: &raw.bytes[..] })
-        })
+        .prepare_cached("INSERT INTO raw_bodies (seq, packing, body) VALUES (?1, ?2, ?3)")
+        .and_then(|mut insert| insert.execute((int(receipt.seq.0), raw.packing, &raw.body[..])))
         .trying(what)?;
     for refused in raw.refused.iter().take(REFUSED_ROWS_MAX) {
         let row = NewQuarantine {
@@ -102,7 +193,7 @@ pub(super) fn insert(
             problem: &refused.problem,
             delivery: Some(receipt.seq),
             place: Some(refused.index as u64),
-            bytes: bytes as u64,
+            bytes,
             body: None,
         };
         insert_quarantine(connection, &row)?;
@@ -155,11 +246,15 @@ fn delivery_row(row: &Row<'_>) -> rusqlite::Result<(Place, DeliveryRow)> {
 /// The raw body of a delivery, while it is kept.
 pub(super) fn raw(connection: &Connection, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
     connection
-        .prepare_cached("SELECT body FROM raw_bodies WHERE seq = :seq")
+        .prepare_cached("SELECT packing, body FROM raw_bodies WHERE seq = :seq")
         .and_then(|mut select| {
-            select.query_row(named! { seq: int(seq.0) }, |row| row.get(0)).optional()
+            select
+                .query_row(named! { seq: int(seq.0) }, |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
         })
-        .trying("reading a raw body")
+        .trying("reading a raw body")?
+        .map(|(packing, body)| unpacked(packing, body))
+        .transpose()
 }
 
 /// Sources with their last word, by name.

@@ -12,10 +12,10 @@ use super::error::Trying;
 use super::incidents::{self, IncidentColumns, RevisionColumns};
 use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
 use super::texts::{NewTexts, Shelf};
-use super::types::{EngineCommit, HeartbeatRow, SignOfLife, Snapshot};
+use super::types::{EngineCommit, HeartbeatRow, RuleEpoch, SignOfLife, Snapshot};
 use crate::domain::packed::Heard;
 use crate::domain::record::Outcome;
-use crate::domain::{EpisodeId, Seq, Topology};
+use crate::domain::{EpisodeId, IncidentId, Seq, Topology};
 
 /// Outcomes that are kept. A person waits seconds for one; a script may come back later.
 const OUTCOMES_KEPT: u64 = 10_000;
@@ -35,6 +35,7 @@ pub(super) struct PreparedCommit {
     outcomes: Vec<(Seq, String)>,
     recalls: Vec<(Seq, Vec<u8>)>,
     snapshot: Option<Vec<u8>>,
+    rules_version: Option<u32>,
     heartbeats: Option<Vec<(String, String)>>,
     topology: Option<String>,
 }
@@ -60,6 +61,7 @@ impl PreparedCommit {
             })?,
             recalls: commit.recalls.clone(),
             snapshot: commit.snapshot.clone(),
+            rules_version: commit.rules_version,
             heartbeats: commit
                 .heartbeats
                 .as_ref()
@@ -73,6 +75,11 @@ impl PreparedCommit {
                 .map(|topology| to_json(topology, "the service graph"))
                 .transpose()?,
         })
+    }
+
+    /// The incidents whose drafts it makes final.
+    pub(super) fn reviewed_now(&self) -> impl Iterator<Item = IncidentId> {
+        self.incidents.iter().filter_map(IncidentColumns::reviewed_now)
     }
 
     /// What it takes while it waits.
@@ -139,6 +146,16 @@ pub(super) fn store(
     }
     if let Some(state) = &commit.snapshot {
         store_snapshot(connection, commit.cursor, state)?;
+    }
+    if let Some(version) = commit.rules_version {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO rule_epochs (first_seq, version) VALUES (:first, :version)",
+            )
+            .and_then(|mut insert| {
+                insert.execute(named! { first: int(commit.cursor.next().0), version: version })
+            })
+            .trying("storing the version of the rules")?;
     }
     if let Some(rows) = &commit.heartbeats {
         store_heartbeats(connection, rows)?;
@@ -221,6 +238,23 @@ pub(super) fn snapshot_seq(connection: &Connection) -> Result<Option<Seq>, Store
         .query_row("SELECT max(seq) FROM snapshots", [], |row| row.get::<_, Option<i64>>(0))
         .trying("finding the newest snapshot")
         .map(|seq| seq.map(|seq| Seq(from_int(seq))))
+}
+
+/// By which rules records were worked in, in the order of the ledger.
+pub(super) fn rule_epochs(connection: &Connection) -> Result<Vec<RuleEpoch>, StoreError> {
+    connection
+        .prepare_cached("SELECT first_seq, version FROM rule_epochs ORDER BY first_seq")
+        .and_then(|mut select| {
+            select
+                .query_map([], |row| {
+                    Ok(RuleEpoch {
+                        first: Seq(count(row, "first_seq")?),
+                        version: row.get("version")?,
+                    })
+                })?
+                .collect()
+        })
+        .trying("reading the versions of the rules")
 }
 
 /// What was recalled for records behind a place.

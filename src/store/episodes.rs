@@ -216,6 +216,29 @@ pub(super) fn get(connection: &Connection, id: EpisodeId) -> Result<Option<Episo
     Ok(found.into_iter().next())
 }
 
+/// Episodes after a place, by id.
+pub(super) fn after(
+    connection: &Connection,
+    after: EpisodeId,
+    limit: usize,
+) -> Result<Vec<Episode>, StoreError> {
+    let ids: Vec<i64> = connection
+        .prepare_cached("SELECT id FROM episodes WHERE id > :after ORDER BY id LIMIT :limit")
+        .and_then(|mut select| {
+            select
+                .query_map(named! { after: int(after.0), limit: int(limit as u64) }, |row| {
+                    row.get(0)
+                })?
+                .collect()
+        })
+        .trying("reading episodes")?;
+    let mut episodes = Vec::with_capacity(ids.len());
+    for id in ids {
+        episodes.extend(get(connection, EpisodeId(from_int(id)))?);
+    }
+    Ok(episodes)
+}
+
 /// Members of an incident, by start and id.
 pub(super) fn members(connection: &Connection, id: IncidentId) -> Result<Vec<Episode>, StoreError> {
     read(

@@ -4,8 +4,9 @@
 //! the old one, and the former old one is dropped. It approximates "least recently used" without a
 //! list to keep in order. Losing an entry must never be more than a missed saving.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use hashbrown::HashMap;
 
 /// See the module. `weight_max` bounds each of the two generations.
 #[derive(Debug)]

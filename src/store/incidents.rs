@@ -60,6 +60,11 @@ impl IncidentColumns {
         })
     }
 
+    /// The incident, when its draft became final with just this revision.
+    pub(super) fn reviewed_now(&self) -> Option<IncidentId> {
+        self.is_reviewed_now.then(|| IncidentId(from_int(self.id)))
+    }
+
     /// What it takes while it waits.
     pub(super) fn bytes(&self) -> usize {
         self.json.len() + self.search.len() + self.services.len() + 256
@@ -195,6 +200,22 @@ pub(super) fn get(connection: &Connection, id: IncidentId) -> Result<Option<Inci
         .trying("reading an incident")?
         .map(|json| from_json(&json, &format!("incident {id}")))
         .transpose()
+}
+
+/// Incidents after a number, in order.
+pub(super) fn after(
+    connection: &Connection,
+    after: IncidentId,
+    limit: usize,
+) -> Result<Vec<Incident>, StoreError> {
+    let rows: Vec<(i64, String)> = connection
+        .prepare_cached("SELECT id, json FROM incidents WHERE id > :after ORDER BY id LIMIT :limit")
+        .and_then(|mut select| {
+            let values = named! { after: int(after.0), limit: int(limit as u64) };
+            select.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+        .trying("reading incidents")?;
+    rows.iter().map(|(id, json)| from_json(json, &format!("incident {id}"))).collect()
 }
 
 /// One incident with everything it refers to. All of it is of one moment when the connection is in

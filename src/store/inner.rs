@@ -2,13 +2,14 @@
 //! both.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
 use super::door::{Door, Eye};
 use super::error::Trying;
+use super::intern::TextHasher;
 use super::job::{Job, Reply};
 use super::ledger::{Head, TextCache};
 use super::queue::{Bounds, Queue};
@@ -34,6 +35,8 @@ pub(super) struct Inner {
     pub(super) shelf: Mutex<Shelf>,
     /// Makes the door's sightings.
     pub(super) eye: Eye,
+    /// Makes the hashes of texts.
+    pub(super) hasher: TextHasher,
     /// Requests that may still append.
     pub(super) in_flight: inflight::Registry,
     /// As it stood when we opened.
@@ -63,6 +66,8 @@ impl Inner {
             head_seq: watch::Sender::new(Seq::default()),
             cursor: watch::Sender::new(Seq::default()),
             is_writable: AtomicBool::new(true),
+            refusal: Mutex::new(None),
+            printer: OnceLock::new(),
             clock,
             metrics,
             path: path.clone(),
@@ -80,6 +85,7 @@ impl Inner {
             texts: TextCache::default(),
             shelf: Mutex::new(shelf),
             eye,
+            hasher: TextHasher::default(),
             in_flight: inflight::Registry::default(),
             sign_of_life,
             thread: Mutex::new(Some(thread)),

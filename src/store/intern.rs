@@ -2,15 +2,16 @@
 //!
 //! This is compression, not identity: a text may be stored twice, and nothing is ever looked up by
 //! text in the database, so no index with random keys stands in the way of a commit. The writer
-//! remembers, within bounds, which texts it stored lately; the map compares whole texts, so two
-//! texts with the same hash stay two.
+//! remembers, within bounds, which texts it stored lately; a hash that is found counts only when the
+//! whole text is the same, so two texts with the same hash stay two.
 //!
 //! An **epoch** is what makes the texts removable: it begins with an empty memory, so ledger rows
 //! from its first record on can only name texts from its first number on. Once retention has
 //! dropped every older record, the older texts go too.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 
+use hashbrown::{DefaultHashBuilder, HashTable};
 use rusqlite::Connection;
 
 use super::StoreError;
@@ -26,6 +27,27 @@ const ENTRY_BYTES: usize = 48;
 /// repeated for years do not keep everything older than them alive.
 const EPOCH_RECORDS_MAX: u64 = 1_000_000;
 
+/// Makes the hashes by which texts are found. Callers hash on their own threads, so that the one
+/// writer need not; cheap to clone, and all clones hash alike.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TextHasher {
+    keys: DefaultHashBuilder,
+}
+
+impl TextHasher {
+    pub(super) fn hash(&self, text: &str) -> u64 {
+        self.keys.hash_one(text)
+    }
+}
+
+/// A text that is remembered.
+#[derive(Debug)]
+struct Known {
+    hash: u64,
+    text: Box<str>,
+    id: u64,
+}
+
 /// What must be put back when a transaction is rolled back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
@@ -36,7 +58,7 @@ pub(super) struct Mark {
 /// The writer's memory of what it stored. See the module.
 #[derive(Debug)]
 pub(super) struct Interner {
-    known: HashMap<Box<str>, u64>,
+    known: HashTable<Known>,
     known_bytes: usize,
     known_bytes_max: usize,
     next_id: u64,
@@ -51,7 +73,7 @@ impl Interner {
             .query_row("SELECT coalesce(max(id), 0) FROM interned", [], |row| row.get(0))
             .trying("finding the newest interned text")?;
         Ok(Self {
-            known: HashMap::new(),
+            known: HashTable::new(),
             known_bytes: 0,
             known_bytes_max: REMEMBERED_BYTES_MAX,
             next_id: from_int(newest) + 1,
@@ -73,10 +95,10 @@ impl Interner {
         &mut self,
         connection: &Connection,
         seq: Seq,
-        text: &str,
+        (hash, text): (u64, &str),
     ) -> Result<u64, StoreError> {
-        if let Some(id) = self.known.get(text) {
-            return Ok(*id);
+        if let Some(known) = self.known.find(hash, |known| *known.text == *text) {
+            return Ok(known.id);
         }
         let id = self.next_id;
         if self.epoch.is_none() {
@@ -89,12 +111,12 @@ impl Interner {
             self.epoch = Some(seq);
         }
         connection
-            .prepare_cached("INSERT INTO interned (id, text) VALUES (:id, :text)")
-            .and_then(|mut insert| insert.execute(named! { id: int(id), text: text }))
+            .prepare_cached("INSERT INTO interned (id, text) VALUES (?1, ?2)")
+            .and_then(|mut insert| insert.execute((int(id), text)))
             .trying("storing a text")?;
         self.next_id += 1;
         self.known_bytes += text.len() + ENTRY_BYTES;
-        self.known.insert(text.into(), id);
+        self.known.insert_unique(hash, Known { hash, text: text.into(), id }, |known| known.hash);
         Ok(id)
     }
 
@@ -105,8 +127,8 @@ impl Interner {
     /// Forgets what was stored since the mark, because the database has forgotten it.
     pub(super) fn roll_back(&mut self, mark: Mark) {
         if self.next_id != mark.next_id {
-            self.known.retain(|_, id| *id < mark.next_id);
-            self.known_bytes = self.known.keys().map(|text| text.len() + ENTRY_BYTES).sum();
+            self.known.retain(|known| known.id < mark.next_id);
+            self.known_bytes = self.known.iter().map(|known| known.text.len() + ENTRY_BYTES).sum();
         }
         if self.epoch != mark.epoch {
             // Whatever is still remembered belongs to the epoch that is in force again, or the
@@ -168,6 +190,11 @@ mod tests {
         (folder, connection)
     }
 
+    /// All with one hash: texts are told apart by themselves.
+    fn hashed(text: &str) -> (u64, &str) {
+        (0, text)
+    }
+
     fn stored(connection: &Connection) -> Vec<(i64, String)> {
         let mut select = connection.prepare("SELECT id, text FROM interned ORDER BY id").unwrap();
         let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
@@ -188,7 +215,7 @@ mod tests {
         texts.limit_to(2 * ENTRY_BYTES);
         let mut intern = |seq, text: &str| {
             texts.begin_record(Seq(seq));
-            texts.intern(&connection, Seq(seq), text).unwrap()
+            texts.intern(&connection, Seq(seq), hashed(text)).unwrap()
         };
         assert_eq!([intern(1, "a"), intern(1, "a"), intern(2, "b")], [1, 1, 2]);
         // Two texts and what they take beside fill the memory: the third record begins anew.
@@ -203,7 +230,7 @@ mod tests {
         let mut texts = Interner::open(&connection).unwrap();
         let mut intern = |seq| {
             texts.begin_record(Seq(seq));
-            texts.intern(&connection, Seq(seq), "a").unwrap()
+            texts.intern(&connection, Seq(seq), hashed("a")).unwrap()
         };
         let last = EPOCH_RECORDS_MAX;
         assert_eq!([intern(1), intern(last), intern(last + 1), intern(last + 2)], [1, 1, 2, 2]);
@@ -213,15 +240,15 @@ mod tests {
     fn a_roll_back_forgets_what_the_database_forgot() {
         let (_folder, connection) = database();
         let mut texts = Interner::open(&connection).unwrap();
-        texts.intern(&connection, Seq(1), "a").unwrap();
+        texts.intern(&connection, Seq(1), hashed("a")).unwrap();
         let mark = texts.mark();
         connection.execute_batch("SAVEPOINT job").unwrap();
-        assert_eq!(texts.intern(&connection, Seq(2), "b").unwrap(), 2);
+        assert_eq!(texts.intern(&connection, Seq(2), hashed("b")).unwrap(), 2);
         connection.execute_batch("ROLLBACK TO job; RELEASE job").unwrap();
         texts.roll_back(mark);
-        assert_eq!(texts.intern(&connection, Seq(2), "c").unwrap(), 2);
-        assert_eq!(texts.intern(&connection, Seq(2), "b").unwrap(), 3);
-        assert_eq!(texts.intern(&connection, Seq(2), "a").unwrap(), 1);
+        assert_eq!(texts.intern(&connection, Seq(2), hashed("c")).unwrap(), 2);
+        assert_eq!(texts.intern(&connection, Seq(2), hashed("b")).unwrap(), 3);
+        assert_eq!(texts.intern(&connection, Seq(2), hashed("a")).unwrap(), 1);
         let expect = [(1, "a"), (2, "c"), (3, "b")].map(|(id, text)| (id, text.to_owned()));
         assert_eq!(stored(&connection), expect);
     }
@@ -230,15 +257,15 @@ mod tests {
     fn a_roll_back_over_the_beginning_of_an_epoch_begins_it_again() {
         let (_folder, connection) = database();
         let mut texts = Interner::open(&connection).unwrap();
-        texts.intern(&connection, Seq(1), "a").unwrap();
+        texts.intern(&connection, Seq(1), hashed("a")).unwrap();
         texts.limit_to(0);
         let mark = texts.mark();
         connection.execute_batch("SAVEPOINT job").unwrap();
         texts.begin_record(Seq(2));
-        assert_eq!(texts.intern(&connection, Seq(2), "a").unwrap(), 2);
+        assert_eq!(texts.intern(&connection, Seq(2), hashed("a")).unwrap(), 2);
         connection.execute_batch("ROLLBACK TO job; RELEASE job").unwrap();
         texts.roll_back(mark);
-        assert_eq!(texts.intern(&connection, Seq(2), "b").unwrap(), 2);
+        assert_eq!(texts.intern(&connection, Seq(2), hashed("b")).unwrap(), 2);
         assert_eq!(epochs(&connection), [(1, 1), (2, 2)]);
     }
 }

@@ -7,17 +7,17 @@ use std::sync::Mutex;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::deliveries::{self, NewDelivery};
+use super::deliveries::{self, NewDelivery, PackedRaw};
 use super::door::{Door, Eye, Sighting};
 use super::error::Trying;
 use super::generations::Generations;
-use super::intern::Interner;
+use super::intern::{Interner, TextHasher};
 use super::ledger_form::{self, Encoded, Text, TextSort, Texts};
 use super::rows::{At, count, from_int, int, moment_if_any, named};
-use super::types::{Append, Appended, DoorCounts, RawDelivery};
+use super::types::{Append, Appended, DoorCounts};
 use super::{StoreError, lock};
 use crate::domain::record::Skip;
-use crate::domain::{Record, RecordBody, Seq, Timestamp};
+use crate::domain::{Name, Record, RecordBody, Seq, Timestamp};
 
 /// Weight of texts in each of the two generations of the readers' cache.
 const TEXTS_BYTES_MAX: usize = 4 << 20;
@@ -39,16 +39,20 @@ pub(super) struct Head {
 pub(super) struct PreparedAppend {
     kind: &'static str,
     body: Encoded,
+    /// The hash of each text that the body refers to.
+    hashes: Vec<u64>,
     received_at: Option<Timestamp>,
     true_received_at: Timestamp,
     is_tick: bool,
     sightings: Vec<Sighting>,
     delivery: Option<NewDelivery>,
-    raw: Option<RawDelivery>,
+    raw: Option<PackedRaw>,
 }
 
 impl PreparedAppend {
-    pub(super) fn new(append: Append, eye: &Eye) -> Result<Self, StoreError> {
+    /// Does all that needs no writer: the form, the hashes, the packing of the raw body.
+    pub(super) fn new(append: Append, eye: &Eye, hasher: &TextHasher) -> Result<Self, StoreError> {
+        let body = ledger_form::encode(&append.body)?;
         let (sightings, delivery) = match &append.body {
             RecordBody::Delivery(delivery) => (
                 delivery.words.iter().map(|word| eye.see(word)).collect(),
@@ -64,23 +68,26 @@ impl PreparedAppend {
         };
         Ok(Self {
             kind: ledger_form::kind(&append.body),
-            body: ledger_form::encode(&append.body)?,
+            hashes: body.texts().map(|text| hasher.hash(text)).collect(),
+            body,
             received_at: append.received_at,
             true_received_at: append.true_received_at,
             is_tick: matches!(append.body, RecordBody::Tick),
             sightings,
             delivery,
-            raw: append.raw,
+            raw: append.raw.map(PackedRaw::new),
         })
+    }
+
+    /// From whom and when a delivery came.
+    pub(super) fn source(&self) -> Option<(&Name, Timestamp)> {
+        let received_at = self.received_at.unwrap_or(self.true_received_at);
+        self.delivery.as_ref().map(|delivery| (delivery.source(), received_at))
     }
 
     /// What it takes while it waits.
     pub(super) fn bytes(&self) -> usize {
-        let texts = match &self.body {
-            Encoded::Delivery(_, texts) => texts.iter().map(String::len).sum(),
-            Encoded::Plain(text) => text.len(),
-        };
-        APPEND_BYTES + texts + self.raw.as_ref().map_or(0, |raw| raw.bytes.len())
+        APPEND_BYTES + self.body.bytes() + self.raw.as_ref().map_or(0, PackedRaw::waiting_bytes)
     }
 }
 
@@ -105,43 +112,43 @@ pub(super) fn append(
     head: &mut Head,
     texts: &mut Interner,
     door: &mut Door,
-    append: PreparedAppend,
+    append: &PreparedAppend,
     wall: Timestamp,
 ) -> Result<Appended, StoreError> {
     if append.is_tick && is_reached(*head, append.received_at) {
         return Ok(Appended { seq: head.seq, counts: DoorCounts::default() });
     }
     let seq = head.seq.next();
-    let record_time = record_time(*head, &append, wall);
+    let record_time = record_time(*head, append, wall);
     texts.begin_record(seq);
-    let body = match append.body {
-        Encoded::Plain(text) => text,
-        Encoded::Delivery(form, list) => {
-            let numbers = list
-                .iter()
-                .map(|text| texts.intern(connection, seq, text))
-                .collect::<Result<Vec<_>, _>>()?;
-            form.finish(&numbers)?
-        }
-    };
+    let numbers = append
+        .hashes
+        .iter()
+        .copied()
+        .zip(append.body.texts())
+        .map(|text| texts.intern(connection, seq, text))
+        .collect::<Result<Vec<_>, _>>()?;
     connection
         .prepare_cached(
             "INSERT INTO ledger (seq, record_time, received_at, true_received_at, kind, form, body)
-             VALUES (:seq, :record_time, :received_at, :true_received_at, :kind, :form, :body)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )
         .and_then(|mut insert| {
-            insert.execute(named! {
-                seq: int(seq.0), record_time: record_time.map(At),
-                received_at: append.received_at.map(At),
-                true_received_at: At(append.true_received_at),
-                kind: append.kind, form: ledger_form::FORM, body: body,
-            })
+            insert.execute((
+                int(seq.0),
+                record_time.map(At),
+                append.received_at.map(At),
+                At(append.true_received_at),
+                append.kind,
+                ledger_form::FORM,
+                &*append.body.finish(&numbers),
+            ))
         })
         .trying("appending to the ledger")?;
-    if let Some(delivery) = append.delivery {
+    if let Some(delivery) = &append.delivery {
         let received_at = append.received_at.unwrap_or(append.true_received_at);
         let receipt = deliveries::Receipt { seq, received_at, truly: append.true_received_at };
-        deliveries::insert(connection, &delivery, receipt, append.raw.as_ref())?;
+        deliveries::insert(connection, delivery, receipt, append.raw.as_ref())?;
     }
     let counts = door.count(&append.sightings);
     *head = Head { seq, record_time };
@@ -286,6 +293,33 @@ pub(super) fn first(connection: &Connection) -> Result<Option<Seq>, StoreError> 
         .query_row("SELECT min(seq) FROM ledger", [], |row| row.get::<_, Option<i64>>(0))
         .trying("finding the first record")
         .map(|seq| seq.map(|seq| Seq(from_int(seq))))
+}
+
+/// The first record of this time or a later one, or the place behind the head. Record time never
+/// goes back, so halving finds it without an index.
+pub(super) fn first_since(connection: &Connection, time: Timestamp) -> Result<Seq, StoreError> {
+    let (mut low, mut high) =
+        (first(connection)?.unwrap_or_default(), head(connection)?.seq.next());
+    while low < high {
+        let middle = Seq(low.0 + (high.0 - low.0) / 2);
+        let at: Option<Timestamp> = connection
+            .prepare_cached("SELECT record_time FROM ledger WHERE seq = :seq")
+            .and_then(|mut select| {
+                select
+                    .query_row(named! { seq: int(middle.0) }, |row| {
+                        moment_if_any(row, "record_time")
+                    })
+                    .optional()
+            })
+            .trying("finding records by their time")?
+            .flatten();
+        if at.is_some_and(|at| at >= time) {
+            high = middle;
+        } else {
+            low = middle.next();
+        }
+    }
+    Ok(low)
 }
 
 /// Interned texts that were read lately, shared by all readers.

@@ -7,6 +7,7 @@
 //! A delivery is written with one-letter fields and refers to interned texts: a repeat of an alert
 //! is about fifty bytes. Everything else is rare and written as the domain writes it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -22,91 +23,107 @@ use crate::domain::{
 /// The form that this release writes, and the newest it can read.
 pub(super) const FORM: i64 = 1;
 
-/// A body, ready to be written but for the numbers of its texts.
-#[derive(Debug)]
-pub(super) enum Encoded {
-    /// Refers to texts by their place in the list.
-    Delivery(DeliveryForm, Vec<String>),
-    /// The text itself.
-    Plain(String),
+/// A body, ready to be written but for the numbers of its texts: those are known to the writer
+/// alone, who only has to put them where they belong.
+#[derive(Debug, Default)]
+pub(super) struct Encoded {
+    /// The body without the numbers.
+    body: String,
+    /// Where a number belongs in it, and that of which text.
+    places: Vec<(usize, usize)>,
+    /// All texts, one behind the other.
+    texts: String,
+    /// Where each text ends.
+    ends: Vec<usize>,
 }
 
 /// A delivery. Numbers are those of interned texts.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct DeliveryForm {
     /// Source.
     #[serde(rename = "s")]
     source: Name,
     /// True on the API path.
-    #[serde(rename = "i", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "i", default)]
     by_api: bool,
     /// Sender's address: a [`TextSort::Name`].
-    #[serde(rename = "x", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "x", default)]
     sender: Option<u64>,
     /// Group: a [`TextSort::Name`].
-    #[serde(rename = "g", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "g", default)]
     group: Option<u64>,
     /// Alerts that the sender left out.
-    #[serde(rename = "t", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "t", default)]
     truncated: u64,
     /// Alerts in quarantine.
-    #[serde(rename = "r", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "r", default)]
     rejected: u64,
     /// Words.
-    #[serde(rename = "w", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "w", default)]
     words: Vec<WordForm>,
     /// Changes, as the domain writes them: they are rare.
-    #[serde(rename = "c", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "c", default)]
     changes: Vec<ChangeReport>,
 }
 
 /// A word. It fires unless it has an end.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct WordForm {
     /// Key and labels: a [`TextSort::Series`].
     #[serde(rename = "k")]
     series: u64,
     /// Annotations: a [`TextSort::Labels`]; none when there are none.
-    #[serde(rename = "a", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "a", default)]
     annotations: Option<u64>,
     /// Links: a [`TextSort::Links`]; none when there are none.
-    #[serde(rename = "l", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "l", default)]
     links: Option<u64>,
     /// Start.
     #[serde(rename = "t")]
     starts_at: Timestamp,
     /// The start as sent, when it was refused.
-    #[serde(rename = "tr", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "tr", default)]
     start_refused: Option<Box<str>>,
     /// Lease of a firing.
-    #[serde(rename = "u", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "u", default)]
     lease: Option<Timestamp>,
     /// End of a resolve.
-    #[serde(rename = "e", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "e", default)]
     ends_at: Option<Timestamp>,
     /// The end as sent, when it was refused.
-    #[serde(rename = "er", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "er", default)]
     end_refused: Option<Box<str>>,
     /// The sender's word for an end that is no recovery.
-    #[serde(rename = "q", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "q", default)]
     abandoned: Option<Box<str>>,
     /// Values by name.
-    #[serde(rename = "v", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "v", default)]
     values: Vec<(Box<str>, f64)>,
     /// True for a sender's test.
-    #[serde(rename = "z", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "z", default)]
     is_test: bool,
 }
 
 /// What a word is about: the part that all words of an alert share.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(super) struct Series {
     #[serde(flatten)]
     key: AlertKey,
-    #[serde(rename = "y", default, skip_serializing_if = "is_default")]
+    #[serde(rename = "y", default)]
     key_from_labels: bool,
     #[serde(rename = "l")]
     labels: Labels,
+}
+
+/// [`Series`] as it is written.
+#[derive(Serialize)]
+struct SeriesForm<'a> {
+    #[serde(flatten)]
+    key: &'a AlertKey,
+    #[serde(rename = "y", skip_serializing_if = "is_default")]
+    key_from_labels: bool,
+    #[serde(rename = "l")]
+    labels: &'a Labels,
 }
 
 /// What an interned text is read as. The same text may be read in two ways.
@@ -163,15 +180,113 @@ pub(super) fn kind(body: &RecordBody) -> &'static str {
 /// Writes a body down, all but the numbers of its texts.
 pub(super) fn encode(body: &RecordBody) -> Result<Encoded, StoreError> {
     let what = "a record";
+    let plain = |body| Encoded { body, ..Encoded::default() };
     Ok(match body {
         RecordBody::Delivery(delivery) => return encode_delivery(delivery),
-        RecordBody::Operation(operation) => Encoded::Plain(to_json(operation, what)?),
-        RecordBody::Topology(topology) => Encoded::Plain(to_json(topology, what)?),
-        RecordBody::Rules(rules) => Encoded::Plain(to_json(rules, what)?),
-        RecordBody::Start(start) => Encoded::Plain(to_json(start, what)?),
-        RecordBody::Skip(skip) => Encoded::Plain(to_json(skip, what)?),
-        RecordBody::Stop | RecordBody::Tick => Encoded::Plain(String::new()),
+        RecordBody::Operation(operation) => plain(to_json(operation, what)?),
+        RecordBody::Topology(topology) => plain(to_json(topology, what)?),
+        RecordBody::Rules(rules) => plain(to_json(rules, what)?),
+        RecordBody::Start(start) => plain(to_json(start, what)?),
+        RecordBody::Skip(skip) => plain(to_json(skip, what)?),
+        RecordBody::Stop | RecordBody::Tick => Encoded::default(),
     })
+}
+
+impl Encoded {
+    /// The texts that it refers to, in order.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| &self.texts[begin..*end])
+    }
+
+    /// What it takes while it waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.body.len() + self.texts.len()
+    }
+
+    /// The body with the numbers of the stored texts, which are given in their order.
+    pub(super) fn finish(&self, numbers: &[u64]) -> Cow<'_, str> {
+        if self.places.is_empty() {
+            return Cow::Borrowed(&self.body);
+        }
+        let mut out = String::with_capacity(self.body.len() + 12 * self.places.len());
+        let mut from = 0;
+        for (at, text) in &self.places {
+            out.push_str(&self.body[from..*at]);
+            // A place always names a text of the list it was counted from.
+            push_number(&mut out, numbers.get(*text).copied().unwrap_or(0));
+            from = *at;
+        }
+        out.push_str(&self.body[from..]);
+        Cow::Owned(out)
+    }
+}
+
+/// A delivery on its way to an [`Encoded`]. Bytes until it is whole, as the JSON writer gives them.
+#[derive(Debug, Default)]
+struct Writing {
+    body: Vec<u8>,
+    places: Vec<(usize, usize)>,
+    texts: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Writing {
+    fn finish(self) -> Result<Encoded, StoreError> {
+        let text = |bytes| {
+            String::from_utf8(bytes)
+                .map_err(|error| StoreError::Broken(format!("writing a delivery failed: {error}")))
+        };
+        Ok(Encoded {
+            body: text(self.body)?,
+            places: self.places,
+            texts: text(self.texts)?,
+            ends: self.ends,
+        })
+    }
+
+    fn push(&mut self, text: &str) {
+        self.body.extend_from_slice(text.as_bytes());
+    }
+
+    /// Writes a member that refers to a text.
+    fn refer<T: Serialize + ?Sized>(&mut self, member: &str, text: &T) -> Result<(), StoreError> {
+        write_json(&mut self.texts, text)?;
+        self.end_text(member);
+        Ok(())
+    }
+
+    /// Writes a member that refers to a name, whose text is the name itself.
+    fn refer_to_name(&mut self, member: &str, name: &Name) {
+        self.texts.extend_from_slice(name.as_str().as_bytes());
+        self.end_text(member);
+    }
+
+    fn end_text(&mut self, member: &str) {
+        self.push(member);
+        self.places.push((self.body.len(), self.ends.len()));
+        self.ends.push(self.texts.len());
+    }
+
+    /// Writes a member with its value.
+    fn member<T: Serialize + ?Sized>(&mut self, member: &str, value: &T) -> Result<(), StoreError> {
+        self.push(member);
+        write_json(&mut self.body, value)
+    }
+
+    /// Writes a member unless its value is the one that its absence stands for.
+    fn optional<T: Serialize + Default + PartialEq>(
+        &mut self,
+        member: &str,
+        value: &T,
+    ) -> Result<(), StoreError> {
+        if is_default(value) { Ok(()) } else { self.member(member, value) }
+    }
+}
+
+fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), StoreError> {
+    serde_json::to_writer(out, value)
+        .map_err(|error| StoreError::Broken(format!("writing a delivery as JSON failed: {error}")))
 }
 
 /// Reads a body.
@@ -206,79 +321,78 @@ pub(super) fn decode(
 }
 
 fn encode_delivery(delivery: &Delivery) -> Result<Encoded, StoreError> {
-    let mut texts = Vec::with_capacity(2 + 3 * delivery.words.len());
-    let mut refer = |text: String| {
-        texts.push(text);
-        texts.len() as u64 - 1
+    let count = delivery.words.len();
+    let mut out = Writing {
+        body: Vec::with_capacity(256 + 64 * count),
+        places: Vec::with_capacity(2 + 3 * count),
+        texts: Vec::with_capacity(512 + 768 * count),
+        ends: Vec::with_capacity(2 + 3 * count),
     };
-    let mut words = Vec::with_capacity(delivery.words.len());
-    for word in &delivery.words {
-        words.push(encode_word(word, &mut refer)?);
+    out.member("{\"s\":", &delivery.source)?;
+    if delivery.path == Path::Api {
+        out.push(",\"i\":true");
     }
-    let form = DeliveryForm {
-        source: delivery.source.clone(),
-        by_api: delivery.path == Path::Api,
-        sender: delivery.sender.as_ref().map(|name| refer(name.to_string())),
-        group: delivery.group.as_ref().map(|name| refer(name.to_string())),
-        truncated: delivery.truncated,
-        rejected: delivery.rejected,
-        words,
-        changes: delivery.changes.clone(),
-    };
-    Ok(Encoded::Delivery(form, texts))
+    for (member, name) in [(",\"x\":", &delivery.sender), (",\"g\":", &delivery.group)] {
+        if let Some(name) = name {
+            out.refer_to_name(member, name);
+        }
+    }
+    out.optional(",\"t\":", &delivery.truncated)?;
+    out.optional(",\"r\":", &delivery.rejected)?;
+    for (index, word) in delivery.words.iter().enumerate() {
+        out.push(if index == 0 { ",\"w\":[" } else { "," });
+        encode_word(word, &mut out)?;
+    }
+    if !delivery.words.is_empty() {
+        out.push("]");
+    }
+    out.optional(",\"c\":", &delivery.changes)?;
+    out.push("}");
+    out.finish()
 }
 
-fn encode_word(word: &Word, refer: &mut impl FnMut(String) -> u64) -> Result<WordForm, StoreError> {
-    let series = Series {
-        key: word.key.clone(),
-        key_from_labels: word.key_from_labels,
-        labels: word.labels.clone(),
-    };
-    let (lease, ends_at, end_refused, abandoned) = match &word.state {
-        WordState::Firing { lease } => (*lease, None, None, None),
+fn encode_word(word: &Word, out: &mut Writing) -> Result<(), StoreError> {
+    let series =
+        SeriesForm { key: &word.key, key_from_labels: word.key_from_labels, labels: &word.labels };
+    out.refer("{\"k\":", &series)?;
+    if !word.annotations.is_empty() {
+        out.refer(",\"a\":", &word.annotations)?;
+    }
+    if !word.links.is_empty() {
+        out.refer(",\"l\":", &word.links)?;
+    }
+    out.member(",\"t\":", &word.starts_at.at)?;
+    out.optional(",\"tr\":", &word.starts_at.refused)?;
+    match &word.state {
+        WordState::Firing { lease } => out.optional(",\"u\":", lease)?,
         WordState::Resolved { ends_at, ending } => {
-            let abandoned = match ending {
-                Ending::Recovered => None,
-                Ending::Abandoned(reason) => Some(reason.clone()),
-            };
-            (None, Some(ends_at.at), ends_at.refused.clone(), abandoned)
+            out.member(",\"e\":", &ends_at.at)?;
+            out.optional(",\"er\":", &ends_at.refused)?;
+            if let Ending::Abandoned(reason) = ending {
+                out.member(",\"q\":", reason)?;
+            }
         }
-    };
-    Ok(WordForm {
-        series: refer(to_json(&series, "a label set")?),
-        annotations: (!word.annotations.is_empty())
-            .then(|| to_json(&word.annotations, "annotations"))
-            .transpose()?
-            .map(&mut *refer),
-        links: (!word.links.is_empty())
-            .then(|| to_json(&word.links, "links"))
-            .transpose()?
-            .map(&mut *refer),
-        starts_at: word.starts_at.at,
-        start_refused: word.starts_at.refused.clone(),
-        lease,
-        ends_at,
-        end_refused,
-        abandoned,
-        values: word.values.clone(),
-        is_test: word.is_test,
-    })
+    }
+    out.optional(",\"v\":", &word.values)?;
+    out.optional(",\"z\":", &word.is_test)?;
+    out.push("}");
+    Ok(())
 }
 
-impl DeliveryForm {
-    /// Puts the numbers of the stored texts where their places in the list stood, and writes it.
-    pub(super) fn finish(mut self, numbers: &[u64]) -> Result<String, StoreError> {
-        let number = |place: &mut u64| {
-            // A place always lies in the list it was counted from.
-            *place = usize::try_from(*place).ok().and_then(|at| numbers.get(at)).map_or(0, |n| *n);
-        };
-        self.sender.iter_mut().chain(self.group.iter_mut()).for_each(number);
-        for word in &mut self.words {
-            number(&mut word.series);
-            word.annotations.iter_mut().chain(word.links.iter_mut()).for_each(number);
+/// Appends a number in decimal digits.
+fn push_number(out: &mut String, number: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
         }
-        to_json(&self, "a delivery")
     }
+    out.extend(digits[at..].iter().map(|digit| char::from(*digit)));
 }
 
 fn decode_delivery(form: DeliveryForm, texts: &mut impl Texts) -> Result<Delivery, StoreError> {

@@ -25,6 +25,11 @@ const PAGES_FREED: i64 = 1_024;
 /// incident that began well after it.
 const CHANGES_KEPT_LONGER: Span = Span::from_hours(7 * 24);
 
+/// However short the retention, what ended within this much record time stays: the engine still
+/// remembers it, and what it writes again must find its other half. Several times the longest of
+/// its windows.
+const KEPT_AT_LEAST: Span = Span::from_hours(72);
+
 /// One piece to drop.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -68,9 +73,10 @@ pub(super) fn plan(
         plan.has_more |= plan.raw.len() as u64 == RAW_MAX;
     }
     if let Some(before) = before {
-        plan.incidents = incidents(connection, before)?;
-        plan.episodes = floating_episodes(connection, before)?;
-        plan.changes = changes(connection, before)?;
+        let (forgotten, untouched) = forgotten_before(connection, before)?;
+        plan.incidents = incidents(connection, forgotten, untouched)?;
+        plan.episodes = floating_episodes(connection, forgotten)?;
+        plan.changes = changes(connection, forgotten)?;
         let (until, has_more) = records(connection, before)?;
         plan.ledger_until = until;
         plan.has_more |= has_more
@@ -82,6 +88,18 @@ pub(super) fn plan(
         plan.has_more |= plan.with_texts;
     }
     Ok(plan)
+}
+
+/// Before when the engine remembers nothing that ended, and since which record it may have written
+/// what it remembers. Record time counts: a replay of an old outage lives in its own time.
+fn forgotten_before(
+    connection: &Connection,
+    before: Timestamp,
+) -> Result<(Timestamp, Seq), StoreError> {
+    let head = ledger::head(connection)?;
+    let Some(now) = head.record_time else { return Ok((before, head.seq.next())) };
+    let remembered = now - KEPT_AT_LEAST;
+    Ok((before.min(remembered), ledger::first_since(connection, remembered)?))
 }
 
 /// Raw bodies by their true age. They came in the order of the ledger but for the moments that a
@@ -101,20 +119,32 @@ fn raw_bodies(connection: &Connection, before: Timestamp) -> Result<Vec<i64>, St
     Ok(oldest.into_iter().take_while(|(_, at)| *at < before.nanos()).map(|(seq, _)| seq).collect())
 }
 
-/// Incidents that ended long ago. A merged one goes after the one it became part of.
-fn incidents(connection: &Connection, before: Timestamp) -> Result<Vec<i64>, StoreError> {
-    numbers(
-        connection,
-        "SELECT id FROM incidents i
-         WHERE ended_at < :before
+/// Incidents that ended long ago and of which nothing fires on. A merged one goes after the one it became part of.
+fn incidents(
+    connection: &Connection,
+    before: Timestamp,
+    untouched: Seq,
+) -> Result<Vec<i64>, StoreError> {
+    let what = "finding old incidents";
+    let sql = "SELECT id FROM incidents i
+         WHERE ended_at < :before AND cursor < :untouched
+           AND NOT EXISTS (SELECT 1 FROM episodes e WHERE e.incident = i.id AND e.active = 1)
            AND (state = 'resolved'
                 OR (state = 'merged'
                     AND NOT EXISTS (SELECT 1 FROM incidents s WHERE s.id = i.merged_into)))
-         ORDER BY id LIMIT :limit",
-        before,
-        INCIDENTS_MAX,
-        "finding old incidents",
-    )
+         ORDER BY id LIMIT :limit";
+    let limit = int(INCIDENTS_MAX);
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut select| {
+            select
+                .query_map(
+                    named! { before: At(before), untouched: int(untouched.0), limit: limit },
+                    |row| row.get(0),
+                )?
+                .collect()
+        })
+        .trying(what)
 }
 
 /// Ended episodes of no incident that stand beside none either.
@@ -273,6 +303,7 @@ fn drop_incident(connection: &Connection, id: i64) -> Result<(), StoreError> {
         "DELETE FROM context WHERE incident = :id",
         "DELETE FROM revisions WHERE incident = :id",
         "DELETE FROM reviewed WHERE incident = :id",
+        "DELETE FROM reviewed_documents WHERE incident = :id",
         "DELETE FROM incidents WHERE id = :id",
     ] {
         connection

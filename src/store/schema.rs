@@ -8,8 +8,9 @@
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::StoreError;
 use super::error::Trying;
@@ -32,6 +33,9 @@ const READER_CACHE: i64 = -2 * 1024;
 const STATEMENTS_KEPT: usize = 96;
 /// How long a statement waits for a lock that another program (a backup, a shell) holds.
 const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How long the file is looked at for damage before the door opens.
+const LOOK_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Holds the folder for this process as long as it lives.
 #[derive(Debug)]
@@ -126,6 +130,13 @@ pub(super) fn open_writer(folder: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT).trying(&what)?;
     let version = version_of(&connection, &path)?;
     set_up_writer(&connection).trying(&what)?;
+    settle_log(&connection).trying(&format!(
+        "writing what the last process left in the log of {} into it",
+        path.display()
+    ))?;
+    if version > 0 {
+        expect_sound(&connection, &path)?;
+    }
     migrate(&mut connection, version, MIGRATIONS)?;
     Ok(connection)
 }
@@ -199,6 +210,43 @@ pub(super) fn parts_of_version(version: usize) -> Result<Vec<(String, String)>, 
     parts(&connection)
 }
 
+/// Moves what a former process left in the write-ahead log into the database, and syncs it there.
+///
+/// A sync that failed can leave commits in the system's cache which the disk does not have, and
+/// which no later sync of the log brings there. A process that ended then hands them to this one,
+/// which would build on them. Written again, they are durable, or we do not start.
+fn settle_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// Looks for damage, for a bounded time: a large file is looked at only in part, so that the door
+/// opens soon. `scribed verify` looks at all of it.
+fn expect_sound(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let interrupt = connection.get_interrupt_handle();
+    let (finished, is_finished) = mpsc::channel::<()>();
+    let watch = std::thread::Builder::new().name("scribed-watch".to_owned()).spawn(move || {
+        if is_finished.recv_timeout(LOOK_TIME_MAX) == Err(RecvTimeoutError::Timeout) {
+            interrupt.interrupt();
+        }
+    });
+    let what = format!("looking for damage in {}", path.display());
+    let watch = watch.trying(&what)?;
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    drop(finished);
+    // It only waits; and it must not interrupt what comes next.
+    drop(watch.join());
+    match found {
+        Ok(answer) if answer == "ok" => Ok(()),
+        Ok(damage) => Err(StoreError::Broken(format!(
+            "{} is damaged ({damage}); put a backup in its place with `scribed restore`, or move \
+             the file away to begin anew",
+            path.display()
+        ))),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(()),
+        Err(error) => Err(refused(path, &error)),
+    }
+}
+
 fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     // Only counts on a new file, before anything else is written: retention can then give pages
@@ -265,8 +313,8 @@ fn refused(path: &Path, error: &rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     match error.sqlite_error_code() {
         Some(NotADatabase | DatabaseCorrupt) => StoreError::Broken(format!(
-            "{} is no database or is damaged ({error}); restore a backup, or move the file away \
-             to begin anew",
+            "{} is no database or is damaged ({error}); put a backup in its place with `scribed restore`, \
+             or move the file away to begin anew",
             path.display()
         )),
         _ => StoreError::Unavailable(format!(

@@ -121,6 +121,8 @@ pub struct EngineCommit {
     pub recalls: Vec<(Seq, Vec<u8>)>,
     /// The machine's state at `cursor`, when it is time for one; recalls up to here are dropped.
     pub snapshot: Option<Vec<u8>>,
+    /// The version of the rules that work in what comes after `cursor`, when it changed.
+    pub rules_version: Option<u32>,
     /// Heartbeats as they stand: name, last word, deadline.
     pub heartbeats: Option<Vec<HeartbeatRow>>,
     /// The service graph, when it changed.
@@ -249,6 +251,15 @@ pub struct Snapshot {
     pub seq: Seq,
     /// As the engine wrote it.
     pub bytes: Vec<u8>,
+}
+
+/// By which rules a stretch of the ledger was worked in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleEpoch {
+    /// The first record of the stretch; it reaches to the next one's first.
+    pub first: Seq,
+    /// The version of the rules.
+    pub version: u32,
 }
 
 /// The last sign of life: what the clock said, and what the machine's now was.

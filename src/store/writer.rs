@@ -1,25 +1,28 @@
 //! The writer: the one thread that writes.
 //!
 //! It takes whatever waits, does it in one transaction, and answers everyone after the commit. It
-//! never lingers for more: under load the next batch gathers while this one syncs. Each job runs in
-//! a savepoint, so a job that fails takes nobody with it; when the transaction itself fails, nobody
-//! is told yes, and the writer's own memory goes back with the database.
+//! never lingers for more: under load the next batch gathers while this one syncs. A job that fails
+//! takes nobody with it: its batch is undone and done again, each job in a savepoint of its own,
+//! which is dear and therefore not the usual way. When the transaction itself fails, nobody is told
+//! yes, and the writer's own memory goes back with the database.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use super::deliveries::{self, Heard};
 use super::door::Door;
 use super::error::Trying;
 use super::intern::{self, Interner};
-use super::job::{Answer, Job};
+use super::job::{Done, Job};
 use super::ledger::{self, Head};
+use super::printed::Printer;
 use super::queue::Queue;
 use super::schema::FolderLock;
-use super::{StoreError, deliveries, engine, files, retention};
+use super::{StoreError, engine, files, lock, printed, retention};
 use crate::clock::Clock;
 use crate::domain::{Seq, Span};
 use crate::metrics::Metrics;
@@ -45,6 +48,10 @@ pub(super) struct Shared {
     pub(super) cursor: watch::Sender<Seq>,
     /// True when the last write succeeded and the writer lives.
     pub(super) is_writable: AtomicBool,
+    /// Why the last write failed, if it did.
+    pub(super) refusal: Mutex<Option<String>>,
+    /// Prints what becomes final.
+    pub(super) printer: OnceLock<Arc<dyn Printer>>,
     /// See [`Clock`].
     pub(super) clock: Clock,
     /// See [`Metrics`].
@@ -69,6 +76,7 @@ struct Memory {
     counters: Counters,
     texts: Interner,
     door: Door,
+    heard: Heard,
 }
 
 /// The part of the memory that is put back by copying.
@@ -85,17 +93,24 @@ struct Mark {
     counters: Counters,
     texts: intern::Mark,
     door: usize,
+    heard: usize,
 }
 
 impl Memory {
     fn mark(&self) -> Mark {
-        Mark { counters: self.counters, texts: self.texts.mark(), door: self.door.mark() }
+        Mark {
+            counters: self.counters,
+            texts: self.texts.mark(),
+            door: self.door.mark(),
+            heard: self.heard.mark(),
+        }
     }
 
     fn roll_back(&mut self, mark: &Mark) {
         self.counters = mark.counters;
         self.texts.roll_back(mark.texts);
         self.door.roll_back(mark.door);
+        self.heard.roll_back(mark.heard);
     }
 }
 
@@ -112,7 +127,7 @@ impl Writer {
             quarantined_bytes: deliveries::quarantined_bytes(&connection)?,
         };
         let texts = Interner::open(&connection)?;
-        let memory = Memory { counters, texts, door };
+        let memory = Memory { counters, texts, door, heard: Heard::default() };
         let writer = Self { shared, connection, memory, measure_at: Span::ZERO, _folder: folder };
         writer.publish();
         Ok(writer)
@@ -135,9 +150,8 @@ impl Writer {
         let started = shared.clock.monotonic();
         shared.metrics.store_queue_depth.set(shared.queue.depth().try_into().unwrap_or(i64::MAX));
         let before = self.memory.mark();
-        let mut answers = Vec::with_capacity(batch.len());
-        match self.transact(batch, &mut answers) {
-            Ok(()) => {
+        match self.transact(&batch, &before) {
+            Ok(results) => {
                 self.memory.door.keep();
                 let records = self.memory.counters.head.seq.0 - before.counters.head.seq.0;
                 if records > 0 {
@@ -148,97 +162,134 @@ impl Writer {
                 let took = Span::from_nanos(now.nanos() - started.nanos());
                 shared.metrics.store_commit.observe(took.seconds_f64());
                 self.publish();
-                shared.is_writable.store(true, Ordering::Release);
-                answers.into_iter().for_each(Answer::send);
+                if !shared.is_writable.swap(true, Ordering::AcqRel) {
+                    *lock(&shared.refusal) = None;
+                    tracing::info!("The store can be written again");
+                }
+                batch.into_iter().zip(results).for_each(|(job, result)| job.answer(result));
             }
             Err(error) => {
                 self.memory.roll_back(&before);
-                shared.is_writable.store(false, Ordering::Release);
                 shared.metrics.store_errors.with_label_values(&["commit"]).inc();
-                tracing::error!(
-                    error = %error, jobs = answers.len(),
-                    "The store could not commit; its senders were told to try again"
-                );
-                answers.into_iter().for_each(|answer| answer.withdraw(error.reason()));
+                *lock(&shared.refusal) = Some(error.reason().to_owned());
+                // Told once: on a full disk every delivery fails, and the log may be on it too.
+                if shared.is_writable.swap(false, Ordering::AcqRel) {
+                    tracing::error!(
+                        error = %error, jobs = batch.len(),
+                        "The store cannot be written; senders are told to try again until it can"
+                    );
+                }
+                batch.into_iter().for_each(|job| job.refuse(error.reason()));
             }
         }
         self.measure();
     }
 
-    /// Does all jobs in one transaction. On an error nothing of it is kept, whatever the answers
-    /// say; all jobs have an answer or were refused.
-    fn transact(&mut self, batch: Vec<Job>, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
-        let mut jobs = batch.into_iter();
+    /// Does all jobs in one transaction, and says what came of each. On an error nothing of it is
+    /// kept.
+    fn transact(
+        &mut self,
+        batch: &[Job],
+        before: &Mark,
+    ) -> Result<Vec<Result<Done, StoreError>>, StoreError> {
+        let together = self.within_transaction(|writer| writer.do_together(batch))?;
+        if let Some(results) = together {
+            return Ok(results);
+        }
+        self.memory.roll_back(before);
+        self.within_transaction(|writer| {
+            batch.iter().map(|job| writer.attempt(job)).collect::<Result<Vec<_>, _>>().map(Some)
+        })
+        .map(Option::unwrap_or_default)
+    }
+
+    /// Does some work in one transaction. It is undone when it fails, and when it comes to nothing.
+    fn within_transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
         let result = self.statement("BEGIN IMMEDIATE").and_then(|()| {
-            for job in jobs.by_ref() {
-                let (answer, transaction) = self.attempt(job);
-                answers.push(answer);
-                transaction?;
+            let done = work(self)?;
+            if done.is_some() {
+                self.memory.heard.store(&self.connection)?;
+                self.statement("COMMIT")?;
             }
-            self.statement("COMMIT")
+            Ok(done)
         });
-        if let Err(error) = &result {
-            jobs.for_each(|job| job.refuse(error.reason()));
-            if !self.connection.is_autocommit()
-                && let Err(error) = self.statement("ROLLBACK")
-            {
-                tracing::error!(error = %error, "The store could not roll back");
-            }
+        if !matches!(result, Ok(Some(_)))
+            && !self.connection.is_autocommit()
+            && let Err(error) = self.statement("ROLLBACK")
+        {
+            tracing::error!(error = %error, "The store could not roll back");
         }
         result
     }
 
-    /// Does one job in a savepoint of its own. The second result says whether the transaction still
+    /// Does all jobs, one behind the other; `None` when one of them failed.
+    fn do_together(
+        &mut self,
+        batch: &[Job],
+    ) -> Result<Option<Vec<Result<Done, StoreError>>>, StoreError> {
+        let mut results = Vec::with_capacity(batch.len());
+        for job in batch {
+            match self.perform(job) {
+                Ok(done) => results.push(Ok(done)),
+                Err(_) => return Ok(None),
+            }
+        }
+        Ok(Some(results))
+    }
+
+    /// Does one job in a savepoint of its own. The outer result says whether the transaction still
     /// stands: a job that failed takes the others with it only when it could not be undone.
-    fn attempt(&mut self, job: Job) -> (Answer, Result<(), StoreError>) {
+    fn attempt(&mut self, job: &Job) -> Result<Result<Done, StoreError>, StoreError> {
         let mark = self.memory.mark();
-        let operation = job.operation();
-        let opened = self.statement("SAVEPOINT job");
-        let answer = match job {
-            Job::Append(append, reply) => {
-                Answer::Appended(reply, opened.and_then(|()| self.append(*append)))
-            }
-            Job::Quarantine(body, reply) => {
-                Answer::Number(reply, opened.and_then(|()| self.quarantine(&body)))
-            }
-            Job::Commit(commit, reply) => {
-                Answer::Done(reply, opened.and_then(|()| self.commit(&commit)))
-            }
-            Job::Sign(sign, reply) => Answer::Done(
-                reply,
-                opened.and_then(|()| engine::note_sign_of_life(&self.connection, sign)),
-            ),
-            Job::Retain(plan, reply) => Answer::Done(
-                reply,
-                opened.and_then(|()| retention::carry_out(&self.connection, &plan)),
-            ),
-            #[cfg(test)]
-            Job::Inspect(inspection, reply) => {
-                (inspection.0)(&self.connection);
-                Answer::Done(reply, opened)
-            }
-        };
-        let Some(failure) = answer.failure() else {
-            let released = self.statement("RELEASE job");
-            return (answer, released);
+        self.statement("SAVEPOINT job")?;
+        let result = self.perform(job);
+        let Err(failure) = &result else {
+            self.statement("RELEASE job")?;
+            return Ok(result);
         };
         self.memory.roll_back(&mark);
-        self.shared.metrics.store_errors.with_label_values(&[operation]).inc();
-        let undone = if self.connection.is_autocommit() {
+        self.shared.metrics.store_errors.with_label_values(&[job.operation()]).inc();
+        if self.connection.is_autocommit() {
             // SQLite has rolled everything back by itself, as it does on a full disk.
-            Err(StoreError::Unavailable(failure.reason().to_owned()))
-        } else {
-            self.statement("ROLLBACK TO job").and_then(|()| self.statement("RELEASE job"))
-        };
-        (answer, undone)
+            return Err(StoreError::Unavailable(failure.reason().to_owned()));
+        }
+        self.statement("ROLLBACK TO job")?;
+        self.statement("RELEASE job")?;
+        Ok(result)
+    }
+
+    /// Does one job in the transaction that is open.
+    fn perform(&mut self, job: &Job) -> Result<Done, StoreError> {
+        match job {
+            Job::Append(append, _) => self.append(append).map(Done::Appended),
+            Job::Quarantine(body, _) => self.quarantine(body).map(Done::Number),
+            Job::Commit(commit, _) => self.commit(commit).map(|()| Done::Nothing),
+            Job::Sign(sign, _) => {
+                engine::note_sign_of_life(&self.connection, *sign).map(|()| Done::Nothing)
+            }
+            Job::Retain(plan, _) => {
+                retention::carry_out(&self.connection, plan).map(|()| Done::Nothing)
+            }
+            #[cfg(test)]
+            Job::Inspect(inspection, _) => {
+                inspection.inspect(&self.connection);
+                Ok(Done::Nothing)
+            }
+        }
     }
 
     fn append(
         &mut self,
-        append: ledger::PreparedAppend,
+        append: &ledger::PreparedAppend,
     ) -> Result<super::types::Appended, StoreError> {
         let wall = self.shared.clock.now();
-        let Memory { counters, texts, door } = &mut self.memory;
+        let Memory { counters, texts, door, heard } = &mut self.memory;
+        if let Some((source, received_at)) = append.source() {
+            heard.add(source, received_at);
+        }
         ledger::append(&self.connection, &mut counters.head, texts, door, append, wall)
     }
 
@@ -257,6 +308,11 @@ impl Writer {
         let counters = &mut self.memory.counters;
         engine::store(&self.connection, commit, counters.cursor, counters.head.seq)?;
         counters.cursor = commit.cursor;
+        if let Some(printer) = self.shared.printer.get() {
+            commit
+                .reviewed_now()
+                .try_for_each(|id| printed::keep(&self.connection, id, printer.as_ref()))?;
+        }
         Ok(())
     }
 

@@ -61,26 +61,20 @@ pub fn compose(facts: &Facts, options: &DraftOptions) -> Draft {
         todo: questions(facts),
         candidate_causes: incident.candidates.clone(),
         follows: incident.follows,
+        similar: incident.similar.clone(),
         related: incident.related.clone(),
         finalised: incident.finalised.clone(),
+        is_reprint: false,
         since: since(facts, options),
         external_url: options.external_url.clone(),
     }
 }
 
-/// What changed since the revision that the reader knows; else what came after the draft was final.
+/// What changed since the revision that the reader knows.
 fn since(facts: &Facts, options: &DraftOptions) -> Option<Since> {
-    let later = |revision: u64| Since {
-        revision,
-        revisions: facts.revisions.iter().filter(|r| r.revision > revision).cloned().collect(),
-    };
-    match (options.since_revision, &facts.incident.finalised) {
-        (Some(revision), _) => Some(later(revision)),
-        (None, Some(finalised)) => {
-            Some(later(finalised.revision)).filter(|since| !since.revisions.is_empty())
-        }
-        (None, None) => None,
-    }
+    let revision = options.since_revision?;
+    let later = facts.revisions.iter().filter(|r| r.revision > revision);
+    Some(Since { revision, revisions: later.cloned().collect() })
 }
 
 fn summary(facts: &Facts) -> Summary {

@@ -245,9 +245,7 @@ fn lifecycle_row(facts: &Facts, index: usize, event: &LifecycleEvent) -> Option<
             (Phase::Mitigation, "Mitigated: the impact has stopped".to_owned())
         }
         LifecycleKind::Resolved if by_person => (Phase::Resolution, "Resolved".to_owned()),
-        LifecycleKind::Resolved
-            if facts.incident.report.milestones.contains_key(&Milestone::Resolution) =>
-        {
+        LifecycleKind::Resolved if a_person_says_when_it_was_over(facts, event.at) => {
             (Phase::Recovery, "All alerts have ended".to_owned())
         }
         LifecycleKind::Resolved => {
@@ -278,6 +276,20 @@ fn lifecycle_row(facts: &Facts, index: usize, event: &LifecycleEvent) -> Option<
         (_, false) => Provenance::Inferred,
     };
     Some(row)
+}
+
+/// True when a person gave the time of the resolution, or noted at or after the last end that it is
+/// over: then that is the resolution, and the end of the alerts a part of it.
+fn a_person_says_when_it_was_over(facts: &Facts, ended_at: Timestamp) -> bool {
+    let incident = &facts.incident;
+    let is_told = |note: &Note| {
+        note.kind == NoteKind::Resolution
+            && note.at >= ended_at
+            && note.withdrawn.is_none()
+            && !note.hidden
+    };
+    incident.report.milestones.contains_key(&Milestone::Resolution)
+        || incident.notes.iter().any(is_told)
 }
 
 /// How the opening is told. Where an alert opened the incident, its own entry does.

@@ -256,8 +256,9 @@ fn links(episode: &Episode) -> Vec<Link> {
 
 /// True for the addresses that may be links.
 fn is_web(url: &str) -> bool {
-    let head: String = url.chars().take(8).collect::<String>().to_ascii_lowercase();
-    head.starts_with("http://") || head.starts_with("https://")
+    ["http://", "https://"]
+        .iter()
+        .any(|scheme| url.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)))
 }
 
 /// The moment at which most alerts fired at once, when they were many.
@@ -265,22 +266,34 @@ fn peak(facts: &Facts) -> Option<Row> {
     // Ends sort before starts of the same moment: touching firings do not overlap.
     let mut edges: Vec<(Timestamp, bool, &Episode)> = Vec::new();
     for episode in facts.members.iter().filter(|e| e.ends_at() != Some(e.starts_at())) {
-        edges.push((episode.starts_at(), true, episode));
-        edges.extend(episode.ends_at().map(|at| (at, false, episode)));
+        let start = episode.starts_at();
+        edges.push((start, true, episode));
+        edges.extend(episode.ends_at().filter(|at| *at > start).map(|at| (at, false, episode)));
     }
     edges.sort_by_key(|(at, is_start, episode)| (*at, *is_start, episode.id));
-    let (mut firing, mut most, mut top) = (BTreeMap::new(), 0, None);
+    // How many fire on each service; counted along, because a long outage has ten thousand edges.
+    let mut on_services: BTreeMap<&Name, usize> = BTreeMap::new();
+    let (mut firing, mut most, mut top) = (0, 0, None);
     for (at, is_start, episode) in edges {
         if is_start {
-            firing.insert(episode.id, episode);
+            firing += 1;
         } else {
-            firing.remove(&episode.id);
+            firing -= 1;
         }
-        if firing.len() > most {
-            most = firing.len();
-            let services: BTreeSet<_> =
-                firing.values().filter_map(|e: &&Episode| e.service.as_ref()).collect();
-            top = Some((at, episode, services.len()));
+        if let Some(service) = &episode.service {
+            let count = on_services.entry(service).or_default();
+            if is_start {
+                *count += 1;
+            } else {
+                *count -= 1;
+            }
+            if *count == 0 {
+                on_services.remove(service);
+            }
+        }
+        if firing > most {
+            most = firing;
+            top = Some((at, episode, on_services.len()));
         }
     }
     let (at, episode, services) = top.filter(|_| most >= PEAK_ALERTS_MIN)?;

@@ -113,6 +113,8 @@ impl Story {
             related: Vec::new(),
             changes: Vec::new(),
             candidates: Vec::new(),
+            traces: Vec::new(),
+            similar: Vec::new(),
             finalised: None,
         };
         let facts = Facts {

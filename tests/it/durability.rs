@@ -43,7 +43,9 @@ fn everything_answered_200_survives_kills_under_load_exactly_once() {
     let mut server = Server::start();
     let kept = Mutex::new(Vec::new());
     // Early and late in the life of a process, and in the middle of its batches.
-    for (round, answers_before_kill) in [1, 40, 150, 90].into_iter().enumerate() {
+    let answers_before_kills = [1, 40, 150, 90, 7, 260, 20].into_iter().cycle();
+    let rounds = std::env::var("KILL_ROUNDS").map_or(4, |rounds| rounds.parse().unwrap());
+    for (round, answers_before_kill) in answers_before_kills.take(rounds).enumerate() {
         let stop = AtomicBool::new(false);
         let answered = AtomicUsize::new(0);
         let client = *server;
@@ -64,6 +66,17 @@ fn everything_answered_200_survives_kills_under_load_exactly_once() {
         server.settle();
         expect_all_once(&server, &kept.lock().unwrap());
     }
+    server.signal("TERM");
+    assert!(server.wait().success());
+    let verified = crate::support::server::program(server.folder())
+        .args(["verify", "--storage.path=store"])
+        .output()
+        .unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    println!(
+        "{rounds} kills, {} deliveries answered 200, each there once",
+        kept.lock().unwrap().len()
+    );
 }
 
 /// Checks that each delivery and each alert is there exactly once.

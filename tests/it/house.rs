@@ -12,7 +12,10 @@ use crate::support::fixtures::root;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", &["app", "config", "telemetry", "clock", "domain"]),
-    ("app", &["http", "engine", "store", "metrics", "clock", "shutdown", "config", "domain"]),
+    (
+        "app",
+        &["http", "engine", "drafts", "store", "metrics", "clock", "shutdown", "config", "domain"],
+    ),
     (
         "http",
         &[

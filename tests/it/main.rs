@@ -10,6 +10,8 @@ mod cli;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod disks;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod episodes;
@@ -28,6 +30,8 @@ mod prometheus;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod reviewed;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod support;
@@ -37,3 +41,5 @@ mod templates;
 mod timelines;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod whatif;

@@ -1,15 +1,15 @@
-//! Seven public postmortems, minute by minute: how well kinds are suggested from the words alone.
+//! Eight public postmortems, minute by minute, told to the program as it would have heard of them.
 //!
-//! What monitoring said is an alert and what was shipped is a change, as the program would hear of
-//! them; everything else is a note without a kind. Counted is what a postmortem cannot do without.
+//! What monitoring or a user said first is an alert, what was shipped is a change, everything else
+//! is a note without a kind. Counted is what a postmortem cannot do without, in what the program
+//! makes of it: kinds suggested from the words, order, and the moments that matter most.
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-use scribed::domain::note_kind::suggest_kind;
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
-use crate::support::fixtures;
+use crate::support::{Request, Server, fixtures};
 
 /// Kinds that a postmortem cannot do without.
 const NEEDED: [&str; 4] = ["detection", "diagnosis", "mitigation", "resolution"];
@@ -25,33 +25,75 @@ struct Entry {
     kind: String,
 }
 
-/// The entries of each postmortem: as people wrote them, and as the program would tell them.
-fn postmortems() -> Vec<(Vec<Entry>, Vec<Entry>)> {
+fn postmortems() -> Vec<Value> {
     let text = String::from_utf8(fixtures::bytes("timelines/timelines.jsonl")).unwrap();
-    text.lines()
-        .map(|line| {
-            let incident: Value = serde_json::from_str(line).unwrap();
-            let mut is_detected = false;
-            incident["entries"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|entry| {
-                    let at = entry["time"].as_str().unwrap().parse().unwrap();
-                    let kind = entry["kind"].as_str().unwrap().to_owned();
-                    let told = match kind.as_str() {
-                        "detection" if is_detected => "symptom",
-                        "detection" => "detection",
-                        "trigger" => "change",
-                        _ => suggest_kind(entry["text"].as_str().unwrap()).as_str(),
-                    };
-                    is_detected |= kind == "detection";
-                    let told = Entry { at, kind: told.to_owned() };
-                    (Entry { at, kind }, told)
-                })
-                .unzip()
-        })
-        .collect()
+    let mut all: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    all.sort_by_key(|incident| moment(&incident["detected_at"]));
+    all
+}
+
+fn moment(time: &Value) -> Timestamp {
+    time.as_str().unwrap().parse().unwrap()
+}
+
+/// The entries as people wrote them.
+fn written(incident: &Value) -> Vec<Entry> {
+    let entry = |entry: &Value| Entry {
+        at: moment(&entry["time"]),
+        kind: entry["kind"].as_str().unwrap().to_owned(),
+    };
+    incident["entries"].as_array().unwrap().iter().map(entry).collect()
+}
+
+/// Tells the program a postmortem; returns the number of its incident.
+fn tell(server: &Server, incident: &Value) -> u64 {
+    let name = incident["incident"].as_str().unwrap();
+    let labels = json!({"alertname": "Trouble", "service": name, "severity": "critical"});
+    let detected = moment(&incident["detected_at"]);
+    let post = |path: &str, at: Timestamp, body: &Value| {
+        let request = Request::new("POST", path).json(body).received_at(&at.to_string());
+        server.send(&request)
+    };
+    let alerts = "/api/v1/ingest/alertmanager";
+    post(alerts, detected, &fixtures::firing(&labels, &detected.to_string())).expect(200);
+    server.settle();
+    let id = server.list("/api/v1/incidents")[0]["id"].as_u64().unwrap();
+    let mut is_detected = false;
+    let mut last = detected;
+    for entry in incident["entries"].as_array().unwrap() {
+        let (at, text) = (moment(&entry["time"]), &entry["text"]);
+        last = last.max(at);
+        match entry["kind"].as_str().unwrap() {
+            "detection" if !is_detected => is_detected = true,
+            "trigger" => {
+                let body = json!({"summary": text, "service": name, "at": entry["time"]});
+                post("/api/v1/changes", last, &body).expect(201);
+            }
+            _ => {
+                let body = json!({"text": text, "at": entry["time"]});
+                post(&format!("/api/v1/incidents/{id}/notes"), last, &body).expect(201);
+            }
+        }
+    }
+    let end = moment(&incident["resolved_at"]);
+    let body = fixtures::resolved(&labels, &detected.to_string(), &end.to_string());
+    post(alerts, last.max(end), &body).expect(200);
+    // Time passes, so that the quiet period ends.
+    let later = last.max(end) + SignedDuration::from_hours(1);
+    let other = json!({"alertname": "Other", "service": "other", "severity": "info"});
+    post(alerts, later, &fixtures::firing(&other, &later.to_string())).expect(200);
+    server.settle();
+    id
+}
+
+/// The entries as the program tells them.
+fn told(server: &Server, id: u64) -> Vec<Entry> {
+    let timeline = server.get_json(&format!("/api/v1/incidents/{id}/timeline?collapse=false"));
+    let entry = |entry: &Value| Entry {
+        at: moment(&entry["occurred_at"]),
+        kind: entry["phase"].as_str().unwrap().to_owned(),
+    };
+    timeline["items"].as_array().unwrap().iter().map(entry).collect()
 }
 
 /// Pairs of entries that speak of the same moment, each used once, the nearest and those of one
@@ -81,19 +123,36 @@ fn matched(truth: &[Entry], told: &[Entry]) -> Vec<(usize, usize)> {
 }
 
 #[test]
-fn kinds_suggested_from_the_words_find_what_a_postmortem_needs() {
+fn the_program_finds_what_a_postmortem_needs() {
+    let server = Server::start();
     let is_needed = |entry: &&Entry| NEEDED.contains(&entry.kind.as_str());
     let (mut found, mut truly, mut claimed) = (0, 0, 0);
-    for (truth, told) in postmortems() {
+    let mut apart: Vec<i64> = Vec::new();
+    for incident in postmortems() {
+        let name = incident["incident"].as_str().unwrap();
+        let id = tell(&server, &incident);
+        let (truth, told) = (written(&incident), told(&server, id));
+        assert!(told.is_sorted_by_key(|entry| entry.at), "{name} is out of order");
         let right = matched(&truth, &told).into_iter();
         found += right
             .filter(|(i, j)| truth[*i].kind == told[*j].kind && is_needed(&&truth[*i]))
             .count();
         truly += truth.iter().filter(is_needed).count();
         claimed += told.iter().filter(is_needed).count();
+        let draft = server.get_json(&format!("/api/v1/incidents/{id}/draft?format=json"));
+        let at = |milestone: &str| draft["milestones"][milestone]["at"].clone();
+        assert_eq!(moment(&at("detection")), moment(&incident["detected_at"]), "{name}");
+        assert_eq!(moment(&at("resolution")), moment(&incident["resolved_at"]), "{name}");
+        if !at("diagnosis").is_null() {
+            let off = moment(&at("diagnosis")).duration_since(moment(&incident["diagnosed_at"]));
+            apart.push(off.as_secs().abs());
+        }
     }
     let score = 2.0 * f64::from(found as u32) / f64::from((truly + claimed) as u32);
     assert!(score >= FLOOR, "{score:.3}: {found} found of {truly}, {claimed} claimed");
+    apart.sort_unstable();
+    assert!(apart.len() >= 6, "the cause was found in {} of 8", apart.len());
+    assert!(apart[apart.len() / 2] <= 60, "seconds between the diagnoses: {apart:?}");
 }
 
 #[test]

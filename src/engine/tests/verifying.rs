@@ -153,7 +153,7 @@ fn after_the_beginning_was_dropped_only_what_came_later_is_compared() {
 fn what_was_dropped_because_of_its_age_is_told_and_no_fault() {
     let house = lived(&outage(), &[]);
     let (store, mut engine) = house.open();
-    house.clock.advance(Span::from_hours(48));
+    house.clock.advance(Span::from_hours(96));
     house.append(&store, word(1, house.clock.now(), None));
     engine.catch_up().unwrap();
     let kept_since = house.clock.now() - Span::from_hours(1);
@@ -177,6 +177,29 @@ fn a_record_that_was_passed_over_is_passed_over_again() {
     drop(house.open());
     let checks = checks(&house, None);
     assert_eq!((broken(&checks), unchecked(&checks)), (vec![], vec![]));
+}
+
+#[test]
+fn what_other_rules_decided_is_kept_and_not_derived_anew() {
+    let house = lived(&outage(), &[]);
+    // As a release with other rules would have left it: the same records, another incident.
+    tamper(
+        &house,
+        "UPDATE rule_epochs SET version = 0;
+         UPDATE incidents SET json = replace(json, '\"title\":\"', '\"title\":\"Old: ')",
+    );
+    let before = checks(&house, None);
+    assert_eq!(broken(&before), []);
+    assert!(unchecked(&before)[0].1.contains("rules 0"), "{before:?}");
+    let (store, mut engine) = house.open();
+    house.append(&store, word(2, house.clock.now(), None));
+    engine.catch_up().unwrap();
+    assert_eq!(store.rules_version().unwrap(), Some(crate::correlate::RULES_VERSION));
+    drop((engine, store));
+    let after = checks(&house, None);
+    assert_eq!(broken(&after), []);
+    let (law, why) = &unchecked(&after)[0];
+    assert!(*law == "history" && why.contains("0 from record 1"), "{after:?}");
 }
 
 #[test]

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use http::HeaderMap;
+use axum::response::Response;
 use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue};
 
 use super::super::Shared;
 use super::super::answer::{Answer, Problem};
@@ -17,7 +18,7 @@ use super::timeline::asked_zone;
 use super::{Pairs, incident_id, joined_header, negotiate, no_incident, sandboxed};
 use crate::domain::Name;
 use crate::domain::draft::{ShippedTemplate, Template};
-use crate::drafts::{self, DraftRequest};
+use crate::drafts::{self, DraftRequest, Edition};
 use crate::render::Format;
 use crate::render::own::OwnTemplates;
 
@@ -56,7 +57,23 @@ pub(super) async fn get(
         .await?;
     shared.metrics.drafts.with_label_values(&[format.as_str()]).inc();
     shared.metrics.draft_duration.observe(took.seconds_f64());
-    sandboxed(&headers, negotiate::content_type(format), draft.text, &draft.tag)
+    let edition = draft.edition;
+    let answer = sandboxed(&headers, negotiate::content_type(format), draft.text, &draft.tag)?;
+    with_edition(answer, edition)
+}
+
+/// Says which edition a document is, and how much came since it was final: beside the bytes, which
+/// stay as they were reviewed.
+///
+/// # Errors
+/// When a header cannot be made, which would be a fault of ours.
+pub(super) fn with_edition(mut answer: Response, edition: Edition) -> Answer {
+    let sent = answer.headers_mut();
+    sent.insert("scribed-draft", HeaderValue::from_static(edition.as_str()));
+    if let Some(later) = edition.later() {
+        sent.insert("scribed-since-final", HeaderValue::from(later));
+    }
+    Ok(answer)
 }
 
 /// The template that is asked for: one of ours, or one of the configured folder that has this

@@ -120,6 +120,8 @@ fn incident(revision: u64) -> Incident {
         related: Vec::new(),
         changes: Vec::new(),
         candidates: Vec::new(),
+        traces: Vec::new(),
+        similar: Vec::new(),
         finalised: None,
     }
 }

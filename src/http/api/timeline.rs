@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::super::Shared;
 use super::super::answer::{self, Answer, Problem};
 use super::super::auth::Reader;
+use super::drafts::with_edition;
 use super::query::Params;
 use super::{Pairs, fields, incident_id, no_incident, sandboxed};
 use crate::domain::timeline::Entry;
@@ -65,16 +66,14 @@ pub(super) async fn lanes(
     let id = incident_id(&id)?;
     let asked = asked_zone(&Params::new(pairs))?;
     let default_zone = shared.config().timezone.clone();
-    let (chart, tag) = shared
+    let chart = shared
         .read(move |store| {
-            let facts = store.facts(id)?.ok_or_else(|| no_incident(id))?;
-            let zone = asked.unwrap_or_else(|| drafts::zone_of(&facts.incident, &default_zone));
-            let chart = render::svg::lanes(&facts, &zone);
-            let tag = drafts::tag_of(&chart);
-            Ok::<_, Problem>((chart, tag))
+            drafts::render_chart(store, id, asked, &default_zone)?.ok_or_else(|| no_incident(id))
         })
         .await?;
-    sandboxed(&headers, "image/svg+xml; charset=utf-8", chart, &tag)
+    let edition = chart.edition;
+    let answer = sandboxed(&headers, "image/svg+xml; charset=utf-8", chart.text, &chart.tag)?;
+    with_edition(answer, edition)
 }
 
 /// The zone that `tz` asks for.

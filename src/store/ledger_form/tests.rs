@@ -31,13 +31,10 @@ impl Texts for Listed {
 
 /// Writes a body and reads it back; the text that was stored is returned beside it.
 fn there_and_back(body: &RecordBody) -> (RecordBody, String, Vec<String>) {
-    let (text, list) = match encode(body).unwrap() {
-        Encoded::Plain(text) => (text, Vec::new()),
-        Encoded::Delivery(form, list) => {
-            let numbers: Vec<u64> = (100..100 + list.len() as u64).collect();
-            (form.finish(&numbers).unwrap(), list)
-        }
-    };
+    let encoded = encode(body).unwrap();
+    let list: Vec<String> = encoded.texts().map(str::to_owned).collect();
+    let numbers: Vec<u64> = (100..100 + list.len() as u64).collect();
+    let text = encoded.finish(&numbers).into_owned();
     let back = decode(kind(body), FORM, &text, &mut Listed(list.clone())).unwrap();
     (back, text, list)
 }
@@ -306,16 +303,16 @@ fn the_stored_text_is_pinned() {
     let (_, text, list) = there_and_back(&sample(WordState::Firing { lease: None }));
     assert_eq!(
         text,
-        r#"{"s":"alertmanager","x":103,"g":104,"w":[{"k":100,"a":101,"l":102,"t":1772590447000000000}]}"#
+        r#"{"s":"alertmanager","x":100,"g":101,"w":[{"k":102,"a":103,"l":104,"t":1772590447000000000}]}"#
     );
     assert_eq!(
         list,
         [
+            "http://am-0:9093",
+            r#"{}:{alertname="HighErrorRate"}"#,
             r#"{"n":"prometheus","f":"e2c3a7f7be80496b","y":true,"l":{"alertname":"HighErrorRate","service":"checkout"}}"#,
             r#"{"summary":"it hurts"}"#,
             r#"[{"rel":"generator","url":"http://p/g"}]"#,
-            "http://am-0:9093",
-            r#"{}:{alertname="HighErrorRate"}"#,
         ]
     );
     let resolved = WordState::Resolved {
@@ -325,7 +322,7 @@ fn the_stored_text_is_pinned() {
     let (_, text, _) = there_and_back(&sample(resolved));
     assert_eq!(
         text,
-        r#"{"s":"alertmanager","x":103,"g":104,"w":[{"k":100,"a":101,"l":102,"t":1772590447000000000,"e":1772590807000000000,"er":"soon","q":"Paused"}]}"#
+        r#"{"s":"alertmanager","x":100,"g":101,"w":[{"k":102,"a":103,"l":104,"t":1772590447000000000,"e":1772590807000000000,"er":"soon","q":"Paused"}]}"#
     );
     let merge = OperationAction::Merge { incident: IncidentId(2), into: IncidentId(1) };
     let operation = Operation {

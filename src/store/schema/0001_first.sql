@@ -18,7 +18,7 @@ CREATE TABLE interned (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
 CREATE TABLE intern_epochs (first_id INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL) STRICT;
 
 -- One row for each delivery of the ledger. The raw bytes have a table of their own, because they
--- are dropped sooner.
+-- are dropped sooner. `packing`: 0 as they came, 1 an LZ4 block with its length before it.
 CREATE TABLE deliveries (
     seq INTEGER PRIMARY KEY,
     source TEXT NOT NULL,
@@ -33,6 +33,7 @@ CREATE TABLE deliveries (
 ) STRICT;
 CREATE TABLE raw_bodies (
     seq INTEGER PRIMARY KEY REFERENCES deliveries (seq) ON DELETE CASCADE,
+    packing INTEGER NOT NULL,
     body BLOB NOT NULL
 ) STRICT;
 CREATE TABLE sources (
@@ -126,6 +127,15 @@ CREATE TABLE revisions (
 
 -- The facts that people had reviewed when they called a draft final.
 CREATE TABLE reviewed (incident INTEGER PRIMARY KEY, facts TEXT NOT NULL) STRICT;
+-- What was printed from them then. Other releases print otherwise; these bytes stay.
+CREATE TABLE reviewed_documents (
+    incident INTEGER NOT NULL,
+    format TEXT NOT NULL,
+    template TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (incident, format, template)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE changes (
     id INTEGER PRIMARY KEY,
@@ -144,6 +154,8 @@ CREATE TABLE engine (
     cursor INTEGER NOT NULL
 ) STRICT;
 INSERT INTO engine (only, cursor) VALUES (1, 0);
+-- By which rules records were worked in: those from first_seq on by this version.
+CREATE TABLE rule_epochs (first_seq INTEGER PRIMARY KEY, version INTEGER NOT NULL) STRICT;
 CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT;
 CREATE TABLE recalls (seq INTEGER PRIMARY KEY, recalled BLOB NOT NULL) STRICT;
 CREATE TABLE outcomes (seq INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;

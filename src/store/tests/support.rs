@@ -76,7 +76,7 @@ impl TestStore {
     /// Lets the writer run something on its connection, in the batch but outside any savepoint's
     /// undoing.
     pub(super) fn inspect(&self, work: impl FnOnce(&rusqlite::Connection) + Send + 'static) {
-        let inspection = Inspection(Box::new(work));
+        let inspection = Inspection::new(work);
         self.store.inner.ask(0, Bounds::Pass, |reply| Job::Inspect(inspection, reply)).unwrap();
     }
 
@@ -85,11 +85,11 @@ impl TestStore {
     pub(super) fn hold_writer(&self) -> Held {
         let (release, released) = mpsc::channel::<()>();
         let (entered, is_held) = mpsc::channel();
-        let inspection = Inspection(Box::new(move |_| {
+        let inspection = Inspection::new(move |_| {
             entered.send(()).unwrap();
             // Ends with an error when the sender is dropped, which is the signal.
             assert!(released.recv().is_err());
-        }));
+        });
         let (reply, _) = mpsc::sync_channel(1);
         let job = Job::Inspect(inspection, Reply::Thread(reply));
         self.store.inner.push(job, 0, Bounds::Pass).unwrap();
@@ -257,6 +257,8 @@ pub(super) fn incident(id: u64, title: &str, starts_at: Timestamp) -> Incident {
         related: vec![],
         changes: vec![],
         candidates: vec![],
+        traces: vec![],
+        similar: vec![],
         finalised: None,
     }
 }

@@ -243,7 +243,12 @@ fn a_full_disk_says_no_to_everyone_and_is_recovered_from() {
     let store = TestStore::new();
     let append = |name: &str, bytes: usize| {
         let mut append = delivered(vec![firing(name, at(-9))], at(-9));
-        append.raw = Some(raw(&vec![b'x'; bytes]));
+        // Noise, which no packing makes smaller.
+        let noise = std::iter::successors(Some(1_u64), |n| {
+            Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
+        });
+        let noise: Vec<u8> = noise.map(|n| (n >> 40) as u8).take(bytes).collect();
+        append.raw = Some(raw(&noise));
         store.append_blocking(append)
     };
     append("before", 10).unwrap();
@@ -466,8 +471,7 @@ fn a_writer_that_dies_answers_with_unavailable() {
     let store = TestStore::new();
     let (reply, answer) = mpsc::sync_channel(1);
     let held = store.hold_writer();
-    let inspection =
-        crate::store::job::Inspection(Box::new(|_| panic!("a fault that a test makes")));
+    let inspection = crate::store::job::Inspection::new(|_| panic!("a fault that a test makes"));
     let job = crate::store::job::Job::Inspect(inspection, crate::store::job::Reply::Thread(reply));
     store.inner().push(job, 0, crate::store::queue::Bounds::Pass).unwrap();
     drop(held);

@@ -335,9 +335,9 @@ unsafe extern "C" fn sector_size(file: *mut sqlite3_file) -> c_int {
     really!(file, xSectorSize)
 }
 
-unsafe extern "C" fn device_characteristics(_: *mut sqlite3_file) -> c_int {
-    // A disk that promises nothing: SQLite then relies on its syncs alone.
-    0
+unsafe extern "C" fn device_characteristics(file: *mut sqlite3_file) -> c_int {
+    // Among them that a write leaves what stands beside it alone, which the journal keeps to.
+    really!(file, xDeviceCharacteristics)
 }
 
 unsafe extern "C" fn shm_map(

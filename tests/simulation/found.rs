@@ -1,0 +1,154 @@
+//! Lives that broke a law once. Each stays, so that it never does again.
+
+use scribed_disk::Fault;
+
+use crate::operation::Operation::{self, *};
+
+#[track_caller]
+fn check(operations: &[Operation]) {
+    if let Err(problem) = crate::play(operations) {
+        panic!("{problem}");
+    }
+}
+
+/// The engine handed a second firing to a machine that had handled the first one, could not look
+/// back for the third, and began the whole batch again.
+#[test]
+fn a_look_back_that_fails_in_a_batch_handles_nothing_twice() {
+    check(&[
+        Fire { peer: 0, alerts: vec![0] },
+        Turn,
+        Advance { minutes: 3000 },
+        Recover { peer: 0, alert: 0 },
+        Turn,
+        Advance { minutes: 3000 },
+        Turn,
+        Fire { peer: 0, alerts: vec![1] },
+        Note { incident: 1 },
+        Hiccup(Fault::ReadFails, 3),
+        Turn,
+        Turn,
+        Turn,
+    ]);
+}
+
+/// A store that came back from a full disk has to take the next delivery, and the engine the next
+/// turn, without a restart.
+#[test]
+fn a_disk_that_was_full_is_used_again_once_there_is_room() {
+    check(&[
+        Fire { peer: 0, alerts: vec![0] },
+        Disk(Fault::Full),
+        Fire { peer: 0, alerts: vec![1] },
+        Turn,
+        Note { incident: 1 },
+        Mend,
+        Fire { peer: 0, alerts: vec![1] },
+        Turn,
+    ]);
+}
+
+/// A commit whose sync failed stayed in the system's cache. The next process found it there and
+/// built on it, and a power cut then took it away with everything after it.
+#[test]
+fn what_a_failed_sync_left_behind_carries_nothing() {
+    check(&[
+        Hiccup(Fault::SyncFails, 3),
+        Move { episode: 11, incident: 4 },
+        Kill { changes: 0 },
+        Recover { peer: 0, alert: 4 },
+        PowerCut { changes: 18, luck: 599_686_465_530_146_189 },
+    ]);
+}
+
+/// After hours in which nothing could be written, the first tick set the machine's now back to its
+/// deadline, so that the next deadline waited once more.
+#[test]
+fn deadlines_that_fell_due_while_the_disk_refused_all_fire_at_once() {
+    check(&[
+        Fire { peer: 1, alerts: vec![1, 5, 6] },
+        Mend,
+        Recover { peer: 0, alert: 2 },
+        Hiccup(Fault::ReadOnly, 4),
+        Turn,
+        Advance { minutes: 2098 },
+        Disk(Fault::ReadFails),
+        Turn,
+        Kill { changes: 28 },
+    ]);
+}
+
+/// An old end came again while a newer episode of its alert was in memory and its own was not: it
+/// made a second episode of the same start.
+#[test]
+fn an_old_end_that_comes_again_makes_no_second_episode() {
+    check(&[
+        Late { alert: 1, minutes: 562 },
+        Advance { minutes: 1392 },
+        Turn,
+        Fire { peer: 1, alerts: vec![1, 7, 1] },
+        Turn,
+        Fire { peer: 1, alerts: vec![2, 3, 4] },
+        Again { back: 2 },
+        Turn,
+        Mend,
+    ]);
+}
+
+/// Retention took an incident that the engine still remembered; what a person did next wrote it
+/// again, without its alerts.
+#[test]
+fn what_the_engine_remembers_is_not_dropped() {
+    check(&[
+        Late { alert: 2, minutes: 71 },
+        Advance { minutes: 716 },
+        Fire { peer: 1, alerts: vec![1, 7, 3] },
+        Mend,
+        Retain { hours: 5 },
+        Fire { peer: 1, alerts: vec![2, 5, 5] },
+        Finalise { incident: 1 },
+    ]);
+}
+
+/// After retention had dropped the beginning of the ledger, `verify` compared reviewed facts with
+/// those that a replay from the snapshot can know.
+#[test]
+fn reviewed_facts_are_compared_only_with_a_replay_that_saw_all_of_them() {
+    check(&[
+        Fire { peer: 0, alerts: vec![6, 5, 4] },
+        Restart,
+        Advance { minutes: 758 },
+        Advance { minutes: 2330 },
+        Finalise { incident: 1 },
+        Advance { minutes: 911 },
+        Retain { hours: 64 },
+    ]);
+}
+
+/// A word set a deadline that had passed already. No tick could be written for it, and it stood
+/// before every later one: nothing fell due any more until the next record.
+#[test]
+fn a_deadline_in_the_past_keeps_no_other_from_falling_due() {
+    check(&[
+        Lease { alert: 3 },
+        Fire { peer: 0, alerts: vec![1, 2] },
+        Advance { minutes: 9 },
+        Fire { peer: 0, alerts: vec![5, 3] },
+        Turn,
+        Hiccup(Fault::SyncFails, 6),
+        Advance { minutes: 63 },
+        Advance { minutes: 727 },
+    ]);
+}
+
+/// When the commit of the first record failed, no later turn set the machine's now.
+#[test]
+fn a_commit_that_failed_once_keeps_no_deadline_from_falling_due() {
+    check(&[
+        Hiccup(Fault::SyncFails, 4),
+        Lease { alert: 6 },
+        Advance { minutes: 8 },
+        Restart,
+        Again { back: 1 },
+    ]);
+}
