@@ -139,12 +139,18 @@ fn graph(services: usize, dice: &mut Dice) -> Topology {
 }
 
 /// One alert, with about as much text as real ones have.
-fn word(alertname: &str, service: &str, number: usize, severity: &str, start: Timestamp) -> Word {
+fn word(
+    alertname: &str,
+    (cluster, service): (&str, &str),
+    number: usize,
+    severity: &str,
+    start: Timestamp,
+) -> Word {
     let pod = format!("{service}-7c9d8b6f5-x{number:06}");
     let instance = format!("10.{}.{}.{}:9100", number / 65536, number / 256 % 256, number % 256);
     let labels = Labels::from_pairs([
         ("alertname", alertname),
-        ("cluster", "eu-west-1-prod"),
+        ("cluster", cluster),
         ("namespace", service),
         ("service", service),
         ("severity", severity),
@@ -209,22 +215,25 @@ struct Maker {
     scale: Scale,
     numbers: usize,
     active: Vec<Word>,
-    /// The services in which incidents run, far from each other in the graph.
-    stricken: Vec<String>,
+    /// The services in which incidents run, far from each other in the graph, with their clusters:
+    /// four incidents in each.
+    stricken: Vec<(String, String)>,
 }
 
 impl Maker {
     fn new(scale: Scale) -> Self {
         let now = Timestamp::parse("2026-03-02T10:00:00Z").unwrap();
         let stride = scale.services / scale.incidents.max(1);
-        let stricken = (0..scale.incidents).map(|i| service_name(i * stride.max(1))).collect();
+        let stricken = (0..scale.incidents)
+            .map(|i| (format!("cluster-{}", i / 4), service_name(i * stride.max(1))))
+            .collect();
         Self { dice: Dice(7), now, scale, numbers: 0, active: Vec::new(), stricken }
     }
 
-    fn fresh(&mut self, service: &str, severity: &str) -> Word {
+    fn fresh(&mut self, (cluster, service): (String, String), severity: &str) -> Word {
         self.numbers += 1;
         let name = NAMES[self.dice.throw(NAMES.len())];
-        word(name, service, self.numbers, severity, self.now)
+        word(name, (&cluster, &service), self.numbers, severity, self.now)
     }
 
     /// What must have happened before: the graph, the incidents, the active alerts.
@@ -235,7 +244,7 @@ impl Maker {
         // Alerts of one moment are evidence for each other; so each incident has its own.
         for service in self.stricken.clone() {
             self.now = self.now + Span::from_seconds(1200 / self.stricken.len() as i64);
-            let opener = self.fresh(&service, "critical");
+            let opener = self.fresh(service, "critical");
             self.active.push(opener.clone());
             bodies.push((self.now, delivery(vec![opener])));
         }
@@ -244,7 +253,7 @@ impl Maker {
             for _ in 0..ALERTS_A_RECORD.min(self.scale.active - self.active.len()) {
                 let at = self.active.len() % self.stricken.len().max(1);
                 let service = self.stricken[at].clone();
-                words.push(self.fresh(&service, "warning"));
+                words.push(self.fresh(service, "warning"));
                 self.active.push(words.last().unwrap().clone());
             }
             self.now = self.now + Span::from_millis(100);
@@ -264,15 +273,16 @@ impl Maker {
                 Load::New => {
                     let at = self.dice.throw(self.stricken.len());
                     let service = self.stricken[at].clone();
-                    self.fresh(&service, "warning")
+                    self.fresh(service, "warning")
                 }
                 Load::NewAnywhere => {
-                    let service = service_name(self.dice.throw(self.scale.services));
-                    self.fresh(&service, "warning")
+                    let cluster = format!("cluster-{}", self.dice.throw(self.scale.incidents / 4));
+                    let service = (cluster, service_name(self.dice.throw(self.scale.services)));
+                    self.fresh(service, "warning")
                 }
                 Load::Storm => {
                     let service = self.stricken[0].clone();
-                    self.fresh(&service, "warning")
+                    self.fresh(service, "warning")
                 }
                 Load::End => {
                     let at = self.dice.throw(self.active.len());
@@ -287,12 +297,11 @@ impl Maker {
     }
 }
 
-/// The machine over a ledger in memory; what it forgets is kept beside it.
+/// The machine over a ledger in memory; what it forgets is gone.
 #[derive(Default)]
 struct Alone {
     machine: Machine,
     seq: u64,
-    kept: BTreeMap<EpisodeId, Episode>,
     effects: usize,
 }
 

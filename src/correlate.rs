@@ -20,6 +20,7 @@
 //! return), `heartbeats`, `operations` (what people do), `causes` and `origins` (what may have
 //! caused it), `similar` (past incidents that look alike).
 
+mod bustle;
 mod causes;
 mod completion;
 mod crowd;
@@ -29,6 +30,7 @@ mod episodes;
 mod evidence;
 mod explaining;
 mod fading;
+mod filter;
 mod graph;
 mod grouping;
 mod heartbeats;
@@ -38,6 +40,7 @@ mod kinds;
 mod learned;
 mod lifecycle;
 mod machine;
+mod marks;
 mod membership;
 mod memory;
 mod operations;
@@ -46,6 +49,7 @@ mod reading;
 mod recall;
 mod signals;
 mod similar;
+mod snapshot;
 mod stage;
 mod sums;
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod labels;
 pub mod matcher;
 pub mod milestone;
 pub mod note_kind;
+pub mod packed;
 pub mod record;
 pub mod redaction;
 pub mod rules;

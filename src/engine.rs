@@ -31,8 +31,10 @@ pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, S
 
 /// Records handled before a commit: enough to share its cost, few enough that nobody waits long.
 const BATCH_RECORDS: usize = 256;
-/// A snapshot is taken when at least this many records came since the last one.
-const SNAPSHOT_EVERY_RECORDS: u64 = 5_000;
+/// A snapshot is taken when at least this many records came since the last one, …
+const SNAPSHOT_EVERY_RECORDS: u64 = 20_000;
+/// … or this many alerts: as many as are worked in again within half a second after a kill.
+const SNAPSHOT_EVERY_ALERTS: u64 = 50_000;
 /// At a start, a snapshot is taken when at least this many records had to be worked through anew: a
 /// process that is killed again and again must not begin from further back each time.
 const SNAPSHOT_AT_START_RECORDS: u64 = 200;
@@ -78,6 +80,8 @@ pub struct Engine {
     #[cfg(test)]
     fails_on: Option<fn(&Record) -> bool>,
     snapshot_at: Seq,
+    /// Alerts that were heard since then.
+    alerts_since: u64,
     /// Records that must not be digested again.
     skipped: BTreeSet<Seq>,
     pulse: Pulse,
@@ -119,6 +123,7 @@ impl Engine {
             #[cfg(test)]
             fails_on: None,
             snapshot_at,
+            alerts_since: cursor.0.saturating_sub(snapshot_at.0),
             skipped,
             pulse,
         };
@@ -287,6 +292,7 @@ impl Engine {
                 }
             }
             cursor = record.seq;
+            self.alerts_since += alerts_in(record);
             if self.machine.asks_for_commit() {
                 break;
             }
@@ -341,7 +347,10 @@ impl Engine {
         let mut commit = EngineCommit { recalls, ..commit_of(&mut self.machine, cursor) };
         // What is to go must not stay in an older snapshot.
         let takes_back = !commit.taken_back.is_empty();
-        if takes_back || commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS {
+        if takes_back
+            || commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS
+            || self.alerts_since >= SNAPSHOT_EVERY_ALERTS
+        {
             match self.machine.snapshot() {
                 Ok(snapshot) => commit.snapshot = Some(snapshot),
                 // The effects are out of the machine: they must reach the store all the same.
@@ -356,12 +365,13 @@ impl Engine {
     /// record is never handled twice.
     fn commit_rest(&mut self) -> Result<(), EngineError> {
         let Some(commit) = &self.uncommitted else { return Ok(()) };
-        self.store.commit((**commit).clone())?;
+        self.store.commit(&**commit)?;
         let (cursor, has_snapshot) = (commit.cursor, commit.snapshot.is_some());
         self.uncommitted = None;
         self.cursor = cursor;
         if has_snapshot {
             self.snapshot_at = cursor;
+            self.alerts_since = 0;
         }
         // Only now is everything that may be forgotten safe in the store.
         self.machine.forget();
@@ -503,6 +513,7 @@ fn commit_of(machine: &mut Machine, cursor: Seq) -> EngineCommit {
     EngineCommit {
         cursor,
         episodes: effects.episodes,
+        heard: effects.heard,
         incidents: effects.incidents,
         changes: effects.changes,
         revisions: effects.revisions,
@@ -512,6 +523,20 @@ fn commit_of(machine: &mut Machine, cursor: Seq) -> EngineCommit {
         taken_back: effects.taken_back,
         heartbeats,
         ..EngineCommit::default()
+    }
+}
+
+/// How many words about alerts a record brings.
+fn alerts_in(record: &Record) -> u64 {
+    match &record.body {
+        RecordBody::Delivery(delivery) => delivery.words.len() as u64,
+        RecordBody::Operation(_)
+        | RecordBody::Topology(_)
+        | RecordBody::Rules(_)
+        | RecordBody::Start(_)
+        | RecordBody::Stop
+        | RecordBody::Tick
+        | RecordBody::Skip(_) => 0,
     }
 }
 

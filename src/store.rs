@@ -13,7 +13,7 @@
 //! | `schema` | folder, file, migrations |
 //! | `inner`, `queue`, `job`, `writer` | the way of a write |
 //! | `ledger`, `ledger_form`, `intern`, `door` | appending, and reading back |
-//! | `deliveries`, `incidents`, `episodes`, `changes`, `engine`, `audit` | one file for each group of tables |
+//! | `deliveries`, `incidents`, `episodes`, `texts`, `changes`, `engine`, `audit` | one file for each group of tables |
 //! | `readers`, `paging` | the way of a read |
 //! | `retention`, `redact` | dropping what is too old, and what a person takes back |
 //! | `backup`, `check`, `rebuilt`, `grouping` | copies, whether the laws hold, and what another configuration gives; without a writer |
@@ -48,12 +48,14 @@ mod redact;
 mod retention;
 mod rows;
 mod schema;
+mod texts;
 mod types;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -193,10 +195,17 @@ impl Store {
     ///
     /// # Errors
     /// When nothing of it was committed.
-    pub fn commit(&self, commit: EngineCommit) -> Result<(), StoreError> {
-        let commit = Box::new(engine::PreparedCommit::new(commit)?);
-        let bytes = SMALL_JOB_BYTES + commit.bytes();
-        self.inner.ask(bytes, Bounds::Pass, |reply| Job::Commit(commit, reply))
+    pub fn commit(&self, commit: impl Borrow<EngineCommit>) -> Result<(), StoreError> {
+        let mut shelf = lock(&self.inner.shelf);
+        let result = engine::PreparedCommit::new(commit.borrow(), &mut shelf).and_then(|commit| {
+            let bytes = SMALL_JOB_BYTES + commit.bytes();
+            self.inner.ask(bytes, Bounds::Pass, |reply| Job::Commit(Box::new(commit), reply))
+        });
+        match &result {
+            Ok(()) => shelf.keep(),
+            Err(_) => shelf.undo(),
+        }
+        result
     }
 
     /// The head of the ledger, live.

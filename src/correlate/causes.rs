@@ -3,13 +3,16 @@
 
 use std::collections::BTreeSet;
 
+use super::crowd::Crowd;
 use super::graph::Relation;
 use super::machine::Machine;
 use super::membership::opening_moment;
+use super::memory::Ground;
 use super::origins::Origin;
 use super::reading::in_words;
 use super::signals::spaced;
 use super::stage::is_planned;
+use super::sums::Sums;
 use super::traits::cluster_of;
 use crate::domain::incident::{Candidate, CandidateKind};
 use crate::domain::milestone::{Milestone, value_of};
@@ -74,19 +77,20 @@ impl Machine {
     /// Brings the changes and the candidates of an incident up to date.
     pub(super) fn refresh_causes(&mut self, id: IncidentId) {
         let Some(incident) = self.memory.incidents.get(&id) else { return };
-        let mut changes: Vec<(Timestamp, ChangeId)> = self
-            .memory
-            .changes
-            .values()
-            .filter(|change| {
-                // One that is still in memory only because nobody has forgotten it yet does not
-                // count: whether and when we forget must not show.
-                incident.changes.contains(&change.id)
-                    || (super::recall::is_recent(change, self.now())
-                        && self.concerns(change, incident))
+        let onset = value_of(incident, Milestone::Onset).at;
+        let known = incident.changes.iter().filter_map(|id| self.memory.changes.get(id));
+        // One that is still in memory only because nobody has forgotten it yet does not count:
+        // whether and when we forget must not show.
+        let new = onset
+            .into_iter()
+            .flat_map(|onset| {
+                self.memory.changes_since(onset - self.memory.rules.incidents.change_window)
             })
-            .map(|change| (change.report.at, change.id))
-            .collect();
+            .filter(|change| !incident.changes.contains(&change.id))
+            .filter(|change| super::recall::is_recent(change, self.now()))
+            .filter(|change| self.concerns(change, incident));
+        let mut changes: Vec<(Timestamp, ChangeId)> =
+            known.chain(new).map(|change| (change.report.at, change.id)).collect();
         // One that is no longer in memory stays where it was.
         let forgotten: Vec<ChangeId> = incident
             .changes
@@ -97,13 +101,45 @@ impl Machine {
         changes.sort_unstable();
         let changes: Vec<ChangeId> =
             forgotten.into_iter().chain(changes.into_iter().map(|(_, id)| id)).collect();
-        let origins = self.rank_origins(incident, &changes);
-        let mut candidates = self.change_candidates(incident, &changes, &origins);
-        candidates.extend(origins.into_iter().take(CANDIDATES_MAX).map(Origin::into_candidate));
+        let ground = Ground {
+            founders: self.memory.crowd(id).map_or(0, Crowd::founders_version),
+            surroundings: self.memory.surroundings_version,
+            services: self.memory.sums(id).map_or(0, Sums::services_version),
+            onset,
+            changes,
+        };
+        let stands = self.memory.grounds.get(&id) == Some(&ground)
+            && !ground.changes.iter().any(|id| self.is_rollback(*id));
+        if stands {
+            #[cfg(test)]
+            super::tests::sums::check_candidates(self, id, &ground.changes);
+            return;
+        }
+        let changes = ground.changes.clone();
+        let candidates = self.rank_candidates(incident, &changes);
         if let Some(incident) = self.memory.incidents.get_mut(&id) {
             incident.changes = changes;
             incident.candidates = candidates;
+            self.memory.grounds.insert(id, ground);
         }
+    }
+
+    /// Whether a change was taken back depends on the ends of all members.
+    fn is_rollback(&self, id: ChangeId) -> bool {
+        let change = self.memory.changes.get(&id);
+        change.is_some_and(|change| change.report.kind == ChangeKind::Rollback)
+    }
+
+    /// What may have caused an incident, best first within each kind.
+    pub(super) fn rank_candidates(
+        &self,
+        incident: &Incident,
+        changes: &[ChangeId],
+    ) -> Vec<Candidate> {
+        let origins = self.rank_origins(incident, changes);
+        let mut candidates = self.change_candidates(incident, changes, &origins);
+        candidates.extend(origins.into_iter().take(CANDIDATES_MAX).map(Origin::into_candidate));
+        candidates
     }
 
     /// True when a change is near an incident in time and in the service graph.

@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::marks::{Mark, Numbered, mark};
 use super::traits::Traits;
-use crate::domain::{AlertKey, EpisodeId, Name};
+use crate::domain::{EpisodeId, Name};
 
 /// How many profiles of an incident are weighed.
 const PROFILES_MAX: usize = 32;
@@ -15,81 +16,114 @@ const PROFILES_MAX: usize = 32;
 /// How many profiles are looked at for where it began.
 const FOUNDERS_MAX: usize = 64;
 
-/// What members of one profile have in common.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Profile {
-    service: Option<Name>,
-    node: Option<Name>,
-    alertname: Name,
-    namespace: Option<Name>,
-    is_critical: bool,
-}
-
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Crowd {
-    profiles: BTreeMap<Profile, BTreeSet<EpisodeId>>,
-    /// The last member of each profile.
-    newest: BTreeMap<EpisodeId, Profile>,
+    /// The members of each profile.
+    profiles: Numbered<Mark, BTreeSet<EpisodeId>>,
+    /// By the last member of each profile.
+    newest: BTreeMap<EpisodeId, Newest>,
+    /// The first member of each profile.
+    firsts: BTreeSet<EpisodeId>,
     /// How many members each alert has.
-    series: BTreeMap<AlertKey, u32>,
+    series: Numbered<Mark, u32>,
+    /// How many members are known to be in each cluster, or in none.
+    clusters: Numbered<Option<Mark>, u32>,
+    /// Counts how often the founders changed.
+    founders_version: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    first: EpisodeId,
+    namespace: Option<Mark>,
 }
 
 impl Crowd {
     /// Takes a member in.
-    pub(super) fn add(&mut self, id: EpisodeId, key: &AlertKey, traits: &Traits) {
+    pub(super) fn add(&mut self, id: EpisodeId, traits: &Traits) {
         let profile = profile_of(traits);
-        let ids = self.profiles.entry(profile.clone()).or_default();
-        if let Some(last) = ids.last() {
-            self.newest.remove(last);
-        }
+        let ids = self.profiles.entry(profile).or_default();
+        let before = ids.first().copied().zip(ids.last().copied());
         if ids.insert(id) {
-            *self.series.entry(key.clone()).or_default() += 1;
+            *self.series.entry(traits.alert).or_default() += 1;
+            *self.clusters.entry(traits.cluster_mark).or_default() += 1;
         }
-        if let Some(last) = ids.last() {
-            self.newest.insert(*last, profile);
-        }
+        let after = ids.first().copied().zip(ids.last().copied());
+        self.refile(before, after, traits.namespace_mark);
     }
 
     /// Takes a member out.
-    pub(super) fn remove(&mut self, id: EpisodeId, key: &AlertKey, traits: &Traits) {
+    pub(super) fn remove(&mut self, id: EpisodeId, traits: &Traits) {
         let profile = profile_of(traits);
         let Some(ids) = self.profiles.get_mut(&profile) else { return };
-        if let Some(last) = ids.last() {
-            self.newest.remove(last);
+        let before = ids.first().copied().zip(ids.last().copied());
+        if ids.remove(&id) {
+            take_one(&mut self.series, traits.alert);
+            take_one(&mut self.clusters, traits.cluster_mark);
         }
-        if ids.remove(&id)
-            && let Some(count) = self.series.get_mut(key)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.series.remove(key);
-            }
+        let after = ids.first().copied().zip(ids.last().copied());
+        if after.is_none() {
+            self.profiles.remove(&profile);
         }
-        match ids.last() {
-            Some(last) => {
-                self.newest.insert(*last, profile);
-            }
-            None => {
-                self.profiles.remove(&profile);
-            }
+        self.refile(before, after, traits.namespace_mark);
+    }
+
+    /// Files the first and last member of a profile anew.
+    fn refile(
+        &mut self,
+        before: Option<(EpisodeId, EpisodeId)>,
+        after: Option<(EpisodeId, EpisodeId)>,
+        namespace: Option<Mark>,
+    ) {
+        if before == after {
+            return;
+        }
+        if let Some((_, last)) = before {
+            self.newest.remove(&last);
+        }
+        if let Some((first, last)) = after {
+            self.newest.insert(last, Newest { first, namespace });
+        }
+        let (before, after) = (before.map(|(first, _)| first), after.map(|(first, _)| first));
+        if before != after {
+            let is_founder = |firsts: &BTreeSet<EpisodeId>, id: EpisodeId| {
+                firsts.iter().nth(FOUNDERS_MAX).is_none_or(|next| id < *next)
+            };
+            let mut has_changed = before.is_some_and(|id| is_founder(&self.firsts, id));
+            before.map(|id| self.firsts.remove(&id));
+            self.firsts.extend(after);
+            has_changed |= after.is_some_and(|id| is_founder(&self.firsts, id));
+            self.founders_version += u64::from(has_changed);
         }
     }
 
     /// The members that are weighed.
     pub(super) fn witnesses(&self) -> impl Iterator<Item = EpisodeId> {
         self.newest.iter().rev().take(PROFILES_MAX).flat_map(|(last, profile)| {
-            let first = self.profiles.get(profile).and_then(BTreeSet::first).copied();
-            first.into_iter().filter(move |first| first != last).chain([*last])
+            let first = Some(profile.first).filter(move |first| first != last);
+            first.into_iter().chain([*last])
         })
     }
 
     /// The first member of each profile, of the profiles that came first.
     pub(super) fn founders(&self) -> impl Iterator<Item = EpisodeId> {
-        let mut first: Vec<EpisodeId> =
-            self.profiles.values().filter_map(BTreeSet::first).copied().collect();
-        first.sort_unstable();
-        first.into_iter().take(FOUNDERS_MAX)
+        self.firsts.iter().copied().take(FOUNDERS_MAX)
+    }
+
+    /// Counts how often what [`Crowd::founders`] gives changed.
+    pub(super) const fn founders_version(&self) -> u64 {
+        self.founders_version
+    }
+
+    /// True when the member is a founder.
+    pub(super) fn is_founder(&self, id: EpisodeId) -> bool {
+        self.firsts.contains(&id)
+    }
+
+    /// Says that a founder itself changed.
+    pub(super) const fn founder_changed(&mut self) {
+        self.founders_version += 1;
     }
 
     /// How many different alerts it holds.
@@ -97,21 +131,24 @@ impl Crowd {
         self.series.len()
     }
 
+    /// True when an alert can be tied to one of its members at all: clusters that differ keep apart
+    /// everything but firings of one alert.
+    pub(super) fn may_take(&self, traits: &Traits) -> bool {
+        traits.cluster_mark.is_none()
+            || self.clusters.contains_key(&traits.cluster_mark)
+            || self.clusters.contains_key(&None)
+            || self.series.contains_key(&traits.alert)
+    }
+
     /// How many namespaces its profiles stand in.
     pub(super) fn namespaces(&self) -> usize {
-        let names: BTreeSet<&Name> = self
-            .newest
-            .values()
-            .rev()
-            .take(PROFILES_MAX)
-            .filter_map(|p| p.namespace.as_ref())
-            .collect();
-        names.len()
+        let newest = self.newest.values().rev().take(PROFILES_MAX);
+        newest.filter_map(|profile| profile.namespace).collect::<BTreeSet<Mark>>().len()
     }
 
     /// How many firings of one alert it holds.
-    pub(super) fn firings_of(&self, key: &AlertKey) -> u32 {
-        self.series.get(key).copied().unwrap_or(0)
+    pub(super) fn firings_of(&self, alert: Mark) -> u32 {
+        self.series.get(&alert).copied().unwrap_or(0)
     }
 
     /// True when it holds one alert only, which fired three times or more: a flapper of its own.
@@ -125,12 +162,23 @@ impl Crowd {
     }
 }
 
-fn profile_of(traits: &Traits) -> Profile {
-    Profile {
-        service: traits.service.clone(),
-        node: if traits.service.is_none() { traits.node.clone() } else { None },
-        alertname: traits.alertname.clone(),
-        namespace: traits.namespace.clone(),
-        is_critical: traits.is_critical,
+fn take_one<K: Eq + std::hash::Hash>(counts: &mut Numbered<K, u32>, key: K) {
+    if let Some(count) = counts.get_mut(&key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&key);
+        }
     }
+}
+
+/// What members of one profile have in common.
+fn profile_of(traits: &Traits) -> Mark {
+    let node = if traits.service.is_none() { traits.node.as_ref() } else { None };
+    let severity = if traits.is_critical { "critical" } else { "" };
+    mark([text(traits.service.as_ref()), text(node), traits.alertname.as_str()])
+        ^ mark([text(traits.namespace.as_ref()), severity]).rotate_left(1)
+}
+
+fn text(name: Option<&Name>) -> &str {
+    name.map_or("", Name::as_str)
 }

@@ -1,14 +1,18 @@
 //! Every deadline of the machine, in one table.
+//!
+//! A firing alert puts its deadline off with each word, so a deadline that moves to a later moment
+//! stays filed under the earlier one, and is filed anew when that comes to the front. Whoever asks
+//! sees only true moments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
+use super::marks::Numbered;
+use crate::domain::packed::{Packer, Unpacker, Unreadable};
 use crate::domain::record::DeafStretch;
 use crate::domain::{EpisodeId, IncidentId, Span, Timestamp};
 
 /// What falls due. The order among deadlines of one moment is the order of the variants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Deadline {
     /// The API path promised word of this episode by now.
     Lease(EpisodeId),
@@ -21,16 +25,19 @@ pub(super) enum Deadline {
 }
 
 /// A deadline with its moment and the length it was set for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Due {
     at: Timestamp,
     period: Span,
+    /// Where it stands in the order: never later than `at`.
+    filed_at: Timestamp,
 }
 
 /// The table: at most one moment for each deadline.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Deadlines {
-    due: BTreeMap<Deadline, Due>,
+    due: Numbered<Deadline, Due>,
+    /// The first one always stands at its true moment.
     order: BTreeSet<(Timestamp, Deadline)>,
 }
 
@@ -40,15 +47,37 @@ impl Deadlines {
 
     /// Sets or moves a deadline. `period` is the length that it was set for.
     pub(super) fn set(&mut self, deadline: Deadline, at: Timestamp, period: Span) {
+        let is_first = self.order.first().is_some_and(|(_, first)| *first == deadline);
+        if let Some(due) = self.due.get_mut(&deadline).filter(|due| due.filed_at <= at) {
+            (due.at, due.period) = (at, period);
+            if is_first {
+                self.settle();
+            }
+            return;
+        }
         self.clear(deadline);
-        self.due.insert(deadline, Due { at, period });
+        self.due.insert(deadline, Due { at, period, filed_at: at });
         self.order.insert((at, deadline));
     }
 
     /// Takes a deadline away.
     pub(super) fn clear(&mut self, deadline: Deadline) {
         if let Some(due) = self.due.remove(&deadline) {
-            self.order.remove(&(due.at, deadline));
+            self.order.remove(&(due.filed_at, deadline));
+            self.settle();
+        }
+    }
+
+    /// Files what stands at the front anew, until the first one stands at its true moment.
+    fn settle(&mut self) {
+        while let Some((filed_at, deadline)) = self.order.first().copied()
+            && let Some(due) = self.due.get_mut(&deadline)
+            && due.at > filed_at
+        {
+            due.filed_at = due.at;
+            let at = due.at;
+            self.order.remove(&(filed_at, deadline));
+            self.order.insert((at, deadline));
         }
     }
 
@@ -82,7 +111,7 @@ impl Deadlines {
             .map(|(_, deadline)| *deadline)
             .collect();
         for deadline in missed {
-            if let Some(due) = self.due.get(&deadline).copied() {
+            if let Some(due) = self.due.get(&deadline).copied().filter(|due| due.at <= deaf.until) {
                 let at = deaf.until + due.period.max(Self::DEAF_GRACE);
                 self.set(deadline, at, due.period);
             }
@@ -90,17 +119,40 @@ impl Deadlines {
     }
 
     /// All of them, for a snapshot.
-    pub(super) fn to_list(&self) -> Vec<(Deadline, Timestamp, Span)> {
-        self.due.iter().map(|(deadline, due)| (*deadline, due.at, due.period)).collect()
+    pub(super) fn pack(&self, packer: &mut Packer<'_>, base: Timestamp) {
+        let mut list: Vec<(&Deadline, &Due)> = self.due.iter().collect();
+        list.sort_unstable_by_key(|(deadline, _)| **deadline);
+        packer.count(list.len() as u64);
+        for (deadline, due) in list {
+            let (sort, number) = match deadline {
+                Deadline::Lease(id) => (0, id.0),
+                Deadline::Stale(id) => (1, id.0),
+                Deadline::Heartbeat(id) => (2, id.0),
+                Deadline::Quiet(id) => (3, id.0),
+            };
+            packer.count(sort);
+            packer.count(number);
+            packer.moment(due.at, base);
+            packer.moment(Timestamp::EPOCH + due.period, Timestamp::EPOCH);
+        }
     }
 
     /// From a snapshot.
-    pub(super) fn from_list(list: Vec<(Deadline, Timestamp, Span)>) -> Self {
+    pub(super) fn unpack(unpacker: &mut Unpacker<'_>, base: Timestamp) -> Result<Self, Unreadable> {
         let mut deadlines = Self::default();
-        for (deadline, at, period) in list {
+        for _ in 0..unpacker.count()? {
+            let (sort, number) = (unpacker.count()?, unpacker.count()?);
+            let deadline = match sort {
+                0 => Deadline::Lease(EpisodeId(number)),
+                1 => Deadline::Stale(EpisodeId(number)),
+                2 => Deadline::Heartbeat(EpisodeId(number)),
+                _ => Deadline::Quiet(IncidentId(number)),
+            };
+            let at = unpacker.moment(base)?;
+            let period = unpacker.moment(Timestamp::EPOCH)? - Timestamp::EPOCH;
             deadlines.set(deadline, at, period);
         }
-        deadlines
+        Ok(deadlines)
     }
 }
 
@@ -119,6 +171,13 @@ mod tests {
         assert_eq!(deadlines.pop(at(30)), Some((at(10), Deadline::Stale(EpisodeId(1)))));
         assert_eq!(deadlines.pop(at(30)), Some((at(20), Deadline::Quiet(IncidentId(1)))));
         assert_eq!(deadlines.pop(at(30)), None);
+        deadlines.set(Deadline::Stale(EpisodeId(1)), at(40), Span::ZERO);
+        deadlines.set(Deadline::Stale(EpisodeId(2)), at(50), Span::ZERO);
+        deadlines.set(Deadline::Stale(EpisodeId(1)), at(60), Span::ZERO);
+        deadlines.set(Deadline::Stale(EpisodeId(2)), at(70), Span::ZERO);
+        assert_eq!(deadlines.next(), Some(at(60)));
+        assert_eq!(deadlines.pop(at(60)), Some((at(60), Deadline::Stale(EpisodeId(1)))));
+        assert_eq!(deadlines.next(), Some(at(70)));
     }
 
     #[test]

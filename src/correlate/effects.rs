@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::facts::Revision;
+use crate::domain::packed::Heard;
 use crate::domain::record::Outcome;
 use crate::domain::words::TakenBack;
 use crate::domain::{
@@ -15,6 +16,8 @@ use crate::domain::{
 pub struct Effects {
     /// Episodes that changed.
     pub episodes: Vec<Episode>,
+    /// Episodes of which only repeats were heard.
+    pub heard: Vec<(EpisodeId, Heard)>,
     /// Incidents that changed.
     pub incidents: Vec<Incident>,
     /// Changes that were told, or told anew.
@@ -52,6 +55,8 @@ pub struct Beat {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dirt {
     pub(super) episodes: BTreeSet<EpisodeId>,
+    /// Episodes of which a word was heard, as often as there were words.
+    pub(super) heard: Vec<EpisodeId>,
     pub(super) incidents: BTreeSet<IncidentId>,
     pub(super) changes: BTreeSet<ChangeId>,
     pub(super) revisions: Vec<(IncidentId, Revision)>,

@@ -150,10 +150,11 @@ impl Machine {
         let Some(episode) = self.memory.episodes.get_mut(&id) else { return };
         episode.deliveries += 1;
         episode.last_word_at = now;
+        self.dirt.heard.push(id);
         if !episode.sources.contains(heard.source) {
             episode.sources.push(heard.source.clone());
+            self.dirt.episodes.insert(id);
         }
-        self.dirt.episodes.insert(id);
         let before = self.memory.episodes.get(&id).map(Episode::starts_at);
         self.add_start(id, heard);
         match &heard.word.state {
@@ -193,6 +194,7 @@ impl Machine {
             episode.start_refused.clone_from(&heard.word.starts_at.refused);
         }
         episode.starts.insert(place, alias);
+        self.dirt.episodes.insert(id);
         self.memory.recount(id);
     }
 
@@ -202,6 +204,7 @@ impl Machine {
         let word = heard.word;
         if !word.links.is_empty() && episode.links != word.links {
             episode.links.clone_from(&word.links);
+            self.dirt.episodes.insert(id);
         }
         let mut has_news = false;
         if !word.annotations.is_empty() && episode.annotations != word.annotations {
@@ -213,6 +216,8 @@ impl Machine {
             has_news = true;
         }
         if has_news {
+            self.dirt.episodes.insert(id);
+            self.memory.member_changed(id);
             self.say_of(id, |name| format!("{name} carries new annotations or values"));
         }
     }
@@ -241,8 +246,12 @@ impl Machine {
             return;
         }
         let ended = episode.end.take();
+        let was_held = episode.held_by_webhook;
         if heard.path == Path::Webhook {
             episode.held_by_webhook = true;
+        }
+        if ended.is_some() || was_held != episode.held_by_webhook {
+            self.dirt.episodes.insert(id);
         }
         if let Some(lease) = lease {
             episode.lease = Some(episode.lease.map_or(lease, |known| known.max(lease)));
@@ -277,8 +286,9 @@ impl Machine {
         let now = self.now();
         let next = self.next_start(id);
         let Some(episode) = self.memory.episodes.get_mut(&id) else { return };
-        if heard.path == Path::Webhook {
+        if heard.path == Path::Webhook && episode.held_by_webhook {
             episode.held_by_webhook = false;
+            self.dirt.episodes.insert(id);
         }
         let mut at = claimed.at.max(episode.starts_at());
         let how = match ending {
@@ -304,6 +314,7 @@ impl Machine {
             _ => now,
         };
         episode.end = Some(EpisodeEnd { at, heard_at, refused: claimed.refused.clone(), how });
+        self.dirt.episodes.insert(id);
         self.memory.recount(id);
         self.say_of(id, |name| format!("{name} ended"));
         if reopens {

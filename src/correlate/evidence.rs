@@ -4,13 +4,12 @@
 //! strongest pairs with one incident are combined as independent witnesses (noisy-or). Each point
 //! has a name, so the reason of a membership is the list of its terms. Called by `grouping` only.
 
-use super::graph::{Graph, Relation};
+use super::graph::{Graph, Relation, Standing};
 use super::learned::Learned;
 use super::reading::in_words;
 use super::signals::Signal;
 use super::traits::Traits;
 use super::weights::{Tables, Weights};
-use crate::domain::redaction::MARK;
 use crate::domain::{Episode, Name, Span, Timestamp};
 
 /// A pair's probability never becomes certainty.
@@ -90,7 +89,13 @@ pub(super) struct Scene<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Pair<'w> {
     weights: &'w Weights,
+    /// Empty when only the score is asked for, as it is for all but the few that are told.
     terms: Vec<(Term, f64)>,
+    keeps_terms: bool,
+    /// The points of all terms, and whether there is any, and any above 0.
+    points: f64,
+    has_terms: bool,
+    has_positive: bool,
     /// True when something is shared beyond time and severity.
     is_related: bool,
     /// True when a direct call, the service, the node or the alert itself ties them.
@@ -100,14 +105,27 @@ pub(super) struct Pair<'w> {
 impl<'w> Pair<'w> {
     /// Weighs all evidence between two alerts.
     pub(super) fn weigh(a: Side<'_>, b: Side<'_>, scene: Scene<'w>) -> Self {
+        Self::weigh_with(a, b, scene, true)
+    }
+
+    /// As [`Pair::weigh`], without what is needed to tell of it.
+    pub(super) fn weigh_briefly(a: Side<'_>, b: Side<'_>, scene: Scene<'w>) -> Self {
+        Self::weigh_with(a, b, scene, false)
+    }
+
+    fn weigh_with(a: Side<'_>, b: Side<'_>, scene: Scene<'w>, keeps_terms: bool) -> Self {
         let is_mapped = a.traits.is_mapped && b.traits.is_mapped;
         let mut pair = Self {
             weights: scene.weights.of(is_mapped),
-            terms: Vec::with_capacity(12),
+            terms: if keeps_terms { Vec::with_capacity(12) } else { Vec::new() },
+            keeps_terms,
+            points: 0.0,
+            has_terms: false,
+            has_positive: false,
             is_related: false,
             is_tied: false,
         };
-        let is_same_alert = a.episode.key == b.episode.key;
+        let is_same_alert = a.traits.alert == b.traits.alert && a.episode.key == b.episode.key;
         if pair.keep_apart(a.traits, b.traits) && !is_same_alert {
             return pair;
         }
@@ -121,7 +139,7 @@ impl<'w> Pair<'w> {
         let is_same_cluster = scene.has_clusters
             && a.traits.cluster.is_some()
             && a.traits.cluster == b.traits.cluster;
-        pair.is_related = is_same_cluster || pair.terms.iter().any(|(_, points)| *points > 0.0);
+        pair.is_related = is_same_cluster || pair.has_positive;
         if !pair.is_related {
             return pair;
         }
@@ -133,15 +151,13 @@ impl<'w> Pair<'w> {
 
     /// Known clusters or environments that differ: nothing outweighs that.
     fn keep_apart(&mut self, a: &Traits, b: &Traits) -> bool {
-        let differ =
-            |x: &Option<Name>, y: &Option<Name>| matches!((x, y), (Some(x), Some(y)) if x != y);
-        if differ(&a.environment, &b.environment) {
+        if matches!((&a.environment, &b.environment), (Some(x), Some(y)) if x != y) {
             self.add(Term::EnvironmentDiffers, -8.0);
         }
-        if differ(&a.cluster, &b.cluster) {
+        if matches!((a.cluster_mark, b.cluster_mark), (Some(x), Some(y)) if x != y) {
             self.add(Term::ClusterDiffers, -8.0);
         }
-        !self.terms.is_empty()
+        self.has_terms
     }
 
     fn weigh_services(&mut self, a: Side<'_>, b: Side<'_>, scene: Scene<'_>) {
@@ -151,16 +167,13 @@ impl<'w> Pair<'w> {
             self.tie(Term::SameService, weights.same_service);
             return;
         }
-        let cluster = a.traits.cluster.as_ref().or(b.traits.cluster.as_ref()).map(Name::as_str);
-        let (caller, callee, steps, term) = match scene.graph.relation(x, y, cluster) {
-            Some(Relation::Calls(n)) => (a, b, n, Term::Calls(n)),
-            Some(Relation::CalledBy(n)) => (b, a, n, Term::CalledBy(n)),
-            None => {
-                if let Some(degree) = scene.graph.common_neighbour(x, y, cluster) {
-                    #[expect(clippy::cast_precision_loss, reason = "a degree is small")]
-                    let share = 1.0 / (degree as f64 + 2.0).log2();
-                    self.add(Term::Siblings, weights.siblings * share);
-                }
+        let (caller, callee, steps, term) = match scene.graph.standing(a.traits, b.traits) {
+            Standing::Apart => return,
+            Standing::Related(Relation::Calls(n)) => (a, b, n, Term::Calls(n)),
+            Standing::Related(Relation::CalledBy(n)) => (b, a, n, Term::CalledBy(n)),
+            Standing::Siblings(degree) => {
+                let share = 1.0 / (f64::from(degree) + 2.0).log2();
+                self.add(Term::Siblings, weights.siblings * share);
                 return;
             }
         };
@@ -246,25 +259,21 @@ impl<'w> Pair<'w> {
                 self.tie(Term::OneMessage, weights.one_message);
             }
         }
-        if let (Some(one), Some(other)) = (&x.namespace, &y.namespace)
-            && one == other
+        if let Some(namespace) = x.namespace_mark
+            && y.namespace_mark == Some(namespace)
         {
             let share = if scene.learned.series() < SERIES_MIN {
                 1.0
             } else {
-                scene.learned.rarity("namespace", one.as_str()).min(1.0)
+                scene.learned.rarity(namespace).min(1.0)
             };
             self.add(Term::SameNamespace, weights.same_namespace * share);
         }
-        if let (Some(one), Some(other)) = (&x.service, &y.service)
-            && let Some(rarity) = scene.learned.shared_part(one, other)
-        {
+        if let Some(rarity) = scene.learned.rarest_shared(&x.part_marks, &y.part_marks) {
             self.add(Term::AlikeNames, weights.alike_names * rarity.min(3.0) / 2.0);
         }
         if weights.rare_label != 0.0 {
-            let rarest = shared_labels(a.episode, b.episode)
-                .map(|(name, value)| scene.learned.rarity(name, value))
-                .fold(0.0, f64::max);
+            let rarest = scene.learned.rarest_shared(&x.label_marks, &y.label_marks).unwrap_or(0.0);
             if rarest > 0.0 && scene.learned.series() >= SERIES_MIN {
                 self.add(Term::RareLabel, weights.rare_label * rarest.min(3.0) / 3.0);
             }
@@ -313,7 +322,12 @@ impl<'w> Pair<'w> {
 
     fn add(&mut self, term: Term, points: f64) {
         if points.abs() >= 0.005 {
-            self.terms.push((term, points));
+            self.points += points;
+            self.has_terms = true;
+            self.has_positive |= points > 0.0;
+            if self.keeps_terms {
+                self.terms.push((term, points));
+            }
         }
     }
 
@@ -327,7 +341,7 @@ impl<'w> Pair<'w> {
         if !self.is_related {
             return f64::NEG_INFINITY;
         }
-        self.weights.bias + self.terms.iter().map(|(_, points)| points).sum::<f64>()
+        self.weights.bias + self.points
     }
 
     /// What stands before any evidence.
@@ -404,30 +418,6 @@ pub(super) fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> String {
     }
 }
 
-/// Label pairs that two alerts share and that no other term weighs.
-fn shared_labels<'a>(a: &'a Episode, b: &'a Episode) -> impl Iterator<Item = (&'a str, &'a str)> {
-    const WEIGHED: [&str; 12] = [
-        "alertname",
-        "severity",
-        "cluster",
-        "namespace",
-        "service",
-        "app",
-        "job",
-        "deployment",
-        "env",
-        "environment",
-        "node",
-        "grafana_folder",
-    ];
-    a.labels
-        .iter()
-        .filter(|(name, value)| !value.is_empty() && !WEIGHED.contains(name))
-        // What was taken out of both need not have been the same.
-        .filter(|(_, value)| !value.contains(MARK))
-        .filter(|(name, value)| b.labels.get(name) == Some(*value))
-}
-
 /// True when one message of a sender told of both, and both began at one moment: the sender's own
 /// group speaks of one event.
 fn is_one_message(a: &Episode, b: &Episode) -> bool {
@@ -460,12 +450,9 @@ pub(super) fn weigh_against<'a>(
     others: impl Iterator<Item = Side<'a>>,
     scene: Scene<'a>,
 ) -> Weighed<'a> {
-    let mut pairs: Vec<(f64, Side<'a>, Pair<'a>)> = others
+    let mut pairs: Vec<(f64, Side<'a>)> = others
         .filter(|other| other.episode.id != alert.episode.id)
-        .map(|other| {
-            let pair = Pair::weigh(alert, other, scene);
-            (pair.score(), other, pair)
-        })
+        .map(|other| (Pair::weigh_briefly(alert, other, scene).score(), other))
         .filter(|(score, ..)| score.is_finite())
         .collect();
     // Ids break ties, so that the choice of the witness never depends on the order of arrival.
@@ -475,7 +462,7 @@ pub(super) fn weigh_against<'a>(
         pairs.iter().map(|(score, ..)| 1.0 - probability(*score).min(PROBABILITY_MAX)).product();
     let score = if pairs.is_empty() { f64::NEG_INFINITY } else { ((1.0 - doubt) / doubt).ln() };
     let witnesses = pairs.len();
-    let witness = pairs.into_iter().next().map(|(_, other, pair)| (other, pair));
+    let witness = pairs.first().map(|(_, other)| (*other, Pair::weigh(alert, *other, scene)));
     Weighed { score, witnesses, witness }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! Every question costs at most the number of neighbours of the less connected of two services.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::completion::{Calls, complete};
+use super::marks::{Mark, Numbered};
+use super::traits::Traits;
 use crate::domain::{Name, Topology};
 
 /// The neighbours of a service, each with the clusters in which the call is known; no cluster
@@ -20,6 +23,24 @@ pub(super) struct Graph {
     services: BTreeSet<Name>,
     nodes: BTreeSet<Name>,
     clusters: BTreeSet<Name>,
+    /// The nodes by name: the cluster, when they are placed in one only.
+    homes: BTreeMap<Name, Option<Name>>,
+    /// Answers that were given already: a storm asks the same again and again.
+    answers: RefCell<Numbered<(Mark, Mark, Mark), Standing>>,
+}
+
+/// Answers that are remembered.
+const ANSWERS_MAX: usize = 50_000;
+
+/// How one service stands to another one, in few words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// One reaches the other.
+    Related(Relation),
+    /// They stand beside a third service of so many neighbours.
+    Siblings(u32),
+    /// The graph ties them not at all.
+    Apart,
 }
 
 /// How one service stands to another.
@@ -66,6 +87,15 @@ impl Graph {
             for node in &placement.nodes {
                 graph.nodes.insert(node.clone());
                 graph
+                    .homes
+                    .entry(node.clone())
+                    .and_modify(|home| {
+                        if *home != placement.cluster {
+                            *home = None;
+                        }
+                    })
+                    .or_insert_with(|| placement.cluster.clone());
+                graph
                     .placement
                     .entry(placement.service.clone())
                     .or_default()
@@ -92,17 +122,7 @@ impl Graph {
 
     /// The cluster of a node, when the graph places it in one only.
     pub(super) fn cluster_of_node(&self, node: &str) -> Option<&Name> {
-        let mut found = None;
-        for (name, cluster) in self.placement.values().flatten() {
-            if name.as_str() == node {
-                match (found, cluster) {
-                    (None, Some(cluster)) => found = Some(cluster),
-                    (Some(known), Some(cluster)) if known == cluster => {}
-                    _ => return None,
-                }
-            }
-        }
-        found
+        self.homes.get(&Name::from(node))?.as_ref()
     }
 
     /// True when the service runs on the node.
@@ -111,6 +131,38 @@ impl Graph {
             nodes
                 .iter()
                 .any(|(name, at)| name.as_str() == node && same_cluster(at.as_ref(), cluster))
+        })
+    }
+
+    /// How the service of one alert stands to that of another, in the cluster of either.
+    pub(super) fn standing(&self, from: &Traits, to: &Traits) -> Standing {
+        let (Some(x), Some(y)) = (from.service_mark, to.service_mark) else {
+            return Standing::Apart;
+        };
+        if !from.is_mapped || !to.is_mapped {
+            return Standing::Apart;
+        }
+        let key = (x, y, from.cluster_mark.or(to.cluster_mark).unwrap_or(0));
+        if let Some(known) = self.answers.borrow().get(&key) {
+            return *known;
+        }
+        let standing = self.look_up(from, to);
+        let mut answers = self.answers.borrow_mut();
+        if answers.len() >= ANSWERS_MAX {
+            answers.clear();
+        }
+        answers.insert(key, standing);
+        standing
+    }
+
+    fn look_up(&self, from: &Traits, to: &Traits) -> Standing {
+        let (Some(x), Some(y)) = (&from.service, &to.service) else { return Standing::Apart };
+        let cluster = from.cluster.as_ref().or(to.cluster.as_ref()).map(Name::as_str);
+        if let Some(relation) = self.relation(x, y, cluster) {
+            return Standing::Related(relation);
+        }
+        self.common_neighbour(x, y, cluster).map_or(Standing::Apart, |degree| {
+            Standing::Siblings(u32::try_from(degree).unwrap_or(u32::MAX))
         })
     }
 

@@ -18,8 +18,8 @@ use crate::domain::alert::EndKind;
 use crate::domain::explanation;
 use crate::domain::incident::Opening;
 use crate::domain::{
-    Episode, EpisodeId, Explanation, Incident, IncidentId, IncidentState, Membership, Severity,
-    Span, Standing, Timestamp,
+    Episode, EpisodeId, Explanation, Incident, IncidentId, IncidentState, Severity, Span, Standing,
+    Timestamp,
 };
 
 /// A floating alert is weighed again when somebody joins to whom it is tied with at least this.
@@ -49,22 +49,28 @@ struct Scored {
     score: f64,
     /// False when it began too long before the incident to be more than context.
     is_member: bool,
-    reason: String,
-    explanation: Explanation,
 }
 
 impl Scored {
     /// What is kept of it, where it was chosen among `all`.
-    fn explained(&self, needed: f64, all: &[&Self]) -> Explanation {
+    fn explained(&self, tale: Explanation, needed: f64, all: &[Self]) -> Explanation {
         let others = all.iter().filter(|other| other.id != self.id);
         Explanation {
             incident: Some(self.id),
             score: Some(self.score),
             needed: Some(needed),
             rivals: rivals(others.map(|other| (other.id, other.score))),
-            ..self.explanation.clone()
+            ..tale
         }
     }
+}
+
+/// How a score came about. Words are costly and most scores are never told of, so only the choice
+/// is weighed again for them.
+#[derive(Default)]
+struct Tale {
+    reason: String,
+    explanation: Explanation,
 }
 
 impl Machine {
@@ -77,34 +83,33 @@ impl Machine {
             return;
         }
         let now = self.now();
-        if let Some(traits) = self.memory.traits.get(&id) {
-            self.memory.learned.begin(id, traits, now);
-        }
+        self.memory.begin(id, now);
         let mut scored = self.weigh_incidents(&episode);
         scored.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
         let needed = self.memory.rules.incidents.join_score;
-        let (fitting, other): (Vec<Scored>, Vec<Scored>) =
-            scored.into_iter().partition(|s| s.score >= needed);
-        let all: Vec<&Scored> = fitting.iter().chain(&other).collect();
-        match fitting.first() {
-            Some(best) if best.is_member => {
+        // The fitting ones stand first.
+        let fitting = scored.iter().take_while(|s| s.score >= needed).count();
+        match scored[..fitting].first() {
+            Some(best) => {
+                let Tale { reason, explanation } = self.tell(&episode, best.id);
+                let explanation = best.explained(explanation, needed, &scored);
+                if !best.is_member {
+                    self.add_context(id, best.id, too_old(best.id, best.score, &reason));
+                    self.explain(id, explanation);
+                    return;
+                }
                 let reason = format!(
-                    "Member of incident {} with a score of {:.1} ({needed:.1} needed): {}.",
-                    best.id, best.score, best.reason
+                    "Member of incident {} with a score of {:.1} ({needed:.1} needed): {reason}.",
+                    best.id, best.score
                 );
                 self.join(id, best.id, reason, false);
-                self.explain(id, best.explained(needed, &all));
+                self.explain(id, explanation);
                 let scores: Vec<(IncidentId, f64)> =
-                    fitting.iter().map(|s| (s.id, s.score)).collect();
+                    scored[..fitting].iter().map(|s| (s.id, s.score)).collect();
                 self.relate(&scores);
                 self.adopt_floating(best.id, vec![id]);
             }
-            Some(best) => {
-                let text = too_old(best.id, best.score, &best.reason);
-                self.add_context(id, best.id, text);
-                self.explain(id, best.explained(needed, &all));
-            }
-            None => self.open_or_float(&episode, &other),
+            None => self.open_or_float(&episode, &scored),
         }
     }
 
@@ -116,8 +121,17 @@ impl Machine {
             .incidents
             .values()
             .filter(|incident| self.may_be_considered(incident, now))
-            .filter_map(|incident| self.weigh_incident(&stage, episode, incident))
+            .filter_map(|incident| self.weigh_incident(&stage, episode, incident, None))
             .collect()
+    }
+
+    /// How the score of an episode against an incident came about.
+    fn tell(&self, episode: &Episode, incident: IncidentId) -> Tale {
+        let mut tale = Tale::default();
+        if let Some(incident) = self.memory.incidents.get(&incident) {
+            self.weigh_incident(&Stage::new(self, episode), episode, incident, Some(&mut tale));
+        }
+        tale
     }
 
     fn weigh_incident(
@@ -125,9 +139,11 @@ impl Machine {
         stage: &Stage<'_>,
         episode: &Episode,
         incident: &Incident,
+        tale: Option<&mut Tale>,
     ) -> Option<Scored> {
         let rules = &self.memory.rules.incidents;
-        let crowd = self.memory.crowd(incident.id)?;
+        let side = stage.side(episode)?;
+        let crowd = self.memory.crowd(incident.id).filter(|crowd| crowd.may_take(side.traits))?;
         let is_member_again = self.fires_again(episode, incident.id);
         if !is_member_again && (incident.state == IncidentState::Resolved || crowd.is_one_flapper())
         {
@@ -153,49 +169,51 @@ impl Machine {
                 return None;
             }
         }
-        let side = stage.side(episode)?;
         let scene = stage.scene(Some(incident.id), self);
         let others = witnesses.iter().filter_map(|witness| stage.side(witness));
         let weighed = weigh_against(side, others, scene);
         let (witness, pair) = weighed.witness?;
-        let mut reason = format!(
-            "{}; nearest {}",
-            pair.in_words(side, witness),
-            self.name_of(witness.episode.id)
-        );
         let mut score = weighed.score;
-        let mut more = Vec::from_iter(beside_the_nearest(weighed.witnesses, score - pair.score()));
+        let mut state = Vec::new();
         if !is_member_again {
-            let state = self.weigh_state(
+            let over = (over, witnesses.len());
+            let busy = pair.busy(scene);
+            let mut terms = tale.as_ref().map(|_| Vec::new());
+            score += self.weigh_state(
                 stage,
                 episode,
                 incident.id,
                 start - first,
-                (over, witnesses.len()),
-                pair.busy(scene),
+                over,
+                busy,
+                terms.as_mut(),
             );
-            for explanation::Term { points, text, .. } in &state {
-                score += points;
-                reason.push_str(&format!("; {text} ({points:+.1})"));
-            }
-            more.extend(state);
+            state.extend(terms.into_iter().flatten());
         }
-        let explanation = explain_pair(&pair, (side, witness), score, more);
+        if let Some(tale) = tale {
+            let name = self.name_of(witness.episode.id);
+            tale.reason = format!("{}; nearest {name}", pair.in_words(side, witness));
+            for explanation::Term { points, text, .. } in &state {
+                tale.reason.push_str(&format!("; {text} ({points:+.1})"));
+            }
+            let mut more =
+                Vec::from_iter(beside_the_nearest(weighed.witnesses, weighed.score - pair.score()));
+            more.extend(state);
+            tale.explanation = explain_pair(&pair, (side, witness), score, more);
+        }
         let is_member = is_member_again || opening_moment(incident) - start <= rules.lead_up;
-        Some(Scored { id: incident.id, score, is_member, reason, explanation })
+        Some(Scored { id: incident.id, score, is_member })
     }
 
     /// True when an alert of the incident fires again within the reopen window of its last end.
     fn fires_again(&self, episode: &Episode, incident: IncidentId) -> bool {
         let window = self.memory.rules.incidents.reopen_window;
-        self.memory.crowd(incident).is_some_and(|crowd| crowd.firings_of(&episode.key) > 0)
-            && self
-                .memory
-                .episodes_of_alert(&episode.key)
-                .into_iter()
-                .filter_map(|id| self.memory.episodes.get(&id))
-                .filter(|other| other.id != episode.id && other.incident() == Some(incident))
-                .any(|other| episode.starts_at() - last_seen_firing(other) <= window)
+        self.memory
+            .firings_of(&episode.key)
+            .iter()
+            .filter_map(|id| self.memory.episodes.get(id))
+            .filter(|other| other.id != episode.id && other.incident() == Some(incident))
+            .any(|other| episode.starts_at() - last_seen_firing(other) <= window)
     }
 
     /// What the state of an incident adds or takes: its age, its size, how much of it is over,
@@ -208,52 +226,50 @@ impl Machine {
         age: Span,
         (over, of): (usize, usize),
         busy: f64,
-    ) -> Vec<explanation::Term> {
+        told: Option<&mut Vec<explanation::Term>>,
+    ) -> f64 {
         let is_mapped = stage.side(episode).is_some_and(|side| side.traits.is_mapped);
         let weights = self.memory.weights.of(is_mapped);
-        let mut terms = Vec::new();
-        let mut add = |name: &str, points: f64, text: String| {
-            if points.abs() >= 0.05 {
-                terms.push(term(name, points, text));
+        let mut points = 0.0;
+        let mut told = told;
+        let mut add = |name: &str, value: f64, text: &dyn Fn() -> String| {
+            if value.abs() >= 0.05 {
+                points += value;
+                if let Some(told) = told.as_deref_mut() {
+                    told.push(term(name, value, text()));
+                }
             }
         };
         let minutes = age.seconds_f64() / 60.0 - weights.age_free_minutes;
         if minutes > 0.0 {
-            let text = format!("the incident is {} old", in_words(age));
-            add("age", weights.age * busy * minutes / 10.0, text);
+            let value = weights.age * busy * minutes / 10.0;
+            add("age", value, &|| format!("the incident is {} old", in_words(age)));
         }
         if let Some(traits) = self.memory.traits.get(&episode.id) {
             let (habit, joined, begun) = self.memory.learned.habit(&traits.alertname);
-            add(
-                "habit",
-                weights.habit * habit,
-                format!("{joined} of {begun} alerts of this name were part of something"),
-            );
+            add("habit", weights.habit * habit, &|| {
+                format!("{joined} of {begun} alerts of this name were part of something")
+            });
         }
-        let Some(crowd) = self.memory.crowd(incident) else { return terms };
+        let Some(crowd) = self.memory.crowd(incident) else { return points };
         if crowd.series() >= 2 {
-            add("company", weights.company, format!("{} alerts are in it", crowd.series()));
+            add("company", weights.company, &|| format!("{} alerts are in it", crowd.series()));
         }
         if crowd.namespaces() >= 3 {
-            add("wide", weights.wide, format!("it spans {} namespaces", crowd.namespaces()));
+            let text = || format!("it spans {} namespaces", crowd.namespaces());
+            add("wide", weights.wide, &text);
         }
         #[expect(clippy::cast_precision_loss, reason = "witnesses are a few dozen")]
         let share = over as f64 / of.max(1) as f64;
-        add(
-            "partly_over",
-            weights.partly_over * share,
-            format!("{over} of {of} witnesses are over"),
-        );
+        add("partly_over", weights.partly_over * share, &|| {
+            format!("{over} of {of} witnesses are over")
+        });
         let alone = self.times_alone(&episode.key, episode.id);
-        add(
-            "alone_before",
-            weights.alone_before * f64::from(alone.min(2)),
-            match alone {
-                1 => "it stayed alone once before".to_owned(),
-                alone => format!("it stayed alone {alone} times before"),
-            },
-        );
-        terms
+        add("alone_before", weights.alone_before * f64::from(alone.min(2)), &|| match alone {
+            1 => "it stayed alone once before".to_owned(),
+            alone => format!("it stayed alone {alone} times before"),
+        });
+        points
     }
 
     /// When everything in an incident had ended before `start`: the last end.
@@ -266,12 +282,11 @@ impl Machine {
     fn floating_near(&self, episode: &Episode) -> Vec<&Episode> {
         let now = self.now();
         let traits = self.memory.traits.get(&episode.id);
-        let cluster = traits.and_then(|traits| traits.cluster.as_ref());
         self.memory
-            .learned
-            .begun_near(cluster, now)
-            .filter_map(|begun| self.memory.episodes.get(&begun.id))
-            .filter(|other| other.id != episode.id && other.membership == Membership::Floating)
+            .bustle
+            .floating(traits.and_then(|traits| traits.cluster_mark), now)
+            .filter_map(|id| self.memory.episodes.get(&id))
+            .filter(|other| other.id != episode.id)
             .filter(|other| never_grouped(other).is_none() && floats_near(other, now))
             .collect()
     }
@@ -361,7 +376,7 @@ impl Machine {
         }
         if let Some(near) = nearest.filter(|near| near.score > best) {
             best = near.score;
-            explained = near.explained(needed, &[]);
+            explained = near.explained(self.tell(episode, near.id).explanation, needed, &[]);
         }
         explained.needed = Some(needed);
         explained.rivals = rivals;
@@ -431,7 +446,7 @@ impl Machine {
             })
             .find(|incident| {
                 let Some(crowd) = self.memory.crowd(incident.id) else { return false };
-                if crowd.firings_of(&episode.key) > 0 {
+                if crowd.firings_of(side.traits.alert) > 0 {
                     return true;
                 }
                 let witnesses: Vec<&Episode> =
@@ -485,7 +500,8 @@ impl Machine {
                 })
             })
             .filter_map(|other| {
-                let scored = self.weigh_incident(&stage, other, incident)?;
+                let mut tale = Tale::default();
+                let scored = self.weigh_incident(&stage, other, incident, Some(&mut tale))?;
                 let theirs = stage.side(other)?;
                 let is_settling = now - other.received_at <= rules.settling_window;
                 let weights = self.memory.weights.of(theirs.traits.is_mapped);
@@ -495,12 +511,12 @@ impl Machine {
                     let reason = if scored.is_member {
                         format!(
                             "Adopted by incident {id} with a score of {:.1} ({needed:.1} needed): {}.",
-                            scored.score, scored.reason
+                            scored.score, tale.reason
                         )
                     } else {
-                        too_old(id, scored.score, &scored.reason)
+                        too_old(id, scored.score, &tale.reason)
                     };
-                    let explanation = scored.explained(needed, &[]);
+                    let explanation = scored.explained(tale.explanation, needed, &[]);
                     (other.id, reason, scored.is_member, explanation)
                 })
             })
@@ -517,11 +533,12 @@ impl Machine {
             .max_by(|a, b| a.score.total_cmp(&b.score).then(b.id.cmp(&a.id)));
         match best {
             Some(best) => {
+                let Tale { reason, explanation } = self.tell(episode, best.id);
                 let text = format!(
-                    "Context of incident {}, not a member: {why}; score {:.1}: {}.",
-                    best.id, best.score, best.reason
+                    "Context of incident {}, not a member: {why}; score {:.1}: {reason}.",
+                    best.id, best.score
                 );
-                let explanation = best.explained(needed, &[]);
+                let explanation = best.explained(explanation, needed, &[]);
                 self.add_context(episode.id, best.id, text);
                 self.explain(episode.id, explanation);
             }

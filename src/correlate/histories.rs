@@ -6,22 +6,20 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde::{Deserialize, Serialize};
-
+use crate::domain::packed::{Packer, Unpacker, Unreadable};
 use crate::domain::{AlertKey, Timestamp};
 
 /// Alerts in one generation. At least this many of the last alerts heard are remembered.
 const GENERATION_MAX: usize = 50_000;
 
 /// How an alert behaved before.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct History {
     /// When its episodes began, oldest first, within the flapping window.
     pub(super) starts: VecDeque<Timestamp>,
     /// Record time of its newest word.
     pub(super) touched_at: Option<Timestamp>,
     /// Record time at which it was last heard firing, or ending, after days in no incident.
-    #[serde(default)]
     pub(super) long_firing_at: Option<Timestamp>,
 }
 
@@ -51,14 +49,35 @@ impl Histories {
     }
 
     /// For a snapshot.
-    pub(super) fn to_lists(&self) -> [Vec<(AlertKey, History)>; 2] {
-        [&self.young, &self.old]
-            .map(|all| all.iter().map(|(key, history)| (key.clone(), history.clone())).collect())
+    pub(super) fn pack(&self, packer: &mut Packer<'_>, base: Timestamp) {
+        for generation in [&self.young, &self.old] {
+            packer.count(generation.len() as u64);
+            for (key, history) in generation {
+                packer.key(key);
+                packer.count(history.starts.len() as u64);
+                history.starts.iter().for_each(|start| packer.moment(*start, base));
+                packer.moment_if_any(history.touched_at, base);
+                packer.moment_if_any(history.long_firing_at, base);
+            }
+        }
     }
 
     /// From a snapshot.
-    pub(super) fn from_lists([young, old]: [Vec<(AlertKey, History)>; 2]) -> Self {
-        Self { young: young.into_iter().collect(), old: old.into_iter().collect() }
+    pub(super) fn unpack(unpacker: &mut Unpacker<'_>, base: Timestamp) -> Result<Self, Unreadable> {
+        let mut generation = || {
+            (0..unpacker.count()?)
+                .map(|_| {
+                    let key = unpacker.key()?;
+                    let starts = (0..unpacker.count()?)
+                        .map(|_| unpacker.moment(base))
+                        .collect::<Result<_, _>>()?;
+                    let touched_at = unpacker.moment_if_any(base)?;
+                    let long_firing_at = unpacker.moment_if_any(base)?;
+                    Ok((key, History { starts, touched_at, long_firing_at }))
+                })
+                .collect::<Result<_, _>>()
+        };
+        Ok(Self { young: generation()?, old: generation()? })
     }
 }
 

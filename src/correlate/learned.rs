@@ -4,11 +4,15 @@
 //! Everything here is counted along the ledger, stands in the snapshot and is bounded; what is
 //! older than its stated window does not count, whether it was dropped already or not.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{BuildHasher, Hash};
 
 use serde::{Deserialize, Serialize};
 
+use super::marks::{Mark, Numbered, mark, pair_mark};
 use super::traits::{PLACES, Traits};
+use crate::domain::packed::{Packer, Unpacker, Unreadable};
 use crate::domain::{EpisodeId, Labels, Name, Span, Timestamp};
 
 /// How long the cluster of a place, and an inferred cluster, is believed.
@@ -17,20 +21,20 @@ const PLACE_MEMORY: Span = Span::from_hours(24);
 const SERIES_MAX: u32 = 20_000;
 /// For how long an alert can still find a home, or count as making the stream busy, in record
 /// time.
-const BEGUN_MEMORY: Span = Span::from_hours(24);
+pub(super) const BEGUN_MEMORY: Span = Span::from_hours(24);
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Learned {
     #[serde(with = "as_list")]
     clusters: BTreeMap<Name, Timestamp>,
-    #[serde(with = "as_list")]
-    places: BTreeMap<Name, Place>,
+    #[serde(skip)]
+    places: Numbered<Mark, Place>,
     #[serde(with = "as_list")]
     inferred: BTreeMap<EpisodeId, (Name, Timestamp)>,
     begun: VecDeque<Begun>,
-    #[serde(with = "as_list")]
-    pairs: BTreeMap<(Name, Name), Count>,
+    #[serde(skip)]
+    pairs: Numbered<Mark, Count>,
     series: u32,
     #[serde(with = "as_list")]
     habits: BTreeMap<Name, Habit>,
@@ -90,16 +94,13 @@ impl Learned {
     /// Learns from the labels of an alert that was not heard of before.
     pub(super) fn count_series(&mut self, labels: &Labels, service: Option<&Name>, now: Timestamp) {
         self.series += 1;
-        let parts = service.into_iter().flat_map(parts_of).map(|part| (PART.to_owned(), part));
+        let parts = service.map(part_marks).unwrap_or_default();
         let pairs = labels
             .iter()
             .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        for (name, value) in pairs.chain(parts) {
-            let count = self
-                .pairs
-                .entry((Name::from(name.as_str()), Name::from(value.as_str())))
-                .or_insert(Count { series: 0, seen_at: now });
+            .map(|(name, value)| pair_mark(name, value));
+        for pair in pairs.chain(parts) {
+            let count = self.pairs.entry(pair).or_insert(Count { series: 0, seen_at: now });
             count.series += 1;
             count.seen_at = now;
         }
@@ -112,20 +113,28 @@ impl Learned {
     }
 
     /// How rare a label pair is: `ln((n + 2) / (df + 1))`, 0 when every series has it.
-    pub(super) fn rarity(&self, name: &str, value: &str) -> f64 {
-        let count = self.pairs.get(&(Name::from(name), Name::from(value)));
-        let found = count.map_or(1, |count| count.series);
+    pub(super) fn rarity(&self, pair: Mark) -> f64 {
+        let found = self.pairs.get(&pair).map_or(1, |count| count.series);
         (f64::from(self.series.max(1) + 2) / f64::from(found + 1)).ln().max(0.0)
     }
 
-    /// How rare the rarest part is that two service names share; `None` when they share none.
-    pub(super) fn shared_part(&self, a: &Name, b: &Name) -> Option<f64> {
-        let theirs = parts_of(b);
-        parts_of(a)
-            .iter()
-            .filter(|part| theirs.contains(part))
-            .map(|part| self.rarity(PART, part))
-            .max_by(f64::total_cmp)
+    /// How rare the rarest of the marks is that stand in both lists, which are in order; `None`
+    /// when none does.
+    pub(super) fn rarest_shared(&self, a: &[Mark], b: &[Mark]) -> Option<f64> {
+        let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+        let mut rarest: Option<f64> = None;
+        while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
+            match x.cmp(y) {
+                Ordering::Less => drop(a.next()),
+                Ordering::Greater => drop(b.next()),
+                Ordering::Equal => {
+                    let rarity = self.rarity(**x);
+                    rarest = Some(rarest.map_or(rarity, |known| known.max(rarity)));
+                    (a.next(), b.next());
+                }
+            }
+        }
+        rarest
     }
 
     /// How many series were counted, as a measure of how much is known.
@@ -137,11 +146,11 @@ impl Learned {
     pub(super) fn place(&mut self, labels: &Labels, cluster: &str, now: Timestamp) {
         let cluster = Name::from(cluster);
         self.clusters.insert(cluster.clone(), now);
-        bound(&mut self.clusters, self.limits.entries, |seen_at| *seen_at);
+        bound_names(&mut self.clusters, self.limits.entries, |seen_at| *seen_at);
         for value in PLACES.iter().filter_map(|label| labels.value(label)) {
             let place = self
                 .places
-                .entry(Name::from(value))
+                .entry(mark([value]))
                 .or_insert(Place { cluster: Some(cluster.clone()), seen_at: now });
             let is_stale = now - place.seen_at > PLACE_MEMORY;
             if is_stale {
@@ -159,7 +168,7 @@ impl Learned {
         PLACES
             .iter()
             .filter_map(|label| labels.value(label))
-            .filter_map(|value| self.places.get(&Name::from(value)))
+            .filter_map(|value| self.places.get(&mark([value])))
             .filter(|place| now - place.seen_at <= PLACE_MEMORY)
             .find_map(|place| place.cluster.clone())
     }
@@ -230,8 +239,14 @@ impl Learned {
         (points.clamp(-1.0, 1.0), joined, begun)
     }
 
-    /// Notes that an alert began which could be part of something.
-    pub(super) fn begin(&mut self, id: EpisodeId, traits: &Traits, heard_at: Timestamp) {
+    /// Notes that an alert began which could be part of something. Returns those that are no
+    /// longer among the newest.
+    pub(super) fn begin(
+        &mut self,
+        id: EpisodeId,
+        traits: &Traits,
+        heard_at: Timestamp,
+    ) -> Vec<Begun> {
         let habit = self.habits.entry(traits.alertname.clone()).or_insert(Habit {
             begun: 0,
             joined: 0,
@@ -243,46 +258,91 @@ impl Learned {
             habit.begun /= 2;
             habit.joined /= 2;
         }
-        bound(&mut self.habits, self.limits.entries, |habit| habit.seen_at);
+        bound_names(&mut self.habits, self.limits.entries, |habit| habit.seen_at);
         self.begun.push_back(Begun { id, cluster: traits.cluster.clone(), heard_at });
-        while self.begun.len() > self.limits.begun {
-            self.begun.pop_front();
+        let too_many = self.begun.len().saturating_sub(self.limits.begun);
+        self.begun.drain(..too_many).collect()
+    }
+
+    /// The newest alerts that could be part of something, oldest first.
+    pub(super) fn begun(&self) -> impl DoubleEndedIterator<Item = &Begun> {
+        self.begun.iter()
+    }
+
+    /// All but what is many, for a snapshot.
+    pub(super) fn without_many(&self) -> Self {
+        Self {
+            clusters: self.clusters.clone(),
+            places: Numbered::default(),
+            inferred: self.inferred.clone(),
+            begun: self.begun.clone(),
+            pairs: Numbered::default(),
+            series: self.series,
+            habits: self.habits.clone(),
+            limits: self.limits,
         }
     }
 
-    /// What began lately in a cluster, or may have, newest first.
-    pub(super) fn begun_near<'a>(
-        &'a self,
-        cluster: Option<&'a Name>,
-        now: Timestamp,
-    ) -> impl Iterator<Item = &'a Begun> {
-        self.begun
-            .iter()
-            .rev()
-            .take_while(move |begun| now - begun.heard_at <= BEGUN_MEMORY)
-            .filter(move |begun| !matches!((&begun.cluster, cluster), (Some(x), Some(y)) if x != y))
+    /// What is many, for a snapshot.
+    pub(super) fn pack_many(&self, packer: &mut Packer<'_>, base: Timestamp) {
+        packer.count(self.places.len() as u64);
+        for (mark, place) in sorted(&self.places) {
+            packer.word(*mark);
+            packer.count(u64::from(place.cluster.is_some()));
+            if let Some(cluster) = &place.cluster {
+                packer.text(cluster.as_str());
+            }
+            packer.moment(place.seen_at, base);
+        }
+        packer.count(self.pairs.len() as u64);
+        for (mark, count) in sorted(&self.pairs) {
+            packer.word(*mark);
+            packer.count(u64::from(count.series));
+            packer.moment(count.seen_at, base);
+        }
+    }
+
+    /// What is many, from a snapshot.
+    pub(super) fn unpack_many(
+        &mut self,
+        unpacker: &mut Unpacker<'_>,
+        base: Timestamp,
+    ) -> Result<(), Unreadable> {
+        for _ in 0..unpacker.count()? {
+            let mark = unpacker.word()?;
+            let is_known = unpacker.count()? == 1;
+            let cluster = if is_known { Some(Name(unpacker.text()?)) } else { None };
+            self.places.insert(mark, Place { cluster, seen_at: unpacker.moment(base)? });
+        }
+        for _ in 0..unpacker.count()? {
+            let mark = unpacker.word()?;
+            let series = u32::try_from(unpacker.count()?).unwrap_or(u32::MAX);
+            self.pairs.insert(mark, Count { series, seen_at: unpacker.moment(base)? });
+        }
+        Ok(())
     }
 
     /// True when alerts of two clusters were heard lately.
     pub(super) fn has_clusters(&self, now: Timestamp) -> bool {
-        self.clusters.values().filter(|seen_at| now - **seen_at <= PLACE_MEMORY).count() > 1
+        self.clusters.values().filter(|seen_at| now - **seen_at <= PLACE_MEMORY).nth(1).is_some()
     }
 }
 
 /// The label name under which parts of service names are counted; no label can have it.
 const PART: &str = "service part";
 
-/// The parts of a service name that can be shared: `shop-web` has `shop` and `web`.
-fn parts_of(name: &Name) -> Vec<String> {
-    let mut parts: Vec<String> = name
+/// The marks of the parts of a service name that can be shared, in order: `shop-web` has `shop`
+/// and `web`.
+pub(super) fn part_marks(name: &Name) -> Box<[Mark]> {
+    let mut parts: Vec<Mark> = name
         .as_str()
         .split(['-', '_', '.', '/'])
         .filter(|part| part.len() >= 2)
-        .map(str::to_lowercase)
+        .map(|part| pair_mark(PART, &part.to_lowercase()))
         .collect();
     parts.sort_unstable();
     parts.dedup();
-    parts
+    parts.into()
 }
 
 /// True when the text holds the word, with no letter, digit or dash at either side.
@@ -295,19 +355,38 @@ fn has_word(text: &str, word: &str) -> bool {
 }
 
 /// Drops the oldest quarter when there are too many, equal ages by key.
-fn bound<K: Ord + Clone, V>(
-    map: &mut BTreeMap<K, V>,
+fn bound<K: Ord + Copy + Hash, V, S: BuildHasher>(
+    map: &mut HashMap<K, V, S>,
     most: usize,
     seen_at: impl Fn(&V) -> Timestamp,
 ) {
-    if map.len() <= most {
-        return;
+    if map.len() > most {
+        let mut ages: Vec<(Timestamp, K)> = map.iter().map(|(k, v)| (seen_at(v), *k)).collect();
+        ages.sort_unstable();
+        let too_many = map.len() - most;
+        for (_, key) in ages.into_iter().take(too_many + most / 4) {
+            map.remove(&key);
+        }
     }
-    let mut ages: Vec<(Timestamp, K)> = map.iter().map(|(k, v)| (seen_at(v), k.clone())).collect();
-    ages.sort_unstable();
-    let too_many = map.len() - most;
-    for (_, key) in ages.into_iter().take(too_many + most / 4) {
-        map.remove(&key);
+}
+
+/// In the order of the keys.
+fn sorted<V>(map: &Numbered<Mark, V>) -> Vec<(&Mark, &V)> {
+    let mut list: Vec<(&Mark, &V)> = map.iter().collect();
+    list.sort_unstable_by_key(|(mark, _)| **mark);
+    list
+}
+
+/// As [`bound`], for what is few.
+fn bound_names<V>(map: &mut BTreeMap<Name, V>, most: usize, seen_at: impl Fn(&V) -> Timestamp) {
+    if map.len() > most {
+        let mut ages: Vec<(Timestamp, Name)> =
+            map.iter().map(|(k, v)| (seen_at(v), k.clone())).collect();
+        ages.sort_unstable();
+        let too_many = map.len() - most;
+        for (_, key) in ages.into_iter().take(too_many + most / 4) {
+            map.remove(&key);
+        }
     }
 }
 
@@ -384,7 +463,7 @@ mod tests {
             let alert = labels(&[("env", "prod"), ("pod", &pod)]);
             learned.count_series(&alert, None, Timestamp::EPOCH);
         }
-        assert!(learned.rarity("env", "prod") < 0.05);
-        assert!(learned.rarity("pod", "p1") > 3.0);
+        assert!(learned.rarity(pair_mark("env", "prod")) < 0.05);
+        assert!(learned.rarity(pair_mark("pod", "p1")) > 3.0);
     }
 }

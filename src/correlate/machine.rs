@@ -4,8 +4,10 @@ use super::deadlines::Deadline;
 use super::effects::{Beat, Dirt, Effects};
 use super::memory::Memory;
 use super::recall::Wants;
+use super::snapshot;
 use crate::domain::facts::Revision;
 use crate::domain::incident::{Caveat, CaveatKind};
+use crate::domain::packed::Heard;
 use crate::domain::record::{DeafStretch, Delivery};
 use crate::domain::{IncidentId, Record, RecordBody, Span, Timestamp};
 
@@ -54,7 +56,7 @@ impl Machine {
     /// # Errors
     /// When it cannot be written as JSON, which would be a fault of ours.
     pub fn snapshot(&self) -> Result<Vec<u8>, UnreadableSnapshot> {
-        let memory = self.memory.to_json().map_err(|e| UnreadableSnapshot(e.to_string()))?;
+        let memory = snapshot::write(&self.memory).map_err(UnreadableSnapshot)?;
         let mut bytes = format!("{RULES_VERSION}\n").into_bytes();
         bytes.extend(memory);
         Ok(bytes)
@@ -76,8 +78,7 @@ impl Machine {
                 "it was written by newer rules ({version}, this release knows {RULES_VERSION})"
             )));
         }
-        let memory = Memory::from_json(&bytes[end + 1..])
-            .map_err(|error| UnreadableSnapshot(error.to_string()))?;
+        let memory = snapshot::read(&bytes[end + 1..]).map_err(UnreadableSnapshot)?;
         Ok(Self { memory, dirt: Dirt::default(), asked: Wants::default() })
     }
 
@@ -177,9 +178,17 @@ impl Machine {
 
     /// What changed since the last call, the newest state of each thing once.
     pub fn take_effects(&mut self) -> Effects {
-        let dirt = std::mem::take(&mut self.dirt);
+        let mut dirt = std::mem::take(&mut self.dirt);
         let memory = &self.memory;
+        dirt.heard.sort_unstable();
+        dirt.heard.dedup();
         Effects {
+            heard: dirt
+                .heard
+                .iter()
+                .filter(|id| !dirt.episodes.contains(id))
+                .filter_map(|id| Some((*id, Heard::of(memory.episodes.get(id)?))))
+                .collect(),
             episodes: dirt
                 .episodes
                 .iter()

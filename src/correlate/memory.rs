@@ -6,22 +6,25 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::bustle::Bustle;
 use super::crowd::Crowd;
 use super::deadlines::{Deadline, Deadlines};
 use super::fading::Fading;
+use super::filter::Filter;
 use super::graph::Graph;
 use super::heartbeats::Heartbeat;
-use super::histories::{Histories, History};
+use super::histories::Histories;
 use super::learned::Learned;
-use super::similar::{Past, PastIncident};
+use super::marks::{ByEpisode, alert_mark};
+use super::similar::Past;
 use super::stage::is_planned;
 use super::sums::{Counted, Sums};
 use super::traits::Traits;
 use super::weights::Tables;
 use crate::domain::incident::Tally;
 use crate::domain::{
-    AlertKey, Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Rules, Span,
-    Timestamp, Topology,
+    AlertKey, Change, ChangeId, Episode, EpisodeId, Incident, IncidentId, Name, Rules, Timestamp,
+    Topology,
 };
 
 /// Everything the machine remembers. The maps are ordered, so that no decision can depend on the
@@ -32,7 +35,7 @@ pub(super) struct Memory {
     /// Record time: the machine's only clock.
     pub(super) time: Option<Timestamp>,
     pub(super) counters: Counters,
-    pub(super) episodes: BTreeMap<EpisodeId, Episode>,
+    pub(super) episodes: ByEpisode<Episode>,
     pub(super) incidents: BTreeMap<IncidentId, Incident>,
     pub(super) changes: BTreeMap<ChangeId, Change>,
     pub(super) topology: Topology,
@@ -42,18 +45,26 @@ pub(super) struct Memory {
     pub(super) learned: Learned,
     /// Record time at which each source last told of something that had just happened.
     pub(super) live_at: BTreeMap<Name, Timestamp>,
+    /// Alerts that the store may know and this does not.
+    pub(super) forgotten: Filter,
     /// Incidents that are over, for comparison.
     pub(super) past: Past,
     // What follows is derived from the above.
     pub(super) weights: Tables,
     pub(super) graph: Graph,
-    pub(super) traits: BTreeMap<EpisodeId, Traits>,
+    pub(super) traits: ByEpisode<Traits>,
+    pub(super) bustle: Bustle,
+    /// Counts how often the graph or a change became another.
+    pub(super) surroundings_version: u64,
+    /// On what the candidates of an incident were last ranked.
+    pub(super) grounds: BTreeMap<IncidentId, Ground>,
+    changes_by_time: BTreeSet<(Timestamp, ChangeId)>,
     /// What may be forgotten, and when.
     pub(super) fading: Fading,
     crowds: BTreeMap<IncidentId, Crowd>,
     sums: BTreeMap<IncidentId, Sums>,
     /// How each member stands in the sums of its incident.
-    counted: BTreeMap<EpisodeId, (IncidentId, Counted)>,
+    counted: ByEpisode<(IncidentId, Counted)>,
     planned: BTreeSet<ChangeId>,
     by_alert: HashMap<AlertKey, Vec<EpisodeId>>,
     /// Alerts of which some episodes are in memory and others may be forgotten.
@@ -61,6 +72,19 @@ pub(super) struct Memory {
     by_incident: BTreeMap<IncidentId, BTreeSet<EpisodeId>>,
     floating: BTreeSet<EpisodeId>,
     by_change_key: HashMap<(Name, String), ChangeId>,
+}
+
+/// What the candidates of an incident are ranked on. While it stands, so does the ranking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ground {
+    /// See [`Crowd::founders_version`].
+    pub(super) founders: u64,
+    /// See [`Memory::surroundings_version`].
+    pub(super) surroundings: u64,
+    /// How often its services changed.
+    pub(super) services: u64,
+    pub(super) onset: Option<Timestamp>,
+    pub(super) changes: Vec<ChangeId>,
 }
 
 /// The last number given to each kind of thing.
@@ -71,27 +95,6 @@ pub(super) struct Counters {
     pub(super) change: u64,
     pub(super) note: u64,
     pub(super) action: u64,
-}
-
-/// The serialised form. A list beside each map: JSON has only text as keys.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    rules: Rules,
-    time: Option<Timestamp>,
-    counters: Counters,
-    episodes: Vec<Episode>,
-    incidents: Vec<Incident>,
-    changes: Vec<Change>,
-    topology: Topology,
-    deadlines: Vec<(Deadline, Timestamp, Span)>,
-    heartbeats: Vec<(EpisodeId, Heartbeat)>,
-    histories: [Vec<(AlertKey, History)>; 2],
-    #[serde(default)]
-    learned: Learned,
-    #[serde(default)]
-    live_at: BTreeMap<Name, Timestamp>,
-    #[serde(default)]
-    past: Vec<PastIncident>,
 }
 
 impl Memory {
@@ -105,7 +108,7 @@ impl Memory {
             rules,
             time: None,
             counters: Counters::default(),
-            episodes: BTreeMap::new(),
+            episodes: ByEpisode::default(),
             incidents: BTreeMap::new(),
             changes: BTreeMap::new(),
             topology: Topology::default(),
@@ -114,13 +117,18 @@ impl Memory {
             histories: Histories::default(),
             learned,
             live_at: BTreeMap::new(),
+            forgotten: Filter::default(),
             past: Past::default(),
             graph: Graph::default(),
-            traits: BTreeMap::new(),
+            traits: ByEpisode::default(),
+            bustle: Bustle::default(),
+            surroundings_version: 0,
+            grounds: BTreeMap::new(),
+            changes_by_time: BTreeSet::new(),
             fading: Fading::default(),
             crowds: BTreeMap::new(),
             sums: BTreeMap::new(),
-            counted: BTreeMap::new(),
+            counted: ByEpisode::default(),
             planned: BTreeSet::new(),
             by_alert: HashMap::new(),
             half_known: HashSet::new(),
@@ -130,60 +138,28 @@ impl Memory {
         }
     }
 
-    /// For a snapshot.
-    pub(super) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(&Stored {
-            rules: self.rules.clone(),
-            time: self.time,
-            counters: self.counters,
-            episodes: self.episodes.values().cloned().collect(),
-            incidents: self.incidents.values().cloned().collect(),
-            changes: self.changes.values().cloned().collect(),
-            topology: self.topology.clone(),
-            deadlines: self.deadlines.to_list(),
-            heartbeats: self.heartbeats.iter().map(|(k, v)| (*k, v.clone())).collect(),
-            histories: self.histories.to_lists(),
-            learned: self.learned.clone(),
-            live_at: self.live_at.clone(),
-            past: self.past.to_list(),
-        })
-    }
-
-    /// From a snapshot.
-    pub(super) fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        let stored: Stored = serde_json::from_slice(bytes)?;
-        let mut memory = Self {
-            time: stored.time,
-            counters: stored.counters,
-            deadlines: Deadlines::from_list(stored.deadlines),
-            heartbeats: stored.heartbeats.into_iter().collect(),
-            histories: Histories::from_lists(stored.histories),
-            learned: stored.learned,
-            live_at: stored.live_at,
-            past: Past::from_list(stored.past),
-            ..Self::new()
-        };
-        memory.set_rules(stored.rules);
-        memory.set_topology(stored.topology);
-        stored.episodes.into_iter().for_each(|episode| memory.put_episode(episode));
-        stored.incidents.into_iter().for_each(|incident| memory.put_incident(incident));
-        stored.changes.into_iter().for_each(|change| memory.put_change(change));
-        // Nobody wrote down what had been forgotten of them.
-        memory.half_known = memory.by_alert.keys().cloned().collect();
-        Ok(memory)
-    }
-
     pub(super) fn set_rules(&mut self, rules: Rules) {
         self.weights = Tables::with(&rules.incidents.weights);
         self.learned.limit(rules.incidents.learnt_entries, rules.incidents.lead_up_candidates);
         self.rules = rules;
+        self.surroundings_version += 1;
+        self.count_begun();
+    }
+
+    /// Counts anew what began lately: after a restart, or when other windows count.
+    pub(super) fn count_begun(&mut self) {
+        self.bustle = Bustle::default();
+        for begun in self.learned.begun() {
+            let incident = self.episodes.get(&begun.id).and_then(Episode::incident);
+            self.bustle.begin(begun, incident);
+        }
     }
 
     pub(super) fn set_topology(&mut self, topology: Topology) {
         self.graph = Graph::new(&topology);
         self.topology = topology;
-        let ids: Vec<EpisodeId> = self.episodes.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.read_traits(id));
+        self.surroundings_version += 1;
+        self.episodes.ids().into_iter().for_each(|id| self.read_traits(id));
     }
 
     /// Reads what grouping needs of an episode, anew when graph or inferred cluster changed.
@@ -197,9 +173,10 @@ impl Memory {
         if let Some(incident) = episode.incident() {
             let crowd = self.crowds.entry(incident).or_default();
             if let Some(former) = former {
-                crowd.remove(id, &episode.key, former);
+                crowd.remove(id, former);
             }
-            crowd.add(id, &episode.key, &traits);
+            crowd.add(id, &traits);
+            crowd.founder_changed();
         }
         self.traits.insert(id, traits);
     }
@@ -210,12 +187,12 @@ impl Memory {
     }
 
     fn leave_crowd(&mut self, id: EpisodeId, incident: IncidentId) {
-        if let (Some(crowd), Some(episode), Some(traits)) =
-            (self.crowds.get_mut(&incident), self.episodes.get(&id), self.traits.get(&id))
+        if let (Some(crowd), Some(traits)) = (self.crowds.get_mut(&incident), self.traits.get(&id))
         {
-            crowd.remove(id, &episode.key, traits);
+            crowd.remove(id, traits);
             if crowd.is_empty() {
                 self.crowds.remove(&incident);
+                self.grounds.remove(&incident);
             }
         }
     }
@@ -256,6 +233,9 @@ impl Memory {
         }
         match (before, after) {
             (Some((from, before)), Some((to, after))) if from == to => {
+                if let Some(crowd) = self.crowds.get_mut(&to).filter(|crowd| crowd.is_founder(id)) {
+                    crowd.founder_changed();
+                }
                 if let Some(sums) = self.sums.get_mut(&to) {
                     sums.replace(episode, before, after);
                 }
@@ -270,7 +250,7 @@ impl Memory {
             }
         }
         match after {
-            Some(after) => drop(self.counted.insert(id, after)),
+            Some(after) => self.counted.insert(id, after),
             None => {
                 self.counted.remove(&id);
                 self.fading.floating(episode);
@@ -280,8 +260,7 @@ impl Memory {
 
     /// Brings all sums up to date after the rules changed.
     pub(super) fn recount_all(&mut self) {
-        let ids: Vec<EpisodeId> = self.counted.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.recount(id));
+        self.counted.ids().into_iter().for_each(|id| self.recount(id));
     }
 
     /// What the members of an incident add up to; `None` when it has none.
@@ -314,17 +293,38 @@ impl Memory {
         match self.episodes.get(&id).and_then(Episode::incident) {
             Some(incident) => {
                 self.by_incident.entry(incident).or_default().insert(id);
-                if let (Some(episode), Some(traits)) =
-                    (self.episodes.get(&id), self.traits.get(&id))
-                {
-                    self.crowds.entry(incident).or_default().add(id, &episode.key, traits);
+                if let Some(traits) = self.traits.get(&id) {
+                    self.crowds.entry(incident).or_default().add(id, traits);
                 }
             }
             None => {
                 self.floating.insert(id);
             }
         }
+        self.bustle.moved(id, self.episodes.get(&id).and_then(Episode::incident));
         self.recount(id);
+    }
+
+    /// Notes that an alert began which could be part of something.
+    pub(super) fn begin(&mut self, id: EpisodeId, now: Timestamp) {
+        let Some(traits) = self.traits.get(&id) else { return };
+        for gone in self.learned.begin(id, traits, now) {
+            self.bustle.leave(gone.id);
+        }
+        if let Some(begun) = self.learned.begun().next_back() {
+            self.bustle.begin(begun, self.episodes.get(&id).and_then(Episode::incident));
+        }
+    }
+
+    /// A member's start, annotations or values changed: what is told of its incident's beginning
+    /// may be another.
+    pub(super) fn member_changed(&mut self, id: EpisodeId) {
+        let incident = self.episodes.get(&id).and_then(Episode::incident);
+        if let Some(crowd) = incident.and_then(|incident| self.crowds.get_mut(&incident))
+            && crowd.is_founder(id)
+        {
+            crowd.founder_changed();
+        }
     }
 
     /// Changes that take things away on purpose.
@@ -342,7 +342,13 @@ impl Memory {
             self.by_change_key.insert((change.report.source.clone(), key.clone()), change.id);
         }
         self.fading.change(&change);
-        self.changes.insert(change.id, change);
+        self.surroundings_version += 1;
+        self.changes_by_time.insert((change.report.at, change.id));
+        if let Some(before) = self.changes.insert(change.id, change.clone())
+            && before.report.at != change.report.at
+        {
+            self.changes_by_time.remove(&(before.report.at, before.id));
+        }
     }
 
     /// The episodes of an alert that are in memory, in order of their starts.
@@ -352,9 +358,26 @@ impl Memory {
         ids
     }
 
+    /// As [`Memory::episodes_of_alert`], in the order in which they came into memory.
+    pub(super) fn firings_of(&self, key: &AlertKey) -> &[EpisodeId] {
+        self.by_alert.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// False when no episode of the alert was ever forgotten.
+    pub(super) fn may_have_forgotten(&self, key: &AlertKey) -> bool {
+        self.forgotten.may_hold(alert_mark(key))
+    }
+
     /// True when the alert is in memory, with every episode of it that is ever looked at.
     pub(super) fn knows_alert(&self, key: &AlertKey) -> bool {
         self.by_alert.contains_key(key) && !self.half_known.contains(key)
+    }
+
+    /// After a restart: what had been forgotten of the alerts in memory stands in the filter.
+    pub(super) fn half_know(&mut self) {
+        let forgotten = &self.forgotten;
+        let half_known = self.by_alert.keys().filter(|key| forgotten.may_hold(alert_mark(key)));
+        self.half_known = half_known.cloned().collect();
     }
 
     /// The alert's episodes were recalled.
@@ -392,6 +415,7 @@ impl Memory {
         if let Some((incident, counted)) = self.counted.remove(&id) {
             take_from(&mut self.sums, incident, &episode, counted);
         }
+        self.forgotten.add(alert_mark(&episode.key));
         if let Some(ids) = self.by_alert.get_mut(&episode.key) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
@@ -417,11 +441,18 @@ impl Memory {
     /// Drops a change with its index.
     pub(super) fn drop_change(&mut self, id: ChangeId) {
         self.planned.remove(&id);
-        if let Some(change) = self.changes.remove(&id)
-            && let Some(key) = change.report.key
-        {
+        self.surroundings_version += 1;
+        let Some(change) = self.changes.remove(&id) else { return };
+        self.changes_by_time.remove(&(change.report.at, id));
+        if let Some(key) = change.report.key {
             self.by_change_key.remove(&(change.report.source, key));
         }
+    }
+
+    /// Changes that happened at a moment or later.
+    pub(super) fn changes_since(&self, at: Timestamp) -> impl Iterator<Item = &Change> {
+        let since = self.changes_by_time.range((at, ChangeId(0))..);
+        since.filter_map(|(_, id)| self.changes.get(id))
     }
 
     /// The next number of an episode.

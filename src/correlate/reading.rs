@@ -145,9 +145,9 @@ impl Machine {
 
     fn has_running_incident(&self, key: &AlertKey) -> bool {
         self.memory
-            .episodes_of_alert(key)
-            .into_iter()
-            .filter_map(|id| self.incident_of(id))
+            .firings_of(key)
+            .iter()
+            .filter_map(|id| self.incident_of(*id))
             .filter_map(|id| self.memory.incidents.get(&id))
             .any(|incident| incident.state.is_running())
     }

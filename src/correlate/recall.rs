@@ -164,6 +164,7 @@ impl Machine {
             self.memory.drop_episode(episode);
         }
         self.memory.incidents.remove(&id);
+        self.memory.grounds.remove(&id);
     }
 
     fn forget_floating(&mut self, id: EpisodeId, now: Timestamp) {
@@ -188,7 +189,7 @@ impl Machine {
 
     fn want_alert(&self, key: &AlertKey, wants: &mut Wants) {
         if !self.memory.knows_alert(key) {
-            if !self.asked.alerts.contains(key) {
+            if !self.asked.alerts.contains(key) && self.memory.may_have_forgotten(key) {
                 wants.alerts.insert(key.clone());
             }
             return;

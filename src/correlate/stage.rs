@@ -2,6 +2,7 @@
 
 use super::evidence::{Scene, Side};
 use super::machine::Machine;
+use super::marks::Mark;
 use super::traits::Traits;
 use crate::domain::{
     AlertKey, ChangeKind, Episode, EpisodeId, IncidentId, Kind, Name, Span, Timestamp,
@@ -23,8 +24,8 @@ pub(super) struct Stage<'a> {
     machine: &'a Machine,
     /// Planned work, with its cluster.
     work: Vec<(Timestamp, Option<&'a str>)>,
-    /// Incidents of the other alerts that began lately in the same cluster.
-    begun: Vec<Option<IncidentId>>,
+    /// The alert, and its cluster.
+    subject: (EpisodeId, Option<Mark>),
     busy_free: f64,
     busy_at: f64,
     has_clusters: bool,
@@ -36,15 +37,7 @@ impl<'a> Stage<'a> {
         let memory = &machine.memory;
         let now = machine.now();
         let traits = memory.traits.get(&episode.id);
-        let cluster = traits.and_then(|traits| traits.cluster.clone());
-        let busy_window = memory.rules.incidents.busy_window;
-        let begun = memory
-            .learned
-            .begun_near(cluster.as_ref(), now)
-            .take_while(|begun| now - begun.heard_at <= busy_window)
-            .filter(|begun| begun.id != episode.id)
-            .map(|begun| machine.incident_of(begun.id))
-            .collect();
+        let subject = (episode.id, traits.and_then(|traits| traits.cluster_mark));
         let work = memory
             .planned_changes()
             .map(|change| (change.report.at, change.report.labels.value("cluster")))
@@ -52,7 +45,7 @@ impl<'a> Stage<'a> {
         Self {
             machine,
             work,
-            begun,
+            subject,
             busy_free: memory.weights.of(true).busy_free,
             busy_at: memory.weights.of(traits.is_some_and(|traits| traits.is_mapped)).busy_at,
             has_clusters: memory.learned.has_clusters(now),
@@ -70,12 +63,8 @@ impl<'a> Stage<'a> {
 
     /// The scene of a pair, for an incident or between floating alerts.
     pub(super) fn scene(&self, incident: Option<IncidentId>, machine: &'a Machine) -> Scene<'a> {
-        let others = self
-            .begun
-            .iter()
-            .filter(|begun| incident.is_none() || **begun != incident)
-            .take(OTHERS_MAX)
-            .count();
+        let (id, cluster) = self.subject;
+        let others = machine.memory.bustle.others(cluster, id, incident).min(OTHERS_MAX);
         #[expect(clippy::cast_precision_loss, reason = "at most a hundred")]
         let busy =
             ((others as f64 - self.busy_free) / self.busy_at.max(BUSY_AT_MIN)).clamp(0.0, 1.0);
@@ -116,6 +105,8 @@ impl Machine {
     /// Learns from the labels of a new episode where things are, and finds its cluster.
     pub(super) fn learn_place(&mut self, id: EpisodeId) {
         let now = self.now();
+        let window = self.memory.rules.incidents.busy_window;
+        self.memory.bustle.advance(now, window);
         for faded in self.memory.learned.fade(now) {
             self.memory.read_traits(faded);
         }
@@ -153,9 +144,9 @@ impl Machine {
         };
         let count = self
             .memory
-            .episodes_of_alert(key)
-            .into_iter()
-            .filter_map(|id| self.memory.episodes.get(&id))
+            .firings_of(key)
+            .iter()
+            .filter_map(|id| self.memory.episodes.get(id))
             .filter(|other| other.id < newest && now - other.received_at <= window)
             .filter(|other| is_alone(other))
             .count();

@@ -66,6 +66,8 @@ pub(super) struct Sums {
     clusters: BTreeMap<Option<Name>, u64>,
     /// True when the services, or their order, changed since the tally was last written.
     services_changed: bool,
+    /// Counts how often they did.
+    services_version: u64,
 }
 
 impl Sums {
@@ -120,6 +122,7 @@ impl Sums {
             before.map(|first| self.firsts.remove(&first));
             self.firsts.extend(after);
             self.services_changed = true;
+            self.services_version += 1;
         }
         if after.is_none() {
             self.starts.remove(&member.service);
@@ -159,6 +162,11 @@ impl Sums {
     /// True when nobody is counted.
     pub(super) const fn is_empty(&self) -> bool {
         self.total == 0
+    }
+
+    /// Counts how often the services, or their order, changed.
+    pub(super) const fn services_version(&self) -> u64 {
+        self.services_version
     }
 
     /// How many members fire.

@@ -4,8 +4,10 @@
 //! stored, so a snapshot stays small and a restart reads the same.
 
 use super::graph::Graph;
+use super::learned::part_marks;
+use super::marks::{Mark, alert_mark, mark, pair_mark};
 use super::signals::Signal;
-use crate::domain::{Episode, Labels, Name, Severity};
+use crate::domain::{Episode, Labels, Name, Severity, redaction};
 
 /// The parts of an episode that are weighed.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +25,33 @@ pub(super) struct Traits {
     pub(super) names_a_place: bool,
     /// True when the graph knows its service, or its node when it names no service.
     pub(super) is_mapped: bool,
+    /// The marks of what is compared most. Of the alert.
+    pub(super) alert: Mark,
+    pub(super) service_mark: Option<Mark>,
+    pub(super) cluster_mark: Option<Mark>,
+    /// Of the label pair `namespace`.
+    pub(super) namespace_mark: Option<Mark>,
+    /// Of the label pairs that no other term weighs, in order.
+    pub(super) label_marks: Box<[Mark]>,
+    /// Of the parts of the service's name, in order.
+    pub(super) part_marks: Box<[Mark]>,
 }
+
+/// Labels that have a term of their own.
+const WEIGHED: [&str; 12] = [
+    "alertname",
+    "severity",
+    "cluster",
+    "namespace",
+    "service",
+    "app",
+    "job",
+    "deployment",
+    "env",
+    "environment",
+    "node",
+    "grafana_folder",
+];
 
 impl Traits {
     /// Reads an episode. `inferred` is the cluster that was found for one that names none.
@@ -32,11 +60,27 @@ impl Traits {
         let name = |value: Option<&str>| value.map(Name::from);
         let summary = episode.annotations.value("summary").unwrap_or_default();
         let service = episode.service.clone();
+        let cluster = name(cluster_of(labels)).or_else(|| inferred.cloned());
+        let namespace = labels.value("namespace").or_else(|| labels.value("grafana_folder"));
+        let mut label_marks: Box<[Mark]> = labels
+            .iter()
+            .filter(|(name, value)| !value.is_empty() && !WEIGHED.contains(name))
+            // What was taken out of two alerts need not have been the same.
+            .filter(|(_, value)| !value.contains(redaction::MARK))
+            .map(|(name, value)| pair_mark(name, value))
+            .collect();
+        label_marks.sort_unstable();
         Self {
+            alert: alert_mark(&episode.key),
+            service_mark: service.as_ref().map(|service| mark([service.as_str()])),
+            cluster_mark: cluster.as_ref().map(|cluster| mark([cluster.as_str()])),
+            namespace_mark: namespace.map(|namespace| pair_mark("namespace", namespace)),
+            label_marks,
+            part_marks: service.as_ref().map(part_marks).unwrap_or_default(),
             node: name(node_of(labels, graph)),
-            cluster: name(cluster_of(labels)).or_else(|| inferred.cloned()),
+            cluster,
             environment: name(environment_of(labels)),
-            namespace: name(labels.value("namespace").or_else(|| labels.value("grafana_folder"))),
+            namespace: name(namespace),
             alertname: Name::from(episode.alertname()),
             signal: Signal::read(episode.alertname(), summary),
             is_critical: episode.severity == Severity::Critical,

@@ -234,7 +234,7 @@ impl Replay<'_> {
                     break;
                 }
             }
-            self.rebuilt.commit(commit_of(&mut self.machine, at))?;
+            self.rebuilt.commit(&commit_of(&mut self.machine, at))?;
             if matches!(self.memory, Memory::Rebuilt) {
                 self.machine.forget();
             }

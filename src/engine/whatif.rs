@@ -169,7 +169,7 @@ impl Replay<'_> {
     }
 
     fn commit(&mut self, at: Seq) -> Result<(), EngineError> {
-        Ok(self.rebuilt.commit(commit_of(&mut self.machine, at))?)
+        Ok(self.rebuilt.commit(&commit_of(&mut self.machine, at))?)
     }
 
     /// From here on the other configuration counts, if it is time.

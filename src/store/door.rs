@@ -7,12 +7,10 @@ use std::hash::{BuildHasher, RandomState};
 
 use rusqlite::Connection;
 
-use super::StoreError;
-use super::error::Trying;
 use super::generations::Generations;
-use super::rows::{int, named};
 use super::types::DoorCounts;
-use crate::domain::{AlertKey, Fingerprint, Name, Timestamp, Word, WordState};
+use super::{StoreError, episodes};
+use crate::domain::{AlertKey, Timestamp, Word, WordState};
 
 /// Firings in each of the two generations: about 2 MiB at most.
 const REMEMBERED_MAX: usize = 50_000;
@@ -68,23 +66,9 @@ impl Door {
     /// Remembers the newest firing episodes, so that their repeats after a start count as repeats.
     pub(super) fn open(connection: &Connection, eye: &Eye) -> Result<Self, StoreError> {
         let mut door = Self { seen: Generations::new(REMEMBERED_MAX), changed: Vec::new() };
-        let firing: Vec<(String, String, i64)> = connection
-            .prepare(
-                "SELECT namespace, fingerprint, starts_at FROM episodes
-                 WHERE active = 1 ORDER BY id DESC LIMIT :limit",
-            )
-            .and_then(|mut select| {
-                select
-                    .query_map(named! { limit: int(WARM_MAX) }, |row| {
-                        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-                    })?
-                    .collect()
-            })
-            .trying("reading what fires")?;
         // Oldest first, so that the newest are forgotten last.
-        for (namespace, fingerprint, starts_at) in firing.into_iter().rev() {
-            let key = AlertKey::new(Name::new(namespace), Fingerprint::new(fingerprint));
-            let sighting = eye.sighting(&key, Timestamp::from_nanos(starts_at), None);
+        for (key, starts_at) in episodes::firing(connection, WARM_MAX)?.into_iter().rev() {
+            let sighting = eye.sighting(&key, starts_at, None);
             door.seen.insert(sighting.firing, sighting.state, 1);
         }
         Ok(door)

@@ -13,7 +13,9 @@ use super::error::Trying;
 use super::incidents::{self, IncidentColumns, RevisionColumns};
 use super::redact;
 use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
+use super::texts::{NewTexts, Shelf};
 use super::types::{EngineCommit, HeartbeatRow, RuleEpoch, SignOfLife, Snapshot};
+use crate::domain::packed::Heard;
 use crate::domain::record::Outcome;
 use crate::domain::words::TakenBack;
 use crate::domain::{EpisodeId, IncidentId, Seq, Topology};
@@ -27,7 +29,9 @@ const SNAPSHOTS_KEPT: u64 = 2;
 #[derive(Debug)]
 pub(super) struct PreparedCommit {
     pub(super) cursor: Seq,
+    texts: NewTexts,
     episodes: Vec<EpisodeColumns>,
+    heard: Vec<(EpisodeId, Heard)>,
     incidents: Vec<IncidentColumns>,
     changes: Vec<ChangeColumns>,
     revisions: Vec<RevisionColumns>,
@@ -42,10 +46,16 @@ pub(super) struct PreparedCommit {
 }
 
 impl PreparedCommit {
-    pub(super) fn new(commit: EngineCommit) -> Result<Self, StoreError> {
+    /// Texts of its episodes go to the shelf, which must hear what became of the commit.
+    pub(super) fn new(commit: &EngineCommit, shelf: &mut Shelf) -> Result<Self, StoreError> {
+        let newest = shelf.newest_episode();
+        let episodes =
+            commit.episodes.iter().map(|episode| EpisodeColumns::of(episode, shelf)).collect();
         Ok(Self {
             cursor: commit.cursor,
-            episodes: each(&commit.episodes, EpisodeColumns::of)?,
+            texts: shelf.fresh(newest),
+            episodes,
+            heard: commit.heard.clone(),
             incidents: each(&commit.incidents, IncidentColumns::of)?,
             changes: each(&commit.changes, ChangeColumns::of)?,
             revisions: each(&commit.revisions, |(id, revision)| {
@@ -60,20 +70,22 @@ impl PreparedCommit {
             outcomes: each(&commit.outcomes, |(seq, outcome)| {
                 Ok((*seq, to_json(outcome, "an outcome")?, Came::of(outcome)))
             })?,
-            recalls: commit.recalls,
-            snapshot: commit.snapshot,
+            recalls: commit.recalls.clone(),
+            snapshot: commit.snapshot.clone(),
             rules_version: commit.rules_version,
             heartbeats: commit
                 .heartbeats
+                .as_ref()
                 .map(|rows| {
-                    each(&rows, |row| Ok((row.name.to_string(), to_json(row, "a heartbeat")?)))
+                    each(rows, |row| Ok((row.name.to_string(), to_json(row, "a heartbeat")?)))
                 })
                 .transpose()?,
             topology: commit
                 .topology
-                .map(|topology| to_json(&topology, "the service graph"))
+                .as_ref()
+                .map(|topology| to_json(topology, "the service graph"))
                 .transpose()?,
-            taken_back: commit.taken_back,
+            taken_back: commit.taken_back.clone(),
         })
     }
 
@@ -89,7 +101,9 @@ impl PreparedCommit {
 
     /// What it takes while it waits.
     pub(super) fn bytes(&self) -> usize {
-        self.episodes.iter().map(EpisodeColumns::bytes).sum::<usize>()
+        self.texts.bytes()
+            + self.episodes.iter().map(EpisodeColumns::bytes).sum::<usize>()
+            + self.heard.len() * std::mem::size_of::<(EpisodeId, Heard)>()
             + self.incidents.iter().map(IncidentColumns::bytes).sum::<usize>()
             + self.changes.iter().map(ChangeColumns::bytes).sum::<usize>()
             + self.revisions.iter().map(RevisionColumns::bytes).sum::<usize>()
@@ -132,10 +146,12 @@ pub(super) fn store(
         .incidents
         .iter()
         .try_for_each(|row| incidents::upsert(connection, row, commit.cursor))?;
+    commit.texts.store(connection)?;
     commit.episodes.iter().try_for_each(|row| episodes::upsert(connection, row))?;
     for (id, json) in &commit.explanations {
         episodes::explain(connection, *id, json.as_deref())?;
     }
+    commit.heard.iter().try_for_each(|(id, heard)| episodes::hear(connection, *id, heard))?;
     commit.changes.iter().try_for_each(|row| changes::upsert(connection, row))?;
     commit.revisions.iter().try_for_each(|row| incidents::insert_revision(connection, row))?;
     commit.incidents.iter().try_for_each(|row| incidents::freeze(connection, row))?;

@@ -1,54 +1,65 @@
 //! Episodes as the machine left them.
 
-use rusqlite::{Connection, OptionalExtension, Row};
-use serde::Deserialize;
+use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::StoreError;
 use super::error::Trying;
 use super::paging::Place;
-use super::rows::{At, from_int, from_json, int, named, to_json};
+use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named};
+use super::texts::{Shelf, Texts};
 use super::types::EpisodeFilter;
-use crate::domain::{
-    AlertKey, Episode, EpisodeId, Explanation, IncidentId, Labels, Matcher, Timestamp,
-};
+use crate::domain::packed::{Heard, Packer, Unpacker, fingerprint_number};
+use crate::domain::{AlertKey, Episode, EpisodeId, Explanation, IncidentId, Matcher, Timestamp};
+
+/// What is read of an episode; see [`Stored`]. The columns that repeats change stand in two places.
+pub(super) const COLUMNS: &str = "e.id AS id, e.packed AS packed,
+    max(e.last_word_at, coalesce(h.last_word_at, e.last_word_at)) AS last_word_at,
+    coalesce(max(e.lease, h.lease), e.lease, h.lease) AS lease,
+    max(e.deliveries, coalesce(h.deliveries, 0)) AS deliveries";
 
 /// An episode's columns, made ready by the caller.
 #[derive(Debug)]
 pub(super) struct EpisodeColumns {
     id: i64,
-    key: AlertKey,
+    fingerprint: i64,
     starts_at: Timestamp,
     ends_at: Option<Timestamp>,
-    status: &'static str,
     incident: Option<i64>,
     is_active: bool,
-    service: Option<String>,
     search: String,
-    json: String,
+    heard: Heard,
+    packed: Vec<u8>,
     context_of: Vec<i64>,
 }
 
 impl EpisodeColumns {
-    pub(super) fn of(episode: &Episode) -> Result<Self, StoreError> {
-        Ok(Self {
+    pub(super) fn of(episode: &Episode, shelf: &mut Shelf) -> Self {
+        shelf.saw(episode.id);
+        let mut number = |text: &str| shelf.number(text);
+        let mut packer = Packer::new(&mut number);
+        packer.episode(episode);
+        Self {
             id: int(episode.id.0),
-            key: episode.key.clone(),
+            fingerprint: number_of(episode.key.fingerprint.as_str()),
             starts_at: episode.starts_at(),
             ends_at: episode.ends_at(),
-            status: episode.status().as_str(),
             incident: episode.incident().map(|id| int(id.0)),
             is_active: episode.is_firing(),
-            service: episode.service.as_ref().map(ToString::to_string),
             search: episode.alertname().to_lowercase(),
-            json: to_json(episode, "an episode")?,
+            heard: Heard::of(episode),
+            packed: packer.finish(),
             context_of: episode.context_of.iter().map(|id| int(id.0)).collect(),
-        })
+        }
     }
 
     /// What it takes while it waits.
     pub(super) fn bytes(&self) -> usize {
-        self.json.len() + 256
+        self.packed.len() + 256
     }
+}
+
+fn number_of(fingerprint: &str) -> i64 {
+    fingerprint_number(fingerprint).cast_signed()
 }
 
 /// Writes the newest state of an episode.
@@ -56,25 +67,24 @@ pub(super) fn upsert(connection: &Connection, row: &EpisodeColumns) -> Result<()
     let what = "storing an episode";
     connection
         .prepare_cached(
-            "INSERT INTO episodes (id, namespace, fingerprint, variant, starts_at, ends_at, status,
-                                   incident, active, service, search, json)
-             VALUES (:id, :namespace, :fingerprint, :variant, :starts_at, :ends_at, :status,
-                     :incident, :active, :service, :search, :json)
+            "INSERT INTO episodes (id, fingerprint, starts_at, ends_at, incident, active, search,
+                                   last_word_at, lease, deliveries, packed)
+             VALUES (:id, :fingerprint, :starts_at, :ends_at, :incident, :active, :search,
+                     :last_word_at, :lease, :deliveries, :packed)
              ON CONFLICT (id) DO UPDATE SET
-                 namespace = excluded.namespace, fingerprint = excluded.fingerprint,
-                 variant = excluded.variant, starts_at = excluded.starts_at,
-                 ends_at = excluded.ends_at, status = excluded.status,
+                 starts_at = excluded.starts_at, ends_at = excluded.ends_at,
                  incident = excluded.incident, active = excluded.active,
-                 service = excluded.service, search = excluded.search, json = excluded.json",
+                 search = excluded.search, last_word_at = excluded.last_word_at,
+                 lease = excluded.lease, deliveries = excluded.deliveries,
+                 packed = excluded.packed",
         )
         .and_then(|mut upsert| {
             upsert.execute(named! {
-                id: row.id, namespace: row.key.namespace.as_str(),
-                fingerprint: row.key.fingerprint.as_str(),
-                variant: row.key.variant.map(u64::cast_signed),
-                starts_at: At(row.starts_at), ends_at: row.ends_at.map(At), status: row.status,
-                incident: row.incident, active: row.is_active, service: row.service,
-                search: row.search, json: row.json,
+                id: row.id, fingerprint: row.fingerprint, starts_at: At(row.starts_at),
+                ends_at: row.ends_at.map(At), incident: row.incident, active: row.is_active,
+                search: row.search, last_word_at: At(row.heard.last_word_at),
+                lease: row.heard.lease.map(At), deliveries: int(row.heard.deliveries),
+                packed: row.packed,
             })
         })
         .trying(what)?;
@@ -93,14 +103,117 @@ pub(super) fn upsert(connection: &Connection, row: &EpisodeColumns) -> Result<()
     Ok(())
 }
 
+/// Writes what a repeat changes.
+pub(super) fn hear(
+    connection: &Connection,
+    id: EpisodeId,
+    heard: &Heard,
+) -> Result<(), StoreError> {
+    // Without names: this is written once for each repeat there is.
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO heard (episode, last_word_at, lease, deliveries)
+             VALUES (?1, ?2, ?3, ?4)",
+        )
+        .and_then(|mut insert| {
+            insert.execute((
+                int(id.0),
+                At(heard.last_word_at),
+                heard.lease.map(At),
+                int(heard.deliveries),
+            ))
+        })
+        .trying("storing a repeat")
+        .map(drop)
+}
+
+/// A row as it is stored.
+struct Stored {
+    id: EpisodeId,
+    heard: Heard,
+    packed: Vec<u8>,
+}
+
+impl Stored {
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: EpisodeId(count(row, "id")?),
+            heard: Heard {
+                last_word_at: moment(row, "last_word_at")?,
+                lease: moment_if_any(row, "lease")?,
+                deliveries: count(row, "deliveries")?,
+            },
+            packed: row.get("packed")?,
+        })
+    }
+
+    fn unpack(self, texts: &mut Texts<'_>) -> Result<Episode, StoreError> {
+        let mut find = |number: u64| texts.text(number);
+        Unpacker::new(&self.packed, &mut find).episode(self.id, self.heard).map_err(|error| {
+            StoreError::Broken(format!("reading episode {} back failed: {error}", self.id))
+        })
+    }
+}
+
+/// Reads episodes; `rest` is the statement behind `FROM episodes e LEFT JOIN heard h …`.
+fn read(
+    connection: &Connection,
+    rest: &str,
+    values: impl Params,
+    what: &str,
+) -> Result<Vec<Episode>, StoreError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM episodes e LEFT JOIN heard h ON h.episode = e.id {rest}");
+    let rows: Vec<Stored> = connection
+        .prepare_cached(&sql)
+        .and_then(|mut select| select.query_map(values, Stored::of)?.collect())
+        .trying(what)?;
+    let mut texts = Texts::new(connection);
+    rows.into_iter().map(|row| row.unpack(&mut texts)).collect()
+}
+
+/// The newest firing alerts with their starts, newest first.
+pub(super) fn firing(
+    connection: &Connection,
+    limit: u64,
+) -> Result<Vec<(AlertKey, Timestamp)>, StoreError> {
+    let what = "reading what fires";
+    let rows: Vec<(Vec<u8>, i64)> = connection
+        .prepare(
+            "SELECT packed, starts_at FROM episodes WHERE active = 1 ORDER BY id DESC LIMIT :limit",
+        )
+        .and_then(|mut select| {
+            select
+                .query_map(named! { limit: int(limit) }, |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })
+        .trying(what)?;
+    let mut texts = Texts::new(connection);
+    let mut find = |number: u64| texts.text(number);
+    rows.iter()
+        .map(|(packed, starts_at)| {
+            let (_, key) = Unpacker::new(packed, &mut find)
+                .episode_key()
+                .map_err(|error| StoreError::Broken(format!("{what} failed: {error}")))?;
+            Ok((key, Timestamp::from_nanos(*starts_at)))
+        })
+        .collect()
+}
+
+/// An episode of a row with the columns `packed`, `last_word_at` and `deliveries`, as JSON.
+pub(super) fn as_json(
+    row: &Row<'_>,
+    texts: &mut Texts<'_>,
+) -> rusqlite::Result<Result<String, StoreError>> {
+    let stored = Stored::of(row)?;
+    Ok(stored.unpack(texts).and_then(|episode| super::rows::to_json(&episode, "an episode")))
+}
+
 /// One episode.
 pub(super) fn get(connection: &Connection, id: EpisodeId) -> Result<Option<Episode>, StoreError> {
-    connection
-        .prepare_cached("SELECT json FROM episodes WHERE id = :id")
-        .and_then(|mut select| select.query_row(named! { id: int(id.0) }, json_column).optional())
-        .trying("reading an episode")?
-        .map(|json| from_json(&json, &format!("episode {id}")))
-        .transpose()
+    let found =
+        read(connection, "WHERE e.id = :id", named! { id: int(id.0) }, "reading an episode")?;
+    Ok(found.into_iter().next())
 }
 
 /// Keeps how an episode was weighed, or that nothing was.
@@ -131,7 +244,9 @@ pub(super) fn explanation(
 ) -> Result<Explanation, StoreError> {
     connection
         .prepare_cached("SELECT json FROM explanations WHERE episode = :id")
-        .and_then(|mut select| select.query_row(named! { id: int(id.0) }, json_column).optional())
+        .and_then(|mut select| {
+            select.query_row(named! { id: int(id.0) }, |row| row.get::<_, String>(0)).optional()
+        })
         .trying("reading an explanation")?
         .map_or_else(
             || Ok(Explanation::default()),
@@ -164,29 +279,23 @@ pub(super) fn after(
 
 /// Members of an incident, by start and id.
 pub(super) fn members(connection: &Connection, id: IncidentId) -> Result<Vec<Episode>, StoreError> {
-    connection
-        .prepare_cached(
-            "SELECT json FROM episodes WHERE incident = :incident ORDER BY starts_at, id",
-        )
-        .and_then(|mut select| {
-            select.query_map(named! { incident: int(id.0) }, json_column)?.collect()
-        })
-        .trying("reading the members of an incident")
-        .and_then(episodes_from)
+    read(
+        connection,
+        "WHERE e.incident = :incident ORDER BY e.starts_at, e.id",
+        named! { incident: int(id.0) },
+        "reading the members of an incident",
+    )
 }
 
 /// Episodes listed beside an incident, by start and id.
 pub(super) fn context(connection: &Connection, id: IncidentId) -> Result<Vec<Episode>, StoreError> {
-    connection
-        .prepare_cached(
-            "SELECT e.json AS json FROM context c JOIN episodes e ON e.id = c.episode
-             WHERE c.incident = :incident ORDER BY e.starts_at, e.id",
-        )
-        .and_then(|mut select| {
-            select.query_map(named! { incident: int(id.0) }, json_column)?.collect()
-        })
-        .trying("reading the context of an incident")
-        .and_then(episodes_from)
+    read(
+        connection,
+        "WHERE e.id IN (SELECT episode FROM context WHERE incident = :incident)
+         ORDER BY e.starts_at, e.id",
+        named! { incident: int(id.0) },
+        "reading the context of an incident",
+    )
 }
 
 /// The newest episodes of an alert, newest start first.
@@ -195,25 +304,44 @@ pub(super) fn of_alert(
     key: &AlertKey,
     limit: usize,
 ) -> Result<Vec<Episode>, StoreError> {
-    connection
+    let mut found = Vec::new();
+    for id in with_fingerprint(connection, key.fingerprint.as_str(), i64::MAX)? {
+        found.extend(get(connection, EpisodeId(from_int(id)))?.filter(|e| e.key == *key));
+    }
+    found.sort_by_key(|episode| std::cmp::Reverse((episode.starts_at(), episode.id)));
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// Episodes before a place whose fingerprint has the same number, newest first: one search in each
+/// bucket of the index.
+fn with_fingerprint(
+    connection: &Connection,
+    fingerprint: &str,
+    before: i64,
+) -> Result<Vec<i64>, StoreError> {
+    let what = "reading the episodes of an alert";
+    let ends: (Option<i64>, Option<i64>) = connection
+        .prepare_cached("SELECT (SELECT min(id) FROM episodes), (SELECT max(id) FROM episodes)")
+        .and_then(|mut select| select.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
+        .trying(what)?;
+    let (Some(oldest), Some(newest)) = ends else { return Ok(Vec::new()) };
+    let mut select = connection
         .prepare_cached(
-            "SELECT json FROM episodes
-             WHERE fingerprint = :fingerprint AND namespace = :namespace AND variant IS :variant
-             ORDER BY starts_at DESC, id DESC LIMIT :limit",
+            "SELECT id FROM episodes
+             WHERE id >> 12 = :bucket AND fingerprint = :fingerprint AND id < :before
+             ORDER BY id DESC",
         )
-        .and_then(|mut select| {
-            select
-                .query_map(
-                    named! {
-                        fingerprint: key.fingerprint.as_str(), namespace: key.namespace.as_str(),
-                        variant: key.variant.map(u64::cast_signed), limit: int(limit as u64),
-                    },
-                    json_column,
-                )?
-                .collect()
-        })
-        .trying("reading the episodes of an alert")
-        .and_then(episodes_from)
+        .trying(what)?;
+    let number = number_of(fingerprint);
+    let mut ids: Vec<i64> = Vec::new();
+    for bucket in ((oldest >> 12)..=(newest.min(before) >> 12)).rev() {
+        let values = named! { bucket: bucket, fingerprint: number, before: before };
+        let found: Vec<i64> =
+            select.query_map(values, |row| row.get(0)).and_then(Iterator::collect).trying(what)?;
+        ids.extend(found);
+    }
+    Ok(ids)
 }
 
 /// Episodes before a place, newest first. Matchers are not looked at.
@@ -223,36 +351,56 @@ pub(super) fn list(
     place: Place,
     limit: usize,
 ) -> Result<Vec<(Place, Episode)>, StoreError> {
+    let what = "listing episodes";
+    if let Some(fingerprint) = &filter.fingerprint {
+        return with_place(list_of_fingerprint(connection, filter, fingerprint, place, limit)?);
+    }
     // Only what is asked for stands in the statement, so that the index for it can be used.
-    let mut sql = "SELECT id, json FROM episodes WHERE id < :before".to_owned();
+    let mut sql = "WHERE e.id < :before".to_owned();
     let incident = filter.incident.map(|id| int(id.0));
     let limit = int(limit as u64);
     let mut values: Vec<(&str, &dyn rusqlite::ToSql)> =
         vec![(":before", &place.id), (":limit", &limit)];
     if incident.is_some() {
-        sql.push_str(" AND incident = :incident");
+        sql.push_str(" AND e.incident = :incident");
         values.push((":incident", &incident));
     }
-    if filter.fingerprint.is_some() {
-        sql.push_str(" AND fingerprint = :fingerprint");
-        values.push((":fingerprint", &filter.fingerprint));
-    }
     if filter.floating {
-        sql.push_str(" AND incident IS NULL");
+        sql.push_str(" AND e.incident IS NULL");
     }
     if filter.active {
-        sql.push_str(" AND active = 1");
+        sql.push_str(" AND e.active = 1");
     }
-    sql.push_str(" ORDER BY id DESC LIMIT :limit");
-    let rows: Vec<(i64, String)> = connection
-        .prepare_cached(&sql)
-        .and_then(|mut select| {
-            select.query_map(&values[..], |row| Ok((row.get("id")?, row.get("json")?)))?.collect()
-        })
-        .trying("listing episodes")?;
-    rows.into_iter()
-        .map(|(id, json)| Ok((Place { at: 0, id }, from_json(&json, &format!("episode e{id}"))?)))
-        .collect()
+    sql.push_str(" ORDER BY e.id DESC LIMIT :limit");
+    with_place(read(connection, &sql, &values[..], what)?)
+}
+
+fn with_place(episodes: Vec<Episode>) -> Result<Vec<(Place, Episode)>, StoreError> {
+    Ok(episodes.into_iter().map(|e| (Place { at: 0, id: int(e.id.0) }, e)).collect())
+}
+
+/// As [`list`], of those with one fingerprint, which are few.
+fn list_of_fingerprint(
+    connection: &Connection,
+    filter: &EpisodeFilter,
+    fingerprint: &str,
+    place: Place,
+    limit: usize,
+) -> Result<Vec<Episode>, StoreError> {
+    let mut found = Vec::new();
+    for id in with_fingerprint(connection, fingerprint, place.id)? {
+        let is_wanted = |episode: &Episode| {
+            episode.key.fingerprint.as_str() == fingerprint
+                && filter.incident.is_none_or(|id| episode.incident() == Some(id))
+                && !(filter.floating && episode.incident().is_some())
+                && !(filter.active && !episode.is_firing())
+        };
+        found.extend(get(connection, EpisodeId(from_int(id)))?.filter(is_wanted));
+        if found.len() >= limit {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// True when one member of an incident satisfies all matchers.
@@ -261,23 +409,8 @@ pub(super) fn any_member_matches(
     id: IncidentId,
     matchers: &[Matcher],
 ) -> Result<bool, StoreError> {
-    /// Only the labels are read: members can be many, and the rest is large.
-    #[derive(Deserialize)]
-    struct Labelled {
-        labels: Labels,
-    }
-    let what = "reading the labels of an incident's members";
-    let mut select = connection
-        .prepare_cached("SELECT json FROM episodes WHERE incident = :incident ORDER BY id")
-        .trying(what)?;
-    let mut rows = select.query(named! { incident: int(id.0) }).trying(what)?;
-    while let Some(row) = rows.next().trying(what)? {
-        let member: Labelled = from_json(&json_column(row).trying(what)?, "an episode")?;
-        if matchers.iter().all(|matcher| matcher.matches(&member.labels)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let members = members(connection, id)?;
+    Ok(members.iter().any(|e| matchers.iter().all(|matcher| matcher.matches(&e.labels))))
 }
 
 /// How many firing episodes are in no incident.
@@ -289,12 +422,4 @@ pub(super) fn count_floating(connection: &Connection) -> Result<u64, StoreError>
             |row| row.get(0).map(super::rows::from_int),
         )
         .trying("counting floating alerts")
-}
-
-fn json_column(row: &Row<'_>) -> rusqlite::Result<String> {
-    row.get("json")
-}
-
-fn episodes_from(rows: Vec<String>) -> Result<Vec<Episode>, StoreError> {
-    rows.iter().map(|json| from_json(json, "an episode")).collect()
 }

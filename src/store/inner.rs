@@ -14,6 +14,7 @@ use super::job::{Job, Reply};
 use super::ledger::{Head, TextCache};
 use super::queue::{Bounds, Queue};
 use super::readers::Readers;
+use super::texts::Shelf;
 use super::types::{SignOfLife, StoreOptions};
 use super::writer::{Shared, Writer};
 use super::{StoreError, engine, inflight, lock, schema};
@@ -30,6 +31,8 @@ pub(super) struct Inner {
     pub(super) readers: Readers,
     /// Interned texts that were read lately.
     pub(super) texts: TextCache,
+    /// What the engine's commits have named lately.
+    pub(super) shelf: Mutex<Shelf>,
     /// Makes the door's sightings.
     pub(super) eye: Eye,
     /// Makes the hashes of texts.
@@ -69,6 +72,7 @@ impl Inner {
             metrics,
             path: path.clone(),
         });
+        let shelf = Shelf::open(&connection)?;
         let writer = Writer::new(Arc::clone(&shared), connection, door, folder)?;
         let readers = Readers::open(path)?;
         let thread = std::thread::Builder::new()
@@ -79,6 +83,7 @@ impl Inner {
             shared,
             readers,
             texts: TextCache::default(),
+            shelf: Mutex::new(shelf),
             eye,
             hasher: TextHasher::default(),
             in_flight: inflight::Registry::default(),

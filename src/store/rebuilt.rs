@@ -12,6 +12,7 @@ use super::check::{Archive, Faults};
 use super::engine::{self, PreparedCommit};
 use super::error::Trying;
 use super::rows::{At, named};
+use super::texts::{Shelf, Texts};
 use super::types::EngineCommit;
 use super::{StoreError, changes, episodes, incidents, schema};
 use crate::domain::{
@@ -25,6 +26,7 @@ const SHOWN_MAX: usize = 80;
 #[derive(Debug)]
 pub struct Rebuilt {
     connection: Connection,
+    shelf: Shelf,
 }
 
 impl Rebuilt {
@@ -33,19 +35,23 @@ impl Rebuilt {
     /// # Errors
     /// When its database cannot be made.
     pub fn new() -> Result<Self, StoreError> {
-        schema::open_scratch().map(|connection| Self { connection })
+        let connection = schema::open_scratch()?;
+        let shelf = Shelf::open(&connection)?;
+        Ok(Self { connection, shelf })
     }
 
     /// As [`Store::commit`](super::Store::commit).
     ///
     /// # Errors
     /// When nothing of it was committed.
-    pub fn commit(&mut self, commit: EngineCommit) -> Result<(), StoreError> {
-        let commit = PreparedCommit::new(commit)?;
+    pub fn commit(&mut self, commit: &EngineCommit) -> Result<(), StoreError> {
+        let commit = PreparedCommit::new(commit, &mut self.shelf)?;
         let what = "working the ledger in anew";
         let transaction = self.connection.transaction().trying(what)?;
         engine::store(&transaction, &commit, Seq(0), commit.cursor)?;
-        transaction.commit().trying(what)
+        transaction.commit().trying(what)?;
+        self.shelf.keep();
+        Ok(())
     }
 
     /// The connection, for whoever looks at all of it.
@@ -116,6 +122,13 @@ pub struct Comparison {
 struct Table {
     name: fn(i64, i64) -> String,
     sql: &'static str,
+    /// Gives the JSON of a row.
+    json: fn(&Row<'_>, &mut Texts<'_>) -> rusqlite::Result<Result<String, StoreError>>,
+}
+
+/// The third column as it is.
+fn third(row: &Row<'_>, _: &mut Texts<'_>) -> rusqlite::Result<Result<String, StoreError>> {
+    row.get(2).map(Ok)
 }
 
 /// The facts that were reviewed, with all their members and revisions. A replay that began at a
@@ -126,6 +139,7 @@ const REVIEWED: Table = Table {
                  coalesce((SELECT ended_at FROM incidents i WHERE i.id = r.incident)
                           < :before, 0)
           FROM reviewed r ORDER BY incident",
+    json: third,
 };
 
 const TABLES: [Table; 6] = [
@@ -135,15 +149,21 @@ const TABLES: [Table; 6] = [
                                              services, search),
                      coalesce(ended_at < :before, 0)
               FROM incidents ORDER BY id",
+        json: third,
     },
     Table {
         name: |id, _| format!("alert e{id}"),
-        sql: "SELECT id, 0, json, json_array(namespace, fingerprint, variant, starts_at, ends_at,
-                                             status, incident, active, service, search),
+        sql: "SELECT e.id AS id, 0, e.packed AS packed,
+                     json_array(fingerprint, starts_at, ends_at, incident, active, search),
                      coalesce(CASE WHEN incident IS NULL THEN ends_at
                               ELSE (SELECT ended_at FROM incidents i WHERE i.id = e.incident)
-                              END < :before, 0)
-              FROM episodes e ORDER BY id",
+                              END < :before, 0),
+                     max(e.last_word_at, coalesce(h.last_word_at, e.last_word_at))
+                         AS last_word_at,
+                     coalesce(max(e.lease, h.lease), e.lease, h.lease) AS lease,
+                     max(e.deliveries, coalesce(h.deliveries, 0)) AS deliveries
+              FROM episodes e LEFT JOIN heard h ON h.episode = e.id ORDER BY e.id",
+        json: episodes::as_json,
     },
     Table {
         name: |id, _| format!("the explanation of alert e{id}"),
@@ -152,11 +172,13 @@ const TABLES: [Table; 6] = [
                               ELSE (SELECT ended_at FROM incidents i WHERE i.id = e.incident)
                               END < :before, 0)
               FROM explanations x JOIN episodes e ON e.id = x.episode ORDER BY x.episode",
+        json: third,
     },
     Table {
         name: |id, _| format!("change c{id}"),
         sql: "SELECT id, 0, json, json_array(at, service, source, key), coalesce(at < :before, 0)
               FROM changes ORDER BY id",
+        json: third,
     },
     Table {
         name: |incident, revision| format!("revision {revision} of incident {incident}"),
@@ -164,10 +186,12 @@ const TABLES: [Table; 6] = [
                      coalesce((SELECT ended_at FROM incidents i WHERE i.id = r.incident)
                               < :before, 0)
               FROM revisions r ORDER BY incident, revision",
+        json: third,
     },
     Table {
         name: |_, _| "the service graph".to_owned(),
         sql: "SELECT only, 0, json, '', :before IS NULL AND 0 FROM topology ORDER BY only",
+        json: third,
     },
 ];
 
@@ -180,16 +204,21 @@ struct Compared {
 }
 
 impl Compared {
-    fn next(rows: &mut Rows<'_>) -> rusqlite::Result<Option<Self>> {
-        let read = |row: &Row<'_>| {
+    fn next(
+        rows: &mut Rows<'_>,
+        table: &Table,
+        texts: &mut Texts<'_>,
+    ) -> rusqlite::Result<Option<Self>> {
+        let mut read = |row: &Row<'_>| {
             Ok(Self {
                 key: (row.get(0)?, row.get(1)?),
-                json: row.get(2)?,
+                // What cannot be read differs from what can, and says why.
+                json: (table.json)(row, texts)?.unwrap_or_else(|error| error.to_string()),
                 copies: row.get(3)?,
                 is_old: row.get(4)?,
             })
         };
-        rows.next()?.map(read).transpose()
+        rows.next()?.map(&mut read).transpose()
     }
 }
 
@@ -220,10 +249,12 @@ fn compare_table(
     comparison: &mut Comparison,
 ) -> rusqlite::Result<()> {
     let before = scope.kept_since.map(At);
+    let (mut our_texts, mut their_texts) = (Texts::new(stored), Texts::new(rebuilt));
     let (mut stored, mut rebuilt) = (stored.prepare(table.sql)?, rebuilt.prepare(table.sql)?);
     let mut stored = stored.query(named! { before: before })?;
     let mut rebuilt = rebuilt.query(named! { before: before })?;
-    let (mut ours, mut theirs) = (Compared::next(&mut stored)?, Compared::next(&mut rebuilt)?);
+    let mut ours = Compared::next(&mut stored, table, &mut our_texts)?;
+    let mut theirs = Compared::next(&mut rebuilt, table, &mut their_texts)?;
     loop {
         let key = match (&ours, &theirs) {
             (None, None) => return Ok(()),
@@ -250,10 +281,10 @@ fn compare_table(
             (Some(_) | None, None) => {}
         }
         if here.is_some() {
-            ours = Compared::next(&mut stored)?;
+            ours = Compared::next(&mut stored, table, &mut our_texts)?;
         }
         if there.is_some() {
-            theirs = Compared::next(&mut rebuilt)?;
+            theirs = Compared::next(&mut rebuilt, table, &mut their_texts)?;
         }
     }
 }
@@ -265,7 +296,7 @@ fn difference(stored: &Compared, rebuilt: &Compared) -> Option<String> {
             serde_json::from_str::<Value>(&stored.json),
             serde_json::from_str::<Value>(&rebuilt.json),
         ) else {
-            return Some("what is stored is not JSON".to_owned());
+            return Some("what is stored cannot be read".to_owned());
         };
         return Some(
             first_difference("", &left, &right)

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::error::Trying;
 use super::rows::{At, from_int, int, named};
-use super::{StoreError, engine, intern, ledger};
+use super::{StoreError, engine, intern, ledger, texts};
 use crate::domain::{Seq, Span, Timestamp};
 
 /// Raw bodies that go at once. They can be large, and each of their pages is touched.
@@ -260,6 +260,9 @@ pub(super) fn carry_out(connection: &Connection, plan: &Plan) -> Result<(), Stor
         && let Some(first) = ledger::first(connection)?
     {
         intern::drop_unused(connection, first, ROWS_MAX)?;
+    }
+    if !plan.incidents.is_empty() || !plan.episodes.is_empty() {
+        texts::drop_unused(connection, ROWS_MAX)?;
     }
     free_pages(connection)
 }

@@ -4,6 +4,7 @@
 //! by the room's root, so callers name `store::Append` and never this module.
 
 use crate::domain::facts::Revision;
+use crate::domain::packed::Heard;
 use crate::domain::record::Outcome;
 use crate::domain::words::TakenBack;
 use crate::domain::{
@@ -110,6 +111,8 @@ pub struct EngineCommit {
     pub cursor: Seq,
     /// Rows to write, the newest state of each thing once.
     pub episodes: Vec<Episode>,
+    /// Episodes of which only repeats were heard.
+    pub heard: Vec<(EpisodeId, Heard)>,
     /// See `episodes`.
     pub incidents: Vec<Incident>,
     /// See `episodes`.

@@ -6,7 +6,8 @@ use crate::correlate::Machine;
 use crate::domain::alert::EndKind;
 use crate::domain::incident::{Moment, Tally};
 use crate::domain::{
-    Episode, EpisodeEnd, EpisodeId, IncidentId, Membership, Name, Rules, Severity, Timestamp,
+    ChangeId, Episode, EpisodeEnd, EpisodeId, IncidentId, Membership, Name, Rules, Severity,
+    Timestamp,
 };
 
 /// Called by the machine itself at each step of every test.
@@ -14,6 +15,17 @@ pub(in crate::correlate) fn check(machine: &Machine, id: IncidentId) {
     let memory = &machine.memory;
     let anew = tally_of(memory.members(id), &memory.rules);
     assert_eq!(memory.incidents[&id].tally, anew, "incident {id}");
+}
+
+/// Candidates that were not ranked anew must be those that a new ranking gives.
+pub(in crate::correlate) fn check_candidates(
+    machine: &Machine,
+    id: IncidentId,
+    changes: &[ChangeId],
+) {
+    let incident = &machine.memory.incidents[&id];
+    assert_eq!(incident.changes, changes, "incident {id}");
+    assert_eq!(incident.candidates, machine.rank_candidates(incident, changes), "incident {id}");
 }
 
 /// What members add up to.

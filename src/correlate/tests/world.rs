@@ -33,6 +33,12 @@ pub(super) struct Committed {
 impl Committed {
     pub(super) fn take(&mut self, effects: Effects) {
         self.episodes.extend(effects.episodes.into_iter().map(|e| (e.id, e)));
+        for (id, heard) in effects.heard {
+            let episode = self.episodes.get_mut(&id).unwrap();
+            episode.last_word_at = heard.last_word_at;
+            episode.lease = heard.lease;
+            episode.deliveries = heard.deliveries;
+        }
         self.incidents.extend(effects.incidents.into_iter().map(|i| (i.id, i)));
         self.changes.extend(effects.changes.into_iter().map(|c| (c.id, c)));
         self.explanations.extend(effects.explanations);

@@ -63,23 +63,24 @@ CREATE TABLE quarantine (
     body BLOB
 ) STRICT;
 
--- What the machine made of it. Columns beside `json` are copies for searching and sorting.
+-- What the machine made of it. Columns beside `packed` or `json` are copies for searching and
+-- sorting. `packed` is written as in domain/packed.rs; `fingerprint` is a number for the text.
 CREATE TABLE episodes (
     id INTEGER PRIMARY KEY,
-    namespace TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,
-    variant INTEGER,
+    fingerprint INTEGER NOT NULL,
     starts_at INTEGER NOT NULL,
     ends_at INTEGER,
-    status TEXT NOT NULL,
     incident INTEGER,
     active INTEGER NOT NULL,
-    service TEXT,
     search TEXT NOT NULL,
-    json TEXT NOT NULL
+    last_word_at INTEGER NOT NULL,
+    lease INTEGER,
+    deliveries INTEGER NOT NULL,
+    packed BLOB NOT NULL
 ) STRICT;
--- The only index with random keys; it costs once for each episode.
-CREATE INDEX episodes_by_alert ON episodes (fingerprint, namespace);
+-- Fingerprints are random, so an index on them alone would touch a page for each new alert. Within
+-- one of 4,096 episodes in a row they fall into a few pages; whoever searches asks each bucket.
+CREATE INDEX episodes_by_alert ON episodes (id >> 12, fingerprint);
 CREATE INDEX episodes_by_incident ON episodes (incident, id);
 CREATE INDEX episodes_active ON episodes (incident, id) WHERE active = 1;
 
@@ -87,6 +88,24 @@ CREATE INDEX episodes_active ON episodes (incident, id) WHERE active = 1;
 CREATE TABLE explanations (
     episode INTEGER PRIMARY KEY REFERENCES episodes (id) ON DELETE CASCADE,
     json TEXT NOT NULL
+) STRICT;
+
+-- What a repeat changes, as small as it can be: the larger of this and the episode's own counts.
+CREATE TABLE heard (
+    episode INTEGER PRIMARY KEY,
+    last_word_at INTEGER NOT NULL,
+    lease INTEGER,
+    deliveries INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER episodes_dropped AFTER DELETE ON episodes
+BEGIN DELETE FROM heard WHERE episode = old.id; END;
+
+-- Texts that packed episodes name by number. An epoch says: episodes after last_episode name no
+-- text before first_text.
+CREATE TABLE texts (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE TABLE text_epochs (
+    first_text INTEGER PRIMARY KEY,
+    last_episode INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE context (
