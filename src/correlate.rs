@@ -16,7 +16,7 @@
 //! Rooms inside: `episodes` (what a word says about a firing), `reading`, `kinds`, `signals` and
 //! `traits` (what labels tell), `graph` and `completion` (who calls whom), `learned` (what the
 //! stream teaches), `crowd` and `stage` (what a placement looks at), `evidence` with `weights`,
-//! `grouping` and `membership` (which incident it belongs to), `lifecycle` (how incidents end and
+//! `grouping`, `membership` and `lone` (which incident it belongs to), `lifecycle` (how incidents end and
 //! return), `heartbeats`, `operations` (what people do), `causes` and `origins` (what may have
 //! caused it).
 
@@ -33,6 +33,7 @@ mod heartbeats;
 mod kinds;
 mod learned;
 mod lifecycle;
+mod lone;
 mod machine;
 mod membership;
 mod memory;

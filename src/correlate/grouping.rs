@@ -7,6 +7,7 @@
 //! are.
 
 use super::evidence::{Pair, Scene, gap_between, weigh_against};
+use super::learned::BUSY_WINDOW;
 use super::machine::Machine;
 use super::membership::opening_moment;
 use super::reading::in_words;
@@ -23,15 +24,25 @@ use crate::domain::{
 /// Alerts that came in this shortly before are still settling: they need no more than a new one.
 const SETTLING: Span = Span::from_minutes(5);
 /// A floating alert is weighed again when somebody joins to whom it is tied with at least this.
-const TIE_MIN: f64 = -1.0;
+pub(super) const TIE_MIN: f64 = -1.0;
+
+/// An alert that fired this often within two hours returns again and again.
+const RETURNS_MAX: usize = 2;
 
 /// An incident that an alert was weighed against.
-struct Scored {
+pub(super) struct Scored {
     id: IncidentId,
-    score: f64,
+    pub(super) score: f64,
+    /// By what it is chosen among those that reach the score. Less than the score where an alert
+    /// fires again: its old incident is first choice only while nothing nearer explains it.
+    rank: f64,
+    /// True when a call, the service, the node or the alert itself ties it.
+    is_tied: bool,
+    /// True when it was a member before.
+    is_member_again: bool,
     /// False when it began too long before the incident to be more than context.
-    is_member: bool,
-    reason: String,
+    pub(super) is_member: bool,
+    pub(super) reason: String,
 }
 
 impl Machine {
@@ -48,10 +59,16 @@ impl Machine {
             self.memory.learned.begin(id, traits, now);
         }
         let mut scored = self.weigh_incidents(&episode);
-        scored.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+        scored.sort_by(|a, b| b.rank.total_cmp(&a.rank).then(a.id.cmp(&b.id)));
         let needed = self.memory.rules.incidents.join_score;
-        let (fitting, other): (Vec<Scored>, Vec<Scored>) =
+        let (mut fitting, other): (Vec<Scored>, Vec<Scored>) =
             scored.into_iter().partition(|s| s.score >= needed);
+        // What fires again leaves its old incident only for one to which it is tied.
+        if let Some(own) = fitting.iter().position(|s| s.is_member_again)
+            && fitting[..own].iter().all(|nearer| !nearer.is_tied)
+        {
+            fitting[..=own].rotate_right(1);
+        }
         match fitting.first() {
             Some(best) if best.is_member => {
                 let reason = format!(
@@ -62,7 +79,8 @@ impl Machine {
                 let scores: Vec<(IncidentId, f64)> =
                     fitting.iter().map(|s| (s.id, s.score)).collect();
                 self.relate(&scores);
-                self.adopt_floating(best.id, vec![id]);
+                let joined = self.adopt_floating(best.id, vec![id]);
+                self.absorb_lone(best.id, joined);
             }
             Some(best) => {
                 let text = too_old(best.id, best.score, &best.reason);
@@ -84,7 +102,7 @@ impl Machine {
             .collect()
     }
 
-    fn weigh_incident(
+    pub(super) fn weigh_incident(
         &self,
         stage: &Stage<'_>,
         episode: &Episode,
@@ -113,7 +131,8 @@ impl Machine {
             if over == witnesses.len() { self.recovered_before(incident, start) } else { None };
         if incident.state == IncidentState::Resolved || recovered_at.is_some() {
             let since = start - recovered_at.or(incident.tally.last_end.map(|end| end.at))?;
-            if !is_member_again || since > rules.reopen_window {
+            let goes_on = crowd.series() < 2 || !self.returns(episode);
+            if !is_member_again || since > rules.reopen_window || !goes_on {
                 return None;
             }
         }
@@ -122,26 +141,38 @@ impl Machine {
         let others = witnesses.iter().filter_map(|witness| stage.side(witness));
         let weighed = weigh_against(side, others, scene);
         let (witness, pair) = weighed.witness?;
+        if !is_member_again && !pair.is_tied() && self.returns(episode) {
+            return None;
+        }
         let mut reason = format!(
             "{}; nearest {}",
             pair.in_words(side, witness),
             self.name_of(witness.episode.id)
         );
+        let (points, words) = self.weigh_state(
+            stage,
+            episode,
+            incident.id,
+            start - first,
+            (over, witnesses.len()),
+            pair.busy(scene),
+        );
         let mut score = weighed.score;
-        if !is_member_again {
-            let (points, words) = self.weigh_state(
-                stage,
-                episode,
-                incident.id,
-                start - first,
-                (over, witnesses.len()),
-                pair.busy(scene),
-            );
+        let rank = if is_member_again && crowd.series() < 2 {
+            score
+        } else if is_member_again {
+            let weights = weights(side.traits.is_mapped);
+            let gap = self.ended_before(episode, incident.id).seconds_f64() / 600.0;
+            let recovered = f64::from(u8::from(recovered_at.is_some()));
+            score + points + weights.return_gap * gap + weights.return_recovered * recovered
+        } else {
             score += points;
             reason.push_str(&words);
-        }
+            score
+        };
         let is_member = is_member_again || opening_moment(incident) - start <= rules.lead_up;
-        Some(Scored { id: incident.id, score, is_member, reason })
+        let is_tied = pair.is_tied();
+        Some(Scored { id: incident.id, score, rank, is_tied, is_member_again, is_member, reason })
     }
 
     /// True when an alert of the incident fires again within the reopen window of its last end.
@@ -155,6 +186,32 @@ impl Machine {
                 .filter_map(|id| self.memory.episodes.get(&id))
                 .filter(|other| other.id != episode.id && other.incident() == Some(incident))
                 .any(|other| episode.starts_at() - last_seen_firing(other) <= window)
+    }
+
+    /// True for an alert that returns again and again to an incident of several: that it once was
+    /// in it says little about what it is in now.
+    fn returns(&self, episode: &Episode) -> bool {
+        let (start, now) = (episode.starts_at(), self.now());
+        let before = self
+            .memory
+            .episodes_of_alert(&episode.key)
+            .into_iter()
+            .filter_map(|id| self.memory.episodes.get(&id))
+            .filter(|other| other.starts_at() < start && now - other.received_at <= BUSY_WINDOW)
+            .count();
+        before >= RETURNS_MAX
+    }
+
+    /// How long an alert that fires again had been over in an incident.
+    fn ended_before(&self, episode: &Episode, incident: IncidentId) -> Span {
+        self.memory
+            .episodes_of_alert(&episode.key)
+            .into_iter()
+            .filter_map(|id| self.memory.episodes.get(&id))
+            .filter(|other| other.id != episode.id && other.incident() == Some(incident))
+            .map(|other| (episode.starts_at() - last_seen_firing(other)).max(Span::ZERO))
+            .min()
+            .unwrap_or(Span::ZERO)
     }
 
     /// What the state of an incident adds or takes: its age, its size, how much of it is over,
@@ -325,7 +382,8 @@ impl Machine {
             self.join(id, incident, text, false);
             joined.push(id);
         }
-        self.adopt_floating(incident, joined);
+        let joined = self.adopt_floating(incident, joined);
+        self.absorb_lone(incident, joined);
     }
 
     /// The resolved incident that a new one continues: the newest one to which this alert is tied.
@@ -365,18 +423,25 @@ impl Machine {
 
     /// Takes in floating alerts that belong to an incident which `joined` have just entered: what
     /// began within `lead_up` before becomes a member, older relatives are listed as context.
-    pub(super) fn adopt_floating(&mut self, id: IncidentId, mut joined: Vec<EpisodeId>) {
+    pub(super) fn adopt_floating(
+        &mut self,
+        id: IncidentId,
+        mut joined: Vec<EpisodeId>,
+    ) -> Vec<EpisodeId> {
+        let mut all = joined.clone();
         while let Some(newcomer) = joined.pop() {
             let Some(newcomer) = self.memory.episodes.get(&newcomer).cloned() else { continue };
             for (episode, reason, is_member) in self.next_adoptions(id, &newcomer) {
                 if is_member {
                     self.join(episode, id, reason, false);
                     joined.push(episode);
+                    all.push(episode);
                 } else {
                     self.add_context(episode, id, reason);
                 }
             }
         }
+        all
     }
 
     fn next_adoptions(&self, id: IncidentId, newcomer: &Episode) -> Vec<(EpisodeId, String, bool)> {
