@@ -16,7 +16,7 @@
 //! Rooms inside: `episodes` (what a word says about a firing), `reading`, `kinds`, `signals` and
 //! `traits` (what labels tell), `graph` and `completion` (who calls whom), `learned` (what the
 //! stream teaches), `crowd` and `stage` (what a placement looks at), `evidence` with `weights`,
-//! `grouping` and `membership` (which incident it belongs to), `lifecycle` (how incidents end and
+//! `grouping`, `membership` and `lone` (which incident it belongs to), `lifecycle` (how incidents end and
 //! return), `heartbeats`, `operations` (what people do), `causes` and `origins` (what may have
 //! caused it), `similar` (past incidents that look alike).
 
@@ -39,6 +39,7 @@ mod histories;
 mod kinds;
 mod learned;
 mod lifecycle;
+mod lone;
 mod machine;
 mod marks;
 mod membership;

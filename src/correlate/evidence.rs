@@ -22,6 +22,8 @@ const BURST_SECONDS: f64 = 120.0;
 const LONG_AGO: Span = Span::from_hours(1);
 /// Starts at most this far apart are one moment: a scrape and an evaluation.
 const ONE_MOMENT: Span = Span::from_minutes(1);
+/// What suffers from load may alert this long before the load itself does.
+const LOAD_TOLERANCE: Span = Span::from_minutes(2);
 /// With fewer series than this, nothing is known about how common a label pair is.
 const SERIES_MIN: u32 = 20;
 
@@ -177,8 +179,10 @@ impl<'w> Pair<'w> {
                 return;
             }
         };
-        // Load goes down the calls, where every other trouble climbs.
-        if caller.traits.signal == Signal::Traffic {
+        let headstart = callee.episode.starts_at() - caller.episode.starts_at();
+        // Load goes down the calls, where every other trouble climbs, and explains only what
+        // comes with it or after it.
+        if caller.traits.signal == Signal::Traffic && headstart + LOAD_TOLERANCE >= Span::ZERO {
             if steps == 1 {
                 self.add(Term::Load { calls: matches!(term, Term::Calls(_)) }, weights.load);
             } else {
@@ -186,11 +190,10 @@ impl<'w> Pair<'w> {
             }
             return;
         }
-        let headstart = callee.episode.starts_at() - caller.episode.starts_at();
         let is_in_order = headstart.seconds_f64() <= weights.order_tolerance;
-        let is_newer_caller = std::ptr::eq(caller.episode, a.episode);
+        let climbs = headstart.seconds_f64() <= weights.climb_tolerance;
         let points = match steps {
-            1 if is_newer_caller => weights.climbs,
+            1 if climbs => weights.climbs,
             1 => weights.descends,
             _ => weights.second_call,
         };
@@ -198,6 +201,10 @@ impl<'w> Pair<'w> {
             self.tie(term, points);
         } else {
             self.add(term, points);
+        }
+        // A replica and its primary suffer from each other, whichever shows it first.
+        if caller.traits.signal.is_replication() && steps == 1 {
+            return;
         }
         if !is_in_order {
             let busy = if steps == 1 { scene.busy } else { 1.0 };
@@ -247,6 +254,14 @@ impl<'w> Pair<'w> {
         let is_one_cluster = x.cluster == y.cluster && (x.cluster.is_some() || !scene.has_clusters);
         if is_one_cluster && (x.signal.is_shared_ground() || y.signal.is_shared_ground()) {
             self.add(Term::SharedGround, weights.shared_ground);
+            let (ground, other) = if x.signal.is_shared_ground() { (a, b) } else { (b, a) };
+            let late = ground.episode.starts_at() - other.episode.starts_at();
+            if !other.traits.signal.is_shared_ground()
+                && late.seconds_f64() > weights.order_tolerance
+            {
+                let share = (late.seconds_f64() / ORDER_SPAN_SECONDS).min(1.0);
+                self.add(Term::WrongOrder(late), weights.late_ground * share);
+            }
         }
         if x.alertname == y.alertname {
             let points = if x.signal.is_symptom() || x.signal.is_loss_of_place() {
@@ -313,6 +328,11 @@ impl<'w> Pair<'w> {
         }
         let together = (-apart.seconds_f64() / BURST_SECONDS).exp();
         self.add(Term::Together(apart), weights.together * together);
+    }
+
+    /// True when a direct call, the service, the node or the alert itself ties them.
+    pub(super) const fn is_tied(&self) -> bool {
+        self.is_tied
     }
 
     /// How likely coincidence is: without a direct tie always.

@@ -23,7 +23,7 @@ use crate::domain::{
 };
 
 /// A floating alert is weighed again when somebody joins to whom it is tied with at least this.
-const TIE_MIN: f64 = -1.0;
+pub(super) const TIE_MIN: f64 = -1.0;
 
 /// A floating alert that is tied to one that opens an incident.
 struct Relative {
@@ -44,16 +44,24 @@ struct Ties {
 }
 
 /// An incident that an alert was weighed against.
-struct Scored {
+#[derive(Clone, Copy)]
+pub(super) struct Scored {
     id: IncidentId,
-    score: f64,
+    pub(super) score: f64,
+    /// By what it is chosen among those that reach the score. Less than the score where an alert
+    /// fires again: its old incident is first choice only while nothing nearer explains it.
+    rank: f64,
+    /// True when a call, the service, the node or the alert itself ties it.
+    is_tied: bool,
+    /// True when it was a member before.
+    is_member_again: bool,
     /// False when it began too long before the incident to be more than context.
-    is_member: bool,
+    pub(super) is_member: bool,
 }
 
 impl Scored {
     /// What is kept of it, where it was chosen among `all`.
-    fn explained(&self, tale: Explanation, needed: f64, all: &[Self]) -> Explanation {
+    pub(super) fn explained(&self, tale: Explanation, needed: f64, all: &[Self]) -> Explanation {
         let others = all.iter().filter(|other| other.id != self.id);
         Explanation {
             incident: Some(self.id),
@@ -68,9 +76,9 @@ impl Scored {
 /// How a score came about. Words are costly and most scores are never told of, so only the choice
 /// is weighed again for them.
 #[derive(Default)]
-struct Tale {
-    reason: String,
-    explanation: Explanation,
+pub(super) struct Tale {
+    pub(super) reason: String,
+    pub(super) explanation: Explanation,
 }
 
 impl Machine {
@@ -85,11 +93,19 @@ impl Machine {
         let now = self.now();
         self.memory.begin(id, now);
         let mut scored = self.weigh_incidents(&episode);
-        scored.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+        scored.sort_by(|a, b| b.rank.total_cmp(&a.rank).then(a.id.cmp(&b.id)));
         let needed = self.memory.rules.incidents.join_score;
-        // The fitting ones stand first.
-        let fitting = scored.iter().take_while(|s| s.score >= needed).count();
-        match scored[..fitting].first() {
+        let (mut fitting, other): (Vec<Scored>, Vec<Scored>) =
+            scored.into_iter().partition(|s| s.score >= needed);
+        // What fires again leaves its old incident only for one to which it is tied.
+        if let Some(own) = fitting.iter().position(|s| s.is_member_again)
+            && fitting[..own].iter().all(|nearer| !nearer.is_tied)
+        {
+            fitting[..=own].rotate_right(1);
+        }
+        let fits = fitting.len();
+        let scored = [fitting, other].concat();
+        match scored[..fits].first() {
             Some(best) => {
                 let Tale { reason, explanation } = self.tell(&episode, best.id);
                 let explanation = best.explained(explanation, needed, &scored);
@@ -105,9 +121,10 @@ impl Machine {
                 self.join(id, best.id, reason, false);
                 self.explain(id, explanation);
                 let scores: Vec<(IncidentId, f64)> =
-                    scored[..fitting].iter().map(|s| (s.id, s.score)).collect();
+                    scored[..fits].iter().map(|s| (s.id, s.score)).collect();
                 self.relate(&scores);
-                self.adopt_floating(best.id, vec![id]);
+                let joined = self.adopt_floating(best.id, vec![id]);
+                self.absorb_lone(best.id, joined);
             }
             None => self.open_or_float(&episode, &scored),
         }
@@ -134,7 +151,7 @@ impl Machine {
         tale
     }
 
-    fn weigh_incident(
+    pub(super) fn weigh_incident(
         &self,
         stage: &Stage<'_>,
         episode: &Episode,
@@ -165,7 +182,8 @@ impl Machine {
             if over == witnesses.len() { self.recovered_before(incident, start) } else { None };
         if incident.state == IncidentState::Resolved || recovered_at.is_some() {
             let since = start - recovered_at.or(incident.tally.last_end.map(|end| end.at))?;
-            if !is_member_again || since > rules.reopen_window {
+            let goes_on = crowd.series() < 2 || !self.returns(episode);
+            if !is_member_again || since > rules.reopen_window || !goes_on {
                 return None;
             }
         }
@@ -173,21 +191,30 @@ impl Machine {
         let others = witnesses.iter().filter_map(|witness| stage.side(witness));
         let weighed = weigh_against(side, others, scene);
         let (witness, pair) = weighed.witness?;
+        if !is_member_again && !pair.is_tied() && self.returns(episode) {
+            return None;
+        }
         let mut score = weighed.score;
+        let mut rank = score;
         let mut state = Vec::new();
-        if !is_member_again {
+        let is_lone_again = is_member_again && crowd.series() < 2;
+        if !is_lone_again {
             let over = (over, witnesses.len());
             let busy = pair.busy(scene);
-            let mut terms = tale.as_ref().map(|_| Vec::new());
-            score += self.weigh_state(
-                stage,
-                episode,
-                incident.id,
-                start - first,
-                over,
-                busy,
-                terms.as_mut(),
-            );
+            // What fires again is judged by its old incident alone; its state only ranks it.
+            let mut terms = (tale.is_some() && !is_member_again).then(Vec::new);
+            let age = start - first;
+            let points =
+                self.weigh_state(stage, episode, incident.id, age, over, busy, terms.as_mut());
+            rank += points;
+            if is_member_again {
+                let weights = self.memory.weights.of(side.traits.is_mapped);
+                let gap = self.ended_before(episode, incident.id).seconds_f64() / 600.0;
+                let recovered = f64::from(u8::from(recovered_at.is_some()));
+                rank += weights.return_gap * gap + weights.return_recovered * recovered;
+            } else {
+                score = rank;
+            }
             state.extend(terms.into_iter().flatten());
         }
         if let Some(tale) = tale {
@@ -202,7 +229,8 @@ impl Machine {
             tale.explanation = explain_pair(&pair, (side, witness), score, more);
         }
         let is_member = is_member_again || opening_moment(incident) - start <= rules.lead_up;
-        Some(Scored { id: incident.id, score, is_member })
+        let is_tied = pair.is_tied();
+        Some(Scored { id: incident.id, score, rank, is_tied, is_member_again, is_member })
     }
 
     /// True when an alert of the incident fires again within the reopen window of its last end.
@@ -214,6 +242,35 @@ impl Machine {
             .filter_map(|id| self.memory.episodes.get(id))
             .filter(|other| other.id != episode.id && other.incident() == Some(incident))
             .any(|other| episode.starts_at() - last_seen_firing(other) <= window)
+    }
+
+    /// True for an alert that returns again and again to an incident of several: that it once was
+    /// in it says little about what it is in now.
+    fn returns(&self, episode: &Episode) -> bool {
+        let (start, now) = (episode.starts_at(), self.now());
+        let rules = &self.memory.rules;
+        let before = self
+            .memory
+            .firings_of(&episode.key)
+            .iter()
+            .filter_map(|id| self.memory.episodes.get(id))
+            .filter(|other| {
+                other.starts_at() < start && now - other.received_at <= rules.alerts.alone_window
+            })
+            .count();
+        before >= rules.alerts.alone_firings as usize
+    }
+
+    /// How long an alert that fires again had been over in an incident.
+    fn ended_before(&self, episode: &Episode, incident: IncidentId) -> Span {
+        self.memory
+            .firings_of(&episode.key)
+            .iter()
+            .filter_map(|id| self.memory.episodes.get(id))
+            .filter(|other| other.id != episode.id && other.incident() == Some(incident))
+            .map(|other| (episode.starts_at() - last_seen_firing(other)).max(Span::ZERO))
+            .min()
+            .unwrap_or(Span::ZERO)
     }
 
     /// What the state of an incident adds or takes: its age, its size, how much of it is over,
@@ -425,7 +482,8 @@ impl Machine {
             self.explain(id, Explanation { nearest, needed, ..explanation });
             joined.push(id);
         }
-        self.adopt_floating(incident, joined);
+        let joined = self.adopt_floating(incident, joined);
+        self.absorb_lone(incident, joined);
     }
 
     /// The resolved incident that a new one continues: the newest one to which this alert is tied.
@@ -465,19 +523,26 @@ impl Machine {
 
     /// Takes in floating alerts that belong to an incident which `joined` have just entered: what
     /// began within `lead_up` before becomes a member, older relatives are listed as context.
-    pub(super) fn adopt_floating(&mut self, id: IncidentId, mut joined: Vec<EpisodeId>) {
+    pub(super) fn adopt_floating(
+        &mut self,
+        id: IncidentId,
+        mut joined: Vec<EpisodeId>,
+    ) -> Vec<EpisodeId> {
+        let mut all = joined.clone();
         while let Some(newcomer) = joined.pop() {
             let Some(newcomer) = self.memory.episodes.get(&newcomer).cloned() else { continue };
             for (episode, reason, is_member, explanation) in self.next_adoptions(id, &newcomer) {
                 if is_member {
                     self.join(episode, id, reason, false);
                     joined.push(episode);
+                    all.push(episode);
                 } else {
                     self.add_context(episode, id, reason);
                 }
                 self.explain(episode, explanation);
             }
         }
+        all
     }
 
     fn next_adoptions(

@@ -4,7 +4,7 @@
 //! It weighs nothing.
 
 use super::machine::Machine;
-use crate::domain::incident::{LifecycleKind, Opening, Related};
+use crate::domain::incident::{LifecycleKind, Opening, Related, Report};
 use crate::domain::{
     EpisodeId, Explanation, Incident, IncidentId, IncidentState, Membership, Timestamp,
 };
@@ -111,6 +111,77 @@ impl Machine {
         }
     }
 
+    /// Two incidents are one story: the younger points to the older, and what people wrote in both
+    /// is kept. By a person when `actor` names one, else by the machine.
+    pub(super) fn fold_into(
+        &mut self,
+        younger: IncidentId,
+        older: IncidentId,
+        reason: &str,
+        (at, actor): (Timestamp, Option<String>),
+    ) {
+        for episode in self.memory.member_ids(younger) {
+            let lead_up = matches!(
+                self.memory.episodes.get(&episode).map(|e| &e.membership),
+                Some(Membership::Member { lead_up: true, .. })
+            );
+            let told = self.memory.episodes.get(&episode).map(|e| e.reason.clone());
+            let explained = self.dirt.explanations.get(&episode).cloned();
+            self.join(episode, older, reason.to_owned(), actor.is_some());
+            if let Some(moved) = self.memory.episodes.get_mut(&episode)
+                && let Membership::Member { lead_up: flag, .. } = &mut moved.membership
+            {
+                *flag |= lead_up;
+            }
+            if actor.is_none() {
+                // What tied it to the others of its incident still does.
+                told.into_iter().for_each(|told| self.set_reason(episode, told));
+                match explained {
+                    Some(explained) => self.explain(episode, explained),
+                    None => drop(self.dirt.explanations.remove(&episode)),
+                }
+            }
+            self.memory.recount(episode);
+        }
+        let Some(ended) = self.memory.incidents.get_mut(&younger) else { return };
+        ended.state = IncidentState::Merged { into: older };
+        let (notes, actions, caveats, changes, report) = (
+            std::mem::take(&mut ended.notes),
+            std::mem::take(&mut ended.actions),
+            ended.caveats.clone(),
+            ended.changes.clone(),
+            ended.report.clone(),
+        );
+        let acknowledged: Vec<_> = ended
+            .lifecycle
+            .iter()
+            .filter(|e| matches!(e.kind, LifecycleKind::Acknowledged | LifecycleKind::Mitigated))
+            .cloned()
+            .collect();
+        let Some(survivor) = self.memory.incidents.get_mut(&older) else { return };
+        survivor.notes.extend(notes);
+        survivor.notes.sort_by_key(|note| note.id);
+        survivor.actions.extend(actions);
+        survivor.actions.sort_by_key(|action| action.id);
+        survivor.lifecycle.extend(acknowledged);
+        for caveat in caveats {
+            if !survivor.caveats.contains(&caveat) {
+                survivor.caveats.push(caveat);
+            }
+        }
+        for change in changes {
+            if !survivor.changes.contains(&change) {
+                survivor.changes.push(change);
+            }
+        }
+        fill(&mut survivor.report, report);
+        survivor.related.retain(|related| related.incident != younger);
+        self.record_event(older, LifecycleKind::Absorbed(younger), at, actor.clone());
+        self.record_event(younger, LifecycleKind::MergedInto(older), at, actor);
+        self.dirt.say(older, format!("Incident {younger} was merged into this one"));
+        self.dirt.say(younger, format!("The incident was merged into {older}"));
+    }
+
     /// An alert that fits several incidents ties them to each other.
     pub(super) fn relate(&mut self, fitting: &[(IncidentId, f64)]) {
         let Some((best, others)) = fitting.split_first() else { return };
@@ -138,5 +209,21 @@ pub(super) fn opening_moment(incident: &Incident) -> Timestamp {
         Opening::Alert { at, .. } | Opening::Heartbeat { at, .. } | Opening::Split { at, .. } => {
             *at
         }
+    }
+}
+
+/// What the younger of two merged incidents reported counts where the older said nothing.
+fn fill(report: &mut Report, other: Report) {
+    report.title = report.title.take().or(other.title);
+    report.severity = report.severity.or(other.severity);
+    report.impact = report.impact.take().or(other.impact);
+    report.impact_users = report.impact_users.or(other.impact_users);
+    report.impact_users_percent = report.impact_users_percent.or(other.impact_users_percent);
+    report.root_cause = report.root_cause.take().or(other.root_cause);
+    report.resolution = report.resolution.take().or(other.resolution);
+    report.timezone = report.timezone.take().or(other.timezone);
+    report.lead = report.lead.take().or(other.lead);
+    for (milestone, at) in other.milestones {
+        report.milestones.entry(milestone).or_insert(at);
     }
 }

@@ -205,59 +205,8 @@ impl Machine {
             )));
         }
         let (older, younger) = (asked.min(into), asked.max(into));
-        for episode in self.memory.member_ids(younger) {
-            let lead_up = matches!(
-                self.memory.episodes.get(&episode).map(|e| &e.membership),
-                Some(Membership::Member { lead_up: true, .. })
-            );
-            let reason =
-                format!("Member of incident {older} since a person merged {younger} into it.");
-            self.join(episode, older, reason, true);
-            if let Some(moved) = self.memory.episodes.get_mut(&episode)
-                && let Membership::Member { lead_up: flag, .. } = &mut moved.membership
-            {
-                *flag |= lead_up;
-            }
-            self.memory.recount(episode);
-        }
-        let ended = self.incident_mut(younger)?;
-        ended.state = IncidentState::Merged { into: older };
-        let (notes, actions, caveats, changes, report) = (
-            std::mem::take(&mut ended.notes),
-            std::mem::take(&mut ended.actions),
-            ended.caveats.clone(),
-            ended.changes.clone(),
-            ended.report.clone(),
-        );
-        let acknowledged: Vec<_> = ended
-            .lifecycle
-            .iter()
-            .filter(|e| matches!(e.kind, LifecycleKind::Acknowledged | LifecycleKind::Mitigated))
-            .cloned()
-            .collect();
-        let survivor = self.incident_mut(older)?;
-        survivor.notes.extend(notes);
-        survivor.notes.sort_by_key(|note| note.id);
-        survivor.actions.extend(actions);
-        survivor.actions.sort_by_key(|action| action.id);
-        survivor.lifecycle.extend(acknowledged);
-        for caveat in caveats {
-            if !survivor.caveats.contains(&caveat) {
-                survivor.caveats.push(caveat);
-            }
-        }
-        for change in changes {
-            if !survivor.changes.contains(&change) {
-                survivor.changes.push(change);
-            }
-        }
-        fill(&mut survivor.report, report);
-        survivor.related.retain(|related| related.incident != younger);
-        let actor = doing.person();
-        self.record_event(older, LifecycleKind::Absorbed(younger), doing.at, actor.clone());
-        self.record_event(younger, LifecycleKind::MergedInto(older), doing.at, actor);
-        self.dirt.say(older, format!("Incident {younger} was merged into this one"));
-        self.dirt.say(younger, format!("The incident was merged into {older}"));
+        let reason = format!("Member of incident {older} since a person merged {younger} into it.");
+        self.fold_into(younger, older, &reason, (doing.at, doing.person()));
         Ok(Outcome::Done { incident: Some(older), made: None })
     }
 
@@ -544,22 +493,6 @@ fn apply(patch: &Patch, report: &mut Report) {
             Some(at) => report.milestones.insert(*milestone, *at),
             None => report.milestones.remove(milestone),
         };
-    }
-}
-
-/// What the younger of two merged incidents reported counts where the older said nothing.
-fn fill(report: &mut Report, other: Report) {
-    report.title = report.title.take().or(other.title);
-    report.severity = report.severity.or(other.severity);
-    report.impact = report.impact.take().or(other.impact);
-    report.impact_users = report.impact_users.or(other.impact_users);
-    report.impact_users_percent = report.impact_users_percent.or(other.impact_users_percent);
-    report.root_cause = report.root_cause.take().or(other.root_cause);
-    report.resolution = report.resolution.take().or(other.resolution);
-    report.timezone = report.timezone.take().or(other.timezone);
-    report.lead = report.lead.take().or(other.lead);
-    for (milestone, at) in other.milestones {
-        report.milestones.entry(milestone).or_insert(at);
     }
 }
 

@@ -11,6 +11,7 @@ use super::causes::round;
 use super::graph::Relation;
 use super::machine::Machine;
 use super::reading::in_words;
+use super::signals::Signal;
 use super::traits::Traits;
 use crate::domain::incident::{Candidate, CandidateKind};
 use crate::domain::{Change, ChangeId, Episode, Incident, Kind, Name, Span, Timestamp};
@@ -56,6 +57,10 @@ struct Place<'a> {
     strength: f64,
     is_critical: bool,
     has_shared_ground: bool,
+    /// True when its load is what is unusual: that goes down the calls.
+    has_traffic: bool,
+    /// The strongest word about copying from a primary, which may be at fault as well.
+    replication: f64,
     alerts: usize,
     kinds: BTreeSet<Kind>,
     members: Vec<(&'a Episode, &'a Traits)>,
@@ -70,6 +75,8 @@ impl<'a> Place<'a> {
             strength: f64::NEG_INFINITY,
             is_critical: false,
             has_shared_ground: false,
+            has_traffic: false,
+            replication: f64::NEG_INFINITY,
             alerts: 0,
             kinds: BTreeSet::new(),
             members: Vec::new(),
@@ -82,6 +89,10 @@ impl<'a> Place<'a> {
         self.strength = self.strength.max(traits.signal.strength_as_cause());
         self.is_critical |= traits.is_critical;
         self.has_shared_ground |= traits.signal.is_shared_ground();
+        self.has_traffic |= traits.signal == Signal::Traffic;
+        if traits.signal.is_replication() {
+            self.replication = self.replication.max(traits.signal.strength_as_cause());
+        }
         self.alerts += 1;
         self.kinds.insert(episode.kind);
         self.members.push((episode, traits));
@@ -208,11 +219,7 @@ impl Machine {
         let (reaching, near) = self.reach(place, &others, cluster);
         if !others.is_empty() {
             let share = count(reaching) / count(others.len());
-            let verb = if place.is_node { "run on it" } else { "reach it by their calls" };
-            let text = match (reaching, others.len(), place.is_node) {
-                (1, 1, false) => "the other service with alerts reaches it by its calls".to_owned(),
-                (_, all, _) => format!("{reaching} of {all} other services with alerts {verb}"),
-            };
+            let text = reach_in_words(place, reaching, others.len());
             add(1.5 * share, text);
         }
         // Whole numbers are services that it calls; a half is one at two calls.
@@ -225,8 +232,13 @@ impl Machine {
         match place.began {
             None => add(-1.0, "it has no alert of its own".to_owned()),
             Some(began) => {
-                let strength = 0.75 * place.strength;
-                add(strength, format!("its alerts speak of {}", kinds_in_words(&place.kinds)));
+                let copied = self.replicated_by(place, &others, cluster);
+                if copied > place.strength {
+                    add(0.75 * copied, "its replica's alerts speak of replication".to_owned());
+                } else {
+                    let text = format!("its alerts speak of {}", kinds_in_words(&place.kinds));
+                    add(0.75 * place.strength, text);
+                }
                 let delay = began - first;
                 let late = (delay.seconds_f64() / 300.0).min(4.0);
                 add(-0.25 * late, format!("symptoms {} after the first", in_words(delay)));
@@ -279,22 +291,32 @@ impl Machine {
         }
         let relations: Vec<Option<Relation>> =
             others.iter().map(|other| graph.relation(&other.name, &place.name, cluster)).collect();
+        // Load goes down the calls: those that it reaches suffer from it.
+        let suffers = |relation: &Option<Relation>| match relation {
+            Some(Relation::CalledBy(_)) => place.has_traffic,
+            Some(Relation::Calls(_)) => !place.has_traffic,
+            None => false,
+        };
         let direct: BTreeSet<&Name> = others
             .iter()
             .zip(&relations)
-            .filter(|(_, relation)| matches!(relation, Some(Relation::Calls(_))))
+            .filter(|(_, relation)| suffers(relation))
             .map(|(other, _)| &other.name)
             .collect();
         let reaching = others
             .iter()
             .filter(|other| {
                 direct.contains(&other.name)
-                    || graph
-                        .callees(&other.name, cluster)
-                        .into_iter()
-                        .any(|callee| direct.contains(callee))
+                    || !place.has_traffic
+                        && graph
+                            .callees(&other.name, cluster)
+                            .into_iter()
+                            .any(|callee| direct.contains(callee))
             })
             .count();
+        if place.has_traffic {
+            return (reaching, 0.0);
+        }
         let near = relations
             .iter()
             .map(|relation| match relation {
@@ -304,6 +326,25 @@ impl Machine {
             })
             .sum();
         (reaching, near)
+    }
+
+    /// What the alerts of its replicas say of a primary: they copy from it by calling it.
+    fn replicated_by(
+        &self,
+        place: &Place<'_>,
+        others: &[&Place<'_>],
+        cluster: Option<&Name>,
+    ) -> f64 {
+        let cluster = cluster.map(Name::as_str);
+        others
+            .iter()
+            .filter(|other| other.replication.is_finite() && !place.is_node)
+            .filter(|other| {
+                let relation = self.memory.graph.relation(&other.name, &place.name, cluster);
+                relation == Some(Relation::Calls(1))
+            })
+            .map(|other| other.replication)
+            .fold(f64::NEG_INFINITY, f64::max)
     }
 
     /// What a whole cluster stands on explains many families of services at once.
@@ -338,6 +379,18 @@ fn own_change<'a>(
             lag >= Span::ZERO && lag <= CHANGE_BEFORE
         })
         .copied()
+}
+
+fn reach_in_words(place: &Place<'_>, reaching: usize, all: usize) -> String {
+    let verb = match (place.is_node, place.has_traffic) {
+        (true, _) => "run on it",
+        (false, true) => "are reached by its calls, down which load goes",
+        (false, false) if (reaching, all) == (1, 1) => {
+            return "the other service with alerts reaches it by its calls".to_owned();
+        }
+        (false, false) => "reach it by their calls",
+    };
+    format!("{reaching} of {all} other services with alerts {verb}")
 }
 
 fn kinds_in_words(kinds: &BTreeSet<Kind>) -> String {

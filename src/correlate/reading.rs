@@ -3,8 +3,10 @@
 use super::kinds::kind_of;
 use super::machine::Machine;
 use super::recall::HISTORY_MEMORY;
+use crate::domain::incident::Opening;
 use crate::domain::{
-    AlertKey, EpisodeId, Kind, Labels, Name, Severity, Span, Standing, Timestamp, Word, WordState,
+    AlertKey, EpisodeId, IncidentId, Kind, Labels, Name, Severity, Span, Standing, Timestamp, Word,
+    WordState,
 };
 
 /// What one word's labels tell.
@@ -13,6 +15,9 @@ pub(super) struct Reading {
     pub(super) severity: Severity,
     pub(super) service: Option<Name>,
 }
+
+/// A member of which we heard within this time keeps a flapper of its incident company.
+const COMPANY_MEMORY: Span = Span::from_hours(1);
 
 /// What is told this soon after it happened is told live.
 const LIVE_LAG: Span = Span::from_minutes(30);
@@ -59,9 +64,16 @@ impl Machine {
             .collect();
         candidates
             .iter()
-            .find(|name| self.memory.graph.knows(name))
-            .or_else(|| candidates.first())
+            .find_map(|name| self.known_as(name))
+            .or_else(|| candidates.first().cloned())
             .map(|name| Name::from(name.as_str()))
+    }
+
+    /// The name under which the graph knows a service. Pods and hosts cannot carry the underscore
+    /// that a service may have, so either dash will do.
+    fn known_as(&self, name: &str) -> Option<String> {
+        let knows = |name: &String| self.memory.graph.knows(name);
+        [name.to_owned(), name.replace('-', "_"), name.replace('_', "-")].into_iter().find(knows)
     }
 
     /// What the alert was like when this episode began, judged from what came before.
@@ -75,13 +87,13 @@ impl Machine {
         if self.heartbeat_rule(&word.labels).is_some() {
             return Standing::Heartbeat;
         }
-        let rules = self.memory.rules.alerts.clone();
+        let rules = self.memory.rules.clone();
         let now = self.now();
         let start = word.starts_at.at;
         let history = self.memory.histories.touch(key);
         let is_new = history.touched_at.is_none_or(|at| now - at > HISTORY_MEMORY);
         history.touched_at = Some(now);
-        history.starts.retain(|at| start - *at <= rules.flapping_window);
+        history.starts.retain(|at| start - *at <= rules.alerts.flapping_window);
         let before = history.starts.len();
         let long_firing_at = history.long_firing_at;
         history.starts.push_back(start);
@@ -90,15 +102,18 @@ impl Machine {
             self.memory.learned.count_series(&word.labels, service.as_ref(), now);
         }
         let alone = self.times_alone(key, self.memory.newest_episode());
-        // A flapper within its own running incident goes on being a member of it.
-        if self.has_running_incident(key) {
+        // Within its own running incident it goes on being a member, as long as others fire too or
+        // it is what opened it; a flapper that is the last to return prolongs nothing.
+        let own = self.running_incident(key);
+        if own.is_some_and(|id| self.opened(id, key) || self.fires_without(id, key)) {
             return Standing::Ordinary;
         }
         let fired_for_long = long_firing_at.is_some_and(|at| now - at <= HISTORY_MEMORY);
-        if before >= rules.flapping_episodes as usize || alone >= rules.alone_firings {
+        if before >= rules.alerts.flapping_episodes as usize || alone >= rules.alerts.alone_firings
+        {
             Standing::Flapping
         } else if fired_for_long
-            || (received_at - start >= rules.chronic_after && self.is_live(source))
+            || (received_at - start >= rules.alerts.chronic_after && self.is_live(source))
         {
             Standing::Chronic
         } else {
@@ -143,13 +158,32 @@ impl Machine {
         episode.sources.iter().any(|source| self.is_live(source))
     }
 
-    fn has_running_incident(&self, key: &AlertKey) -> bool {
+    /// The newest running incident that an alert is a member of.
+    fn running_incident(&self, key: &AlertKey) -> Option<IncidentId> {
         self.memory
             .firings_of(key)
             .iter()
             .filter_map(|id| self.incident_of(*id))
-            .filter_map(|id| self.memory.incidents.get(&id))
-            .any(|incident| incident.state.is_running())
+            .filter(|id| self.memory.incidents.get(id).is_some_and(|i| i.state.is_running()))
+            .max()
+    }
+
+    /// True for the alert that opened the incident.
+    fn opened(&self, id: IncidentId, key: &AlertKey) -> bool {
+        let opener = self.memory.incidents.get(&id).and_then(|incident| match incident.opening {
+            Opening::Alert { episode, .. } => self.memory.episodes.get(&episode),
+            Opening::Heartbeat { .. } | Opening::Split { .. } => None,
+        });
+        opener.is_some_and(|episode| episode.key == *key)
+    }
+
+    /// True when another alert of the incident fires, of which we heard lately.
+    fn fires_without(&self, id: IncidentId, key: &AlertKey) -> bool {
+        let now = self.now();
+        let Some(crowd) = self.memory.crowd(id) else { return false };
+        crowd.witnesses().filter_map(|member| self.memory.episodes.get(&member)).any(|member| {
+            member.key != *key && member.is_firing() && now - member.last_word_at <= COMPANY_MEMORY
+        })
     }
 }
 

@@ -183,6 +183,11 @@ impl Signal {
         )
     }
 
+    /// Copying between a replica and its primary.
+    pub(super) const fn is_replication(self) -> bool {
+        matches!(self, Self::ReplicationBroken | Self::ReplicaLag)
+    }
+
     /// What everything in a cluster stands on.
     pub(super) const fn is_shared_ground(self) -> bool {
         matches!(self, Self::Dns | Self::Network | Self::ControlPlane)
@@ -207,9 +212,8 @@ impl Signal {
             | Self::Network
             | Self::ControlPlane
             | Self::CertificateExpired
-            | Self::DiskFull
-            | Self::ReplicationBroken => 3.0,
-            Self::Down | Self::OutOfMemory => 2.0,
+            | Self::DiskFull => 3.0,
+            Self::Down | Self::OutOfMemory | Self::ReplicationBroken => 2.0,
             Self::Target | Self::Traffic => 1.5,
             Self::Crash | Self::Memory | Self::ReplicaLag => 1.0,
             Self::DiskFilling | Self::NotReady | Self::CacheHits => 0.5,

@@ -133,6 +133,13 @@ impl Machine {
         }
     }
 
+    /// True when another alert of its incident fired when it began, or later.
+    fn has_company(&self, episode: &Episode, others: impl Iterator<Item = EpisodeId>) -> bool {
+        others.filter_map(|id| self.memory.episodes.get(&id)).any(|other| {
+            other.key != episode.key && other.ends_at().is_none_or(|end| end >= episode.starts_at())
+        })
+    }
+
     /// How many earlier firings of the same alert, heard within the configured window, stayed
     /// alone.
     pub(super) fn times_alone(&self, key: &AlertKey, newest: EpisodeId) -> u32 {
@@ -140,7 +147,9 @@ impl Machine {
         let window = self.memory.rules.alerts.alone_window;
         let is_alone = |other: &Episode| match other.incident() {
             None => true,
-            Some(incident) => self.memory.crowd(incident).is_some_and(|c| c.series() < 2),
+            Some(incident) => self.memory.crowd(incident).is_some_and(|crowd| {
+                crowd.series() < 2 || !self.has_company(other, crowd.witnesses())
+            }),
         };
         let count = self
             .memory

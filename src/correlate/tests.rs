@@ -1,6 +1,7 @@
 //! The machine driven by hand, in virtual time.
 
 mod episode_rules;
+mod grouping_laws;
 mod grouping_rules;
 mod laws;
 mod operation_rules;

@@ -106,6 +106,8 @@ pub(super) struct Weights {
     pub(super) partly_over: f64,
     /// What a floating alert needs beyond the score of a new one.
     pub(super) adopt: f64,
+    /// What an incident of one alert needs beyond the score of a new one to become part of another.
+    pub(super) merge: f64,
     /// How many other alerts in two hours leave the stream quiet …
     pub(super) busy_free: f64,
     /// … and how many more make it busy.
@@ -118,6 +120,14 @@ pub(super) struct Weights {
     pub(super) load: f64,
     /// Same alert name, of another sign.
     pub(super) other_alertname: f64,
+    /// What everything stands on alerted after what it should explain, in full from ten minutes on.
+    pub(super) late_ground: f64,
+    /// By how many seconds a caller may have begun first and still count as climbing.
+    pub(super) climb_tolerance: f64,
+    /// For every ten minutes since a member that fires again had ended, when incidents compete.
+    pub(super) return_gap: f64,
+    /// The incident of a member that fires again had recovered, when incidents compete.
+    pub(super) return_recovered: f64,
 }
 }
 
@@ -159,12 +169,17 @@ impl Weights {
         alone_before: -1.0,
         partly_over: -5.0,
         adopt: 1.25,
+        merge: 1.25,
         busy_free: 1.0,
         busy_at: 1.0,
         order_tolerance: 60.0,
         load: 4.0,
         habit: 1.0,
         other_alertname: 0.5,
+        late_ground: -3.5,
+        climb_tolerance: 0.0,
+        return_gap: -2.5,
+        return_recovered: -3.0,
     };
 
     /// Where it does not.
@@ -189,6 +204,7 @@ impl Weights {
         alone_before: -0.75,
         partly_over: -4.0,
         adopt: 2.0,
+        merge: 2.0,
         ..Self::MAPPED
     };
 }

@@ -94,7 +94,7 @@ pub struct IncidentRules {
 }
 
 /// The names of all pieces of evidence whose points can be set, in the order of their table.
-pub const WEIGHTS: [&str; 41] = [
+pub const WEIGHTS: [&str; 46] = [
     "bias",
     "quiet",
     "same_alert",
@@ -130,12 +130,17 @@ pub const WEIGHTS: [&str; 41] = [
     "alone_before",
     "partly_over",
     "adopt",
+    "merge",
     "busy_free",
     "busy_at",
     "order_tolerance",
     "habit",
     "load",
     "other_alertname",
+    "late_ground",
+    "climb_tolerance",
+    "return_gap",
+    "return_recovered",
 ];
 
 /// One kind of heartbeat.

@@ -137,3 +137,56 @@ fn a_storm_of_one_alert_is_one_incident() {
     assert_eq!(world.incident(1).tally.total, 300);
     assert_eq!(world.incident(1).tally.first.unwrap().at, minute(0.0));
 }
+
+#[test]
+fn a_lone_critical_alert_becomes_part_of_an_incident_that_is_shown_to_hold_it() {
+    let mut world = World::with_edges(&[("shop-web", "shop-api"), ("shop-api", "shop-db")]);
+    world.say(0.5, &of("DbDown", "shop-db", "critical", 0.0));
+    world.say(2.5, &of("HighErrorRate", "shop-web", "critical", 2.0));
+    world.say(3.0, &of("SlowResponses", "shop-web", "warning", 2.5));
+    world.say(3.5, &of("HighErrorRate", "shop-api", "critical", 1.5));
+    world.say(4.0, &of("SlowResponses", "shop-api", "warning", 1.8));
+    let incidents: Vec<_> = world.episodes().iter().map(|e| e.incident()).collect();
+    assert!(incidents.iter().all(|id| *id == Some(IncidentId(1))), "{incidents:?}");
+}
+
+#[test]
+fn an_alert_that_bridges_two_incidents_does_not_merge_them() {
+    let edges = [("shop-web", "shop-api"), ("shop-web", "mail-api")];
+    let mut world = World::with_edges(&edges);
+    world.say(0.5, &of("HighErrorRate", "shop-api", "critical", 0.0));
+    world.say(0.6, &of("MailDown", "mail-api", "critical", 0.0));
+    world.say(2.5, &of("HighErrorRate", "shop-web", "critical", 2.0));
+    let incident = world.episode(3).incident().unwrap();
+    assert_ne!(world.episode(1).incident(), world.episode(2).incident());
+    assert_eq!(world.incident(incident.0).related.len(), 1);
+}
+
+#[test]
+fn what_returns_again_and_again_with_others_is_a_new_incident_the_third_time() {
+    let mut world = World::new();
+    let errors = |start| of("HighErrorRate", "shop-web", "critical", start);
+    let slow = |start| of("SlowResponses", "shop-web", "critical", start);
+    for (round, expect) in [(0.0, 1), (12.0, 1), (24.0, 2)] {
+        world.say(round + 0.5, &errors(round));
+        world.say(round + 0.6, &slow(round));
+        world.say(round + 4.5, &errors(round).over(round + 4.0));
+        world.say(round + 4.6, &slow(round).over(round + 4.0));
+        let newest = world.episodes().into_iter().next_back().unwrap();
+        assert_eq!(newest.incident(), Some(IncidentId(expect)), "{}", newest.reason);
+    }
+    assert_eq!(world.incident(2).follows, Some(IncidentId(1)));
+}
+
+#[test]
+fn load_explains_only_what_comes_with_it_or_after_it() {
+    for (traffic_at, expect) in [(1.0, true), (10.0, false)] {
+        let mut world = World::with_edges(&[("shop-web", "shop-db")]);
+        make_busy(&mut world, 0.0);
+        world.say(20.5, &of("SlowQueries", "shop-db", "warning", 20.0));
+        let at = 20.0 + traffic_at;
+        world.say(at + 0.5, &of("TrafficSurge", "shop-web", "warning", at));
+        let placed = world.episodes().into_iter().next_back().unwrap();
+        assert_eq!(placed.incident().is_some(), expect, "{}", placed.reason);
+    }
+}
