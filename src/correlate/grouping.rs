@@ -200,12 +200,10 @@ impl Machine {
         let is_lone_again = is_member_again && crowd.series() < 2;
         if !is_lone_again {
             let over = (over, witnesses.len());
-            let busy = pair.busy(scene);
             // What fires again is judged by its old incident alone; its state only ranks it.
             let mut terms = (tale.is_some() && !is_member_again).then(Vec::new);
-            let age = start - first;
-            let points =
-                self.weigh_state(stage, episode, incident.id, age, over, busy, terms.as_mut());
+            let age = (start - first, pair.busy(scene));
+            let points = self.weigh_state(stage, episode, incident.id, age, over, terms.as_mut());
             rank += points;
             if is_member_again {
                 let weights = self.memory.weights.of(side.traits.is_mapped);
@@ -280,15 +278,13 @@ impl Machine {
         stage: &Stage<'_>,
         episode: &Episode,
         incident: IncidentId,
-        age: Span,
+        (age, busy): (Span, f64),
         (over, of): (usize, usize),
-        busy: f64,
-        told: Option<&mut Vec<explanation::Term>>,
+        mut told: Option<&mut Vec<explanation::Term>>,
     ) -> f64 {
         let is_mapped = stage.side(episode).is_some_and(|side| side.traits.is_mapped);
         let weights = self.memory.weights.of(is_mapped);
         let mut points = 0.0;
-        let mut told = told;
         let mut add = |name: &str, value: f64, text: &dyn Fn() -> String| {
             if value.abs() >= 0.05 {
                 points += value;

@@ -130,7 +130,8 @@ impl Learned {
                 Ordering::Equal => {
                     let rarity = self.rarity(**x);
                     rarest = Some(rarest.map_or(rarity, |known| known.max(rarity)));
-                    (a.next(), b.next());
+                    a.next();
+                    b.next();
                 }
             }
         }

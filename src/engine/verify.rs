@@ -142,25 +142,16 @@ fn check_replay(
     let decided_since = ours.filter(|_| epochs.len() > 1).map_or(Seq(1), |epoch| epoch.first);
     let is_kept_whole = holdings.first.is_none_or(|first| first == Seq(1));
     let is_whole = is_kept_whole && decided_since == Seq(1);
-    let (machine, memory, from) = if is_whole {
-        (Machine::new(), Memory::Rebuilt, Seq(0))
+    let begun = if is_whole {
+        Ok((Machine::new(), Memory::Rebuilt, Seq(0)))
     } else {
-        let Some(snapshot) = archive.snapshot()? else {
-            report
-                .unchecked(law, "the ledger's beginning cannot be used, and there is no snapshot");
+        from_snapshot(archive, decided_since)?
+    };
+    let (machine, memory, from) = match begun {
+        Ok(begun) => begun,
+        Err(why) => {
+            report.unchecked(law, &why);
             return Ok(());
-        };
-        if snapshot.seq.next() < decided_since {
-            report.unchecked(law, "the snapshot of the change of rules is not there");
-            return Ok(());
-        }
-        let logged = archive.recalls_after(snapshot.seq)?.into_iter().collect();
-        match Machine::restore(&snapshot.bytes) {
-            Ok(machine) => (machine, Memory::Logged(logged), snapshot.seq),
-            Err(error) => {
-                report.unchecked(law, &error.to_string());
-                return Ok(());
-            }
         }
     };
     let skipped = archive.skips()?.into_iter().map(|skip| skip.seq).collect();
@@ -206,6 +197,23 @@ fn check_replay(
         );
     }
     Ok(())
+}
+
+/// A machine as the snapshot tells it, from where it goes on; else why that cannot be.
+fn from_snapshot(
+    archive: &Archive,
+    decided_since: Seq,
+) -> Result<Result<(Machine, Memory, Seq), String>, EngineError> {
+    let Some(snapshot) = archive.snapshot()? else {
+        let why = "the ledger's beginning cannot be used, and there is no snapshot";
+        return Ok(Err(why.to_owned()));
+    };
+    if snapshot.seq.next() < decided_since {
+        return Ok(Err("the snapshot of the change of rules is not there".to_owned()));
+    }
+    let logged = archive.recalls_after(snapshot.seq)?.into_iter().collect();
+    let machine = Machine::restore(&snapshot.bytes).map_err(|error| error.to_string());
+    Ok(machine.map(|machine| (machine, Memory::Logged(logged), snapshot.seq)))
 }
 
 fn told(comparison: &Comparison, worked_in: u64) -> String {

@@ -392,8 +392,8 @@ fn list_of_fingerprint(
         let is_wanted = |episode: &Episode| {
             episode.key.fingerprint.as_str() == fingerprint
                 && filter.incident.is_none_or(|id| episode.incident() == Some(id))
-                && !(filter.floating && episode.incident().is_some())
-                && !(filter.active && !episode.is_firing())
+                && (!filter.floating || episode.incident().is_none())
+                && (!filter.active || episode.is_firing())
         };
         found.extend(get(connection, EpisodeId(from_int(id)))?.filter(is_wanted));
         if found.len() >= limit {

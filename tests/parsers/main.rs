@@ -6,6 +6,8 @@
 //! fuzz/run 60                                                 # led by coverage
 //! ```
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failure is the finding")]
+
 #[expect(unreachable_pub, reason = "the fuzz crate uses the same file from outside")]
 mod targets;
 

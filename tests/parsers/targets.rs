@@ -5,9 +5,7 @@
 //! and the targets in `fuzz/` hand in what coverage finds.
 
 use scribed::correlate::Machine;
-use scribed::domain::{
-    Matcher, Name, Record, RecordBody, Rules, Seq, SourceType, Span, Timestamp, Zone,
-};
+use scribed::domain::{Matcher, Name, Record, RecordBody, Seq, SourceType, Span, Timestamp, Zone};
 use scribed::ingest::{self, Envelope, Parsed};
 use scribed::render::escape;
 use scribed::render::own::{OwnTemplates, TemplateFile};
@@ -81,7 +79,7 @@ fn digest(parsed: Parsed) {
         received_at: Some(now()),
         body: body.clone(),
     };
-    machine.handle(&record(1, &RecordBody::Rules(Box::new(Rules::default()))));
+    machine.handle(&record(1, &RecordBody::Rules(Box::default())));
     machine.handle(&record(2, &body));
     drop(machine.take_effects());
     let snapshot = machine.snapshot().expect("a snapshot is written");
