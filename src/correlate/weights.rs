@@ -169,7 +169,7 @@ impl Weights {
         alone_before: -1.0,
         partly_over: -5.0,
         adopt: 1.25,
-        merge: 1.25,
+        merge: 3.0,
         busy_free: 1.0,
         busy_at: 1.0,
         order_tolerance: 60.0,
@@ -204,7 +204,7 @@ impl Weights {
         alone_before: -0.75,
         partly_over: -4.0,
         adopt: 2.0,
-        merge: 2.0,
+        merge: 3.0,
         ..Self::MAPPED
     };
 }
