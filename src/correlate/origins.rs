@@ -18,6 +18,8 @@ use crate::domain::{Change, ChangeId, Episode, Incident, Kind, Name, Span, Times
 
 /// How many services and machines are ranked.
 const RANKED_MAX: usize = 24;
+/// Strength as a cause of data that is wrong: as much as of something that is down.
+const WRONG_DATA: f64 = 2.0;
 /// A change of its own this shortly before speaks for a service …
 const CHANGE_SHORTLY: Span = Span::from_minutes(12);
 /// … and a little even this long before.
@@ -86,7 +88,7 @@ impl<'a> Place<'a> {
     fn add(&mut self, episode: &'a Episode, traits: &'a Traits) {
         let start = episode.starts_at();
         self.began = Some(self.began.map_or(start, |known| known.min(start)));
-        self.strength = self.strength.max(traits.signal.strength_as_cause());
+        self.strength = self.strength.max(strength_of(episode, traits));
         self.is_critical |= traits.is_critical;
         self.has_shared_ground |= traits.signal.is_shared_ground();
         self.has_traffic |= traits.signal == Signal::Traffic;
@@ -101,6 +103,13 @@ impl<'a> Place<'a> {
     fn reference(&self) -> String {
         if self.is_node { format!("node:{}", self.name) } else { self.name.to_string() }
     }
+}
+
+/// How likely an alert speaks of a cause. Data that is wrong is nobody's consequence, whatever the
+/// alert is called; the name says the rest.
+fn strength_of(episode: &Episode, traits: &Traits) -> f64 {
+    let by_name = traits.signal.strength_as_cause();
+    if episode.kind == Kind::DataIntegrity { by_name.max(WRONG_DATA) } else { by_name }
 }
 
 impl Machine {

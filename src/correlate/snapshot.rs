@@ -106,7 +106,7 @@ pub(super) fn write(memory: &Memory) -> Result<Vec<u8>, String> {
 /// The memory as it was written.
 ///
 /// # Errors
-/// When the bytes are not what [`write`] wrote.
+/// When the bytes are not what [`write()`] wrote.
 pub(super) fn read(bytes: &[u8]) -> Result<Memory, String> {
     let (few, rest) = part(bytes).ok_or("it is cut")?;
     let (many, rest) = part(rest).ok_or("it is cut")?;
