@@ -18,7 +18,7 @@ pub(crate) mod invalid;
 mod negotiate;
 mod notes;
 pub(crate) mod operations;
-mod quarantine;
+pub(crate) mod quarantine;
 pub(crate) mod query;
 mod redaction;
 mod timeline;

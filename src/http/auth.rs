@@ -352,6 +352,12 @@ extractor!(
     [Need::Write]
 );
 extractor!(
+    /// Somebody who may administer, by a form of ours whose field the handler checks.
+    FormAdmin,
+    Csrf::InForm,
+    [Need::Admin]
+);
+extractor!(
     /// Somebody who may see raw bodies and reload.
     Admin,
     Csrf::InHeader,

@@ -9,7 +9,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::support::browser::{Browser, CONTROL, ENTER, ESCAPE, TAB};
-use crate::support::{Request, Server, fixtures, program};
+use crate::support::{Request, Server, Setup, fixtures, program};
 
 /// When the alerts of the storm begin.
 const BEGAN: &str = "2026-03-02T10:00:00Z";
@@ -264,6 +264,9 @@ fn pages_have_no_fault_of_accessibility_and_fit_a_phone() {
         "/deliveries",
         delivery.as_str(),
         "/quarantine",
+        "/quarantine/q1",
+        "/audit",
+        "/audit?actor=nobody",
         "/status",
         "/login",
         "/incidents/99",
@@ -285,7 +288,9 @@ fn pages_have_no_fault_of_accessibility_and_fit_a_phone() {
     browser.press(None, "?");
     assert_eq!(browser.faults(), Vec::<String>::new(), "with a form and the sheet open");
     browser.width(390, 844);
-    for page in ["/", "/incidents/4", "/alerts?show=all", "/status", "/deliveries"] {
+    for page in
+        ["/", "/incidents/4", "/alerts?show=all", "/status", "/deliveries", "/quarantine", "/audit"]
+    {
         browser.open(page);
         let over = browser.run("return document.documentElement.scrollWidth - innerWidth");
         assert!(over.as_i64().unwrap() <= 0, "{page} is {over} pixels too wide for a phone");
@@ -351,6 +356,78 @@ fn a_page_is_light_however_much_there_is() {
     assert_eq!(html.matches("class=\"entry kind-").count(), 100, "the first entries");
     assert!(html.contains("id=\"more\""), "and how to get more");
     assert!(weight < 60_000, "the page of a storm weighs {weight} bytes");
+}
+
+#[test]
+fn what_could_not_be_used_is_read_again_by_a_button_and_stands_in_the_audit() {
+    // A source of the wrong type, as after a slip in the configuration.
+    let server = Setup::new().config("sources:\n  - {name: eu, type: prometheus}\n").start();
+    let Some(browser) = Browser::start(&server.url()) else { return };
+    let labels = json!({"alertname": "HighErrorRate", "service": "web", "severity": "critical"});
+    let body = fixtures::firing(&labels, &fixtures::now());
+    server.post("/api/v1/ingest/eu", &body).expect(400);
+    server.post("/api/v1/ingest/eu", &body).expect(400);
+    let check_faults = |state: &str| assert_eq!(browser.faults(), Vec::<String>::new(), "{state}");
+    browser.open("/quarantine");
+    check_faults("rows that can be read again");
+    browser.click("#q-q1 form button");
+    browser.until("document.querySelector('h1').innerText === 'Not possible now'");
+    browser.shows("main", "it still cannot be used");
+    fs::write(server.config_file(), "sources:\n  - {name: eu, type: alertmanager}\n").unwrap();
+    server.send(&Request::new("POST", "/-/reload")).expect(200);
+    browser.open("/quarantine?replayed=q1");
+    assert!(
+        browser.run("return document.querySelector('#done')").is_null(),
+        "an address is no deed"
+    );
+    browser.click("#q-q1 form button");
+    browser.shows("#done", "q1 was read again");
+    browser.shows("#q-q1", "read again");
+    check_faults("a row that was read again");
+    browser.click("#q-q2 a");
+    browser.click("form[action='/quarantine/q2/replay'] button");
+    browser.shows("#done", "q2 was read again");
+    check_faults("a body that was read again");
+    browser.click("nav a[href='/audit']");
+    browser.shows("main", "quarantine.replay");
+    browser.write("input[name=actor]", "nobody");
+    browser.click(".filter button");
+    browser.shows("main", "Nothing that fits");
+    check_faults("an audit of nothing");
+}
+
+#[test]
+fn an_alert_shows_what_was_weighed_and_an_incident_what_came_since_it_was_final() {
+    let server = Server::start();
+    let Some(browser) = Browser::start(&server.url()) else { return };
+    demo(&server);
+    let alerts = server.list("/api/v1/alerts?incident=4");
+    let explained = |alert: &Value| {
+        server.get_json(&format!("/api/v1/alerts/{}/explain", alert["id"].as_str().unwrap()))
+    };
+    let found = alerts.iter().map(explained).find(|explained| explained["score"].is_number());
+    let explained = found.expect("an alert that was weighed");
+    browser.open(&format!("/alerts/{}", explained["alert"].as_str().unwrap()));
+    let terms = explained["terms"].as_array().unwrap();
+    let shown = browser.run("return document.querySelectorAll('#terms tbody tr').length");
+    assert_eq!(shown, terms.len());
+    for term in terms {
+        browser.shows("#terms", term["text"].as_str().unwrap());
+    }
+    browser.shows("#terms tfoot", &format!("{:+.2} needed", explained["needed"].as_f64().unwrap()));
+    assert_eq!(browser.faults(), Vec::<String>::new(), "an alert that was weighed");
+    server.patch("/api/v1/incidents/4", &json!({"status": "final"})).expect(200);
+    server.settle();
+    browser.open("/incidents/4");
+    browser.shows("#final", "Nothing came since");
+    server.post("/api/v1/incidents/4/notes", &json!({"text": "Found the disk"})).expect(201);
+    server.settle();
+    browser.open("/incidents/4");
+    browser.shows("#since-final summary", "1 revision since it was final");
+    browser.click("#since-final summary");
+    browser.shows("#since-final", "note");
+    assert_eq!(browser.faults(), Vec::<String>::new(), "what came since it was final");
+    check_quiet(&browser);
 }
 
 /// The pictures of `docs/screenshots`: by hand, since every browser draws a little differently.

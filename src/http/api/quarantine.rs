@@ -89,7 +89,11 @@ pub(super) async fn replay(
     )
 }
 
-fn number(id: &str) -> Result<u64, Problem> {
+/// The number that an id of the quarantine names.
+///
+/// # Errors
+/// `NotFound` when it is no such id.
+pub(crate) fn number(id: &str) -> Result<u64, Problem> {
     let digits = id.strip_prefix('q').filter(|d| d.bytes().all(|byte| byte.is_ascii_digit()));
     digits
         .and_then(|digits| digits.parse::<i64>().ok())
@@ -97,7 +101,8 @@ fn number(id: &str) -> Result<u64, Problem> {
         .ok_or_else(|| missing(id))
 }
 
-fn missing(id: &str) -> Problem {
+/// The problem of a body that is not there.
+pub(crate) fn missing(id: &str) -> Problem {
     Problem::NotFound(format!("there is no body {} in quarantine, or no more", quoted(id)))
 }
 

@@ -13,7 +13,7 @@ use super::super::api::query::{self, Params};
 use super::templates::Markup;
 use super::visit::{Made, Visit, readable};
 use super::{alert, counted, merged, moment};
-use crate::domain::{Episode, Membership, Standing};
+use crate::domain::{Episode, Explanation, Membership, Standing};
 use crate::render::json as shapes;
 use crate::store::{EpisodeFilter, PageRequest};
 
@@ -77,8 +77,14 @@ fn read(params: &Params) -> Result<(EpisodeFilter, PageRequest), Problem> {
 /// GET `/alerts/{id}`.
 pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
     readable!(visit);
-    let episode = match visit.shared.read(move |store| needed(store, &id)).await {
-        Ok(episode) => episode,
+    let found = visit.shared.read(move |store| {
+        let episode = needed(store, &id)?;
+        let explanation = store.explanation(episode.id)?;
+        let nearest = explanation.nearest.map(|id| store.episode(id)).transpose()?.flatten();
+        Ok::<_, Problem>((episode, explanation, nearest))
+    });
+    let (episode, explanation, nearest) = match found.await {
+        Ok(found) => found,
         Err(problem) => return visit.problem(problem, "/alerts"),
     };
     let zone = visit.zone();
@@ -96,11 +102,45 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
         "ending_reason": shape["ending_reason"],
         "context_of": episode.context_of,
         "standing": standing(&episode),
+        "weighed": weighed(&explanation, nearest.as_ref()),
         "is_by_person": matches!(episode.membership, Membership::Member { by_person: true, .. }),
         "is_lead_up": matches!(episode.membership, Membership::Member { lead_up: true, .. }),
     });
     let values = json!({ "alert": merged(alert(&episode, &zone), more) });
     visit.page("alerts", "alert.html", values)
+}
+
+/// What was weighed, in numbers; nothing, when nothing was.
+fn weighed(explanation: &Explanation, nearest: Option<&Episode>) -> Option<Value> {
+    if explanation.is_empty() {
+        return None;
+    }
+    let terms = explanation.terms.iter().map(
+        |term| json!({ "name": term.name.replace('_', " "), "points": signed(term.points), "text": term.text }),
+    );
+    let rivals = explanation
+        .rivals
+        .iter()
+        .map(|rival| json!({ "incident": rival.incident, "score": signed(rival.score) }));
+    let nearest = nearest.map(
+        |other| json!({ "id": other.id, "name": other.alertname(), "service": other.service }),
+    );
+    Some(json!({
+        "incident": explanation.incident,
+        "nearest": nearest,
+        "score": explanation.score.map(signed),
+        "needed": explanation.needed.map(signed),
+        "is_enough": explanation.score.zip(explanation.needed).map(|(score, needed)| score >= needed),
+        "terms": terms.collect::<Vec<_>>(),
+        "rivals": rivals.collect::<Vec<_>>(),
+    }))
+}
+
+/// Points with their sign, in hundredths: more digits say nothing.
+fn signed(points: f64) -> String {
+    // What rounds to nothing is not negative.
+    let hundredths = (points * 100.0).round() / 100.0;
+    format!("{:+.2}", if hundredths == 0.0 { 0.0 } else { hundredths })
 }
 
 /// What an alert is known for, where that decides about it.
@@ -110,5 +150,18 @@ const fn standing(episode: &Episode) -> Option<&'static str> {
         Standing::Flapping => Some("flapping: it fires and ends again and again"),
         Standing::Chronic => Some("chronic: it fires for days, or many times a week"),
         Standing::Heartbeat => Some("a heartbeat: its absence is the alarm"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_have_a_sign_and_nothing_is_not_negative() {
+        let check = |points: f64, expect: &str| assert_eq!(signed(points), expect, "{points}");
+        check(1.234, "+1.23");
+        check(-0.5, "-0.50");
+        check(-0.001, "+0.00");
     }
 }

@@ -1,7 +1,7 @@
-//! What came in at the door: deliveries, what could not be used, and the bodies as they came.
+//! What came in at the door: deliveries, and the bodies as they came.
 //!
-//! Bodies are strangers' bytes: only for who administers, shown as text and nothing else. Caller:
-//! the table of routes.
+//! Bodies are strangers' bytes: only for who administers, shown as text and nothing else. Callers:
+//! the table of routes, and `quarantine` for what its pages have in common with these.
 
 use axum::extract::Path;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use super::super::auth::Need;
 use super::visit::{Visit, readable};
 use super::{bytes_text, counted, moment};
 use crate::domain::zone::Zone;
-use crate::store::{DeliveryRow, Page, PageRequest, QuarantineRow};
+use crate::store::{DeliveryRow, Page, PageRequest};
 
 /// How much of a body is shown; the API has all of it.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -33,25 +33,16 @@ pub(super) async fn list(visit: Visit) -> Answer {
     visit.page("deliveries", "deliveries.html", values)
 }
 
-/// GET `/quarantine`.
-pub(super) async fn quarantined(visit: Visit) -> Answer {
-    readable!(visit);
-    let page = match page(&visit) {
-        Ok(page) => page,
-        Err(problem) => return visit.problem(problem, "/quarantine"),
-    };
-    let page = visit.shared.read(move |store| store.quarantined(&page)).await?;
-    let zone = visit.zone();
-    let rows: Vec<Value> = page.items.iter().map(|row| refused(row, &zone)).collect();
-    let values = listed(&visit, &page, rows, "body");
-    visit.page("deliveries", "quarantine.html", values)
-}
-
-fn page(visit: &Visit) -> Result<PageRequest, Problem> {
+/// The page of a list that the address asks for.
+///
+/// # Errors
+/// When its parameters cannot be read.
+pub(super) fn page(visit: &Visit) -> Result<PageRequest, Problem> {
     Ok(visit.params().page()?)
 }
 
-fn listed<T>(visit: &Visit, page: &Page<T>, rows: Vec<Value>, noun: &str) -> Value {
+/// What every list of the door shows: its rows, and the way to older ones.
+pub(super) fn listed<T>(visit: &Visit, page: &Page<T>, rows: Vec<Value>, noun: &str) -> Value {
     let params = visit.params();
     json!({
         "said": counted(rows.len(), noun),
@@ -70,50 +61,37 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
     let Some(seq) = delivery_seq(&id).filter(|_| visit.may(&Need::Admin)) else {
         return visit.problem(refusal(&visit, missing()), "/deliveries");
     };
-    let body = visit.shared.read(move |store| store.raw(seq)).await?;
-    let Some(bytes) = body else { return visit.problem(missing(), "/deliveries") };
+    let found = visit.shared.read(move |store| store.raw(seq)).await?;
+    let Some(bytes) = found else { return visit.problem(missing(), "/deliveries") };
     noted(&visit, Deed::ViewRaw, delivery_id(seq)).await?;
     let raw = format!("/api/v1/deliveries/{}/raw", delivery_id(seq));
-    shown(&visit, &format!("Delivery {}", delivery_id(seq)), &bytes, Some(&raw), "/deliveries")
-}
-
-/// GET `/quarantine/{id}`: the body that could not be used.
-pub(super) async fn show_quarantined(visit: Visit, Path(id): Path<String>) -> Answer {
-    readable!(visit);
-    let missing = || Problem::NotFound(format!("there is no quarantined body {}", quoted(&id)));
-    let number = id.strip_prefix('q').and_then(|digits| digits.parse::<u64>().ok());
-    let number = number.filter(|number| i64::try_from(*number).is_ok());
-    let Some(number) = number.filter(|_| visit.may(&Need::Admin)) else {
-        return visit.problem(refusal(&visit, missing()), "/quarantine");
-    };
-    let found = visit.shared.read(move |store| store.quarantined_one(number)).await?;
-    let Some(bytes) = found.and_then(|found| found.body) else {
-        return visit.problem(missing(), "/quarantine");
-    };
-    noted(&visit, Deed::ViewQuarantined, format!("q{number}")).await?;
-    let raw = format!("/api/v1/quarantine/q{number}/raw");
-    shown(&visit, &format!("Quarantined body q{number}"), &bytes, Some(&raw), "/quarantine")
+    let body = body(&format!("Delivery {}", delivery_id(seq)), &bytes, &raw, "/deliveries");
+    visit.page("deliveries", "body.html", body)
 }
 
 /// Writes down who looked at a body.
-async fn noted(visit: &Visit, deed: Deed, target: String) -> Result<(), Problem> {
+///
+/// # Errors
+/// When the store does not take it.
+pub(super) async fn noted(visit: &Visit, deed: Deed, target: String) -> Result<(), Problem> {
     let principal = visit.who.as_ref().map_err(Clone::clone)?;
     audit::note(&visit.shared, principal, deed, Some(target), "done").await
 }
 
 /// What somebody is told who asks for a body: that they may not, or that it is not there.
-fn refusal(visit: &Visit, missing: Problem) -> Problem {
+pub(super) fn refusal(visit: &Visit, missing: Problem) -> Problem {
     let principal = visit.who.as_ref().ok();
     principal.and_then(|who| who.require(&Need::Admin).err()).unwrap_or(missing)
 }
 
-fn shown(visit: &Visit, title: &str, bytes: &[u8], raw: Option<&str>, back: &str) -> Answer {
+/// A body for the template: laid out where it is JSON, cut where it is long.
+pub(super) fn body(title: &str, bytes: &[u8], raw: &str, back: &str) -> Value {
     let cut = &bytes[..bytes.len().min(BODY_BYTES_MAX)];
     let pretty = serde_json::from_slice::<Value>(bytes)
         .ok()
         .filter(|_| bytes.len() <= BODY_BYTES_MAX)
         .and_then(|value| serde_json::to_string_pretty(&value).ok());
-    let values = json!({
+    json!({
         "title": title,
         "size": bytes_text(bytes.len() as u64),
         "is_cut": cut.len() < bytes.len(),
@@ -121,8 +99,7 @@ fn shown(visit: &Visit, title: &str, bytes: &[u8], raw: Option<&str>, back: &str
         "text": pretty.unwrap_or_else(|| String::from_utf8_lossy(cut).into_owned()),
         "raw": raw,
         "back": back,
-    });
-    visit.page("deliveries", "body.html", values)
+    })
 }
 
 fn delivery(row: &DeliveryRow, zone: &Zone) -> Value {
@@ -136,17 +113,5 @@ fn delivery(row: &DeliveryRow, zone: &Zone) -> Value {
         "remote": row.remote,
         "is_test": row.is_test,
         "has_raw": row.has_raw,
-    })
-}
-
-fn refused(row: &QuarantineRow, zone: &Zone) -> Value {
-    json!({
-        "id": format!("q{}", row.number),
-        "at": moment(row.received_at, zone),
-        "source": row.source,
-        "reason": row.reason,
-        "problem": row.problem,
-        "delivery": row.delivery.map(delivery_id),
-        "size": bytes_text(row.bytes),
     })
 }

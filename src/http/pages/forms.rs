@@ -109,14 +109,23 @@ async fn read(
     let mut received =
         body::receive(shared, visit.headers(), received, body::API_BYTES_MAX).await?;
     let form = Form::read(&received.decoded(body::API_BYTES_MAX)?);
-    if let Some(session) = shared.sessions.find(visit.headers())
+    require_own(visit, &form)?;
+    Ok((principal, first, form))
+}
+
+/// Refuses a form that a session sends without repeating the session's own token.
+///
+/// # Errors
+/// `Forbidden` when it is not from this session.
+pub(super) fn require_own(visit: &Visit, form: &Form) -> Result<(), Problem> {
+    if let Some(session) = visit.shared.sessions.find(visit.headers())
         && !session.is_repeated(form.raw("csrf").unwrap_or_default().as_bytes())
     {
         return Err(Problem::Forbidden(
             "the form is not from this session; load the page again".to_owned(),
         ));
     }
-    Ok((principal, first, form))
+    Ok(())
 }
 
 /// The page that a form of this path stands on.

@@ -103,6 +103,7 @@ impl Making {
             "steps": steps(incident.state),
             "timeline": entries,
             "draft": draft,
+            "finalised": finalised(facts, zone),
             "fields": fields(incident, zone),
         });
         let more = json!({
@@ -257,6 +258,24 @@ fn fields(incident: &Incident, zone: &Zone) -> Value {
     ];
     let row = |name: &str| (name.to_owned(), Value::String(held(incident, name, zone)));
     Value::Object(NAMES.map(row).into_iter().collect())
+}
+
+/// Since when the draft is final, and what came later: it is in no draft until the next review.
+fn finalised(facts: &Facts, zone: &Zone) -> Option<Value> {
+    let reviewed = facts.incident.finalised.as_ref()?;
+    let later = facts.revisions.iter().filter(|known| known.revision > reviewed.revision);
+    let later = later.map(|revision| {
+        json!({
+            "revision": revision.revision,
+            "at": moment(revision.at, zone),
+            "changes": revision.changes,
+        })
+    });
+    Some(json!({
+        "revision": reviewed.revision,
+        "by": reviewed.by,
+        "later": later.collect::<Vec<_>>(),
+    }))
 }
 
 fn milestone_rows(incident: &Incident, zone: &Zone) -> Vec<Value> {

@@ -13,7 +13,6 @@ use super::super::api::query::encode;
 use super::view::View;
 use crate::config::Config;
 use crate::domain::draft::{Draft, ShippedTemplate, Template};
-use crate::domain::incident::Finalised;
 use crate::domain::zone::Zone;
 use crate::domain::{Facts, IncidentId, Name};
 use crate::drafts::{self, DraftRequest};
@@ -53,7 +52,6 @@ pub(super) fn preview(
         "todo": [],
         "query": query(&name, zone),
         "file": format!("incident-{}", facts.incident.id),
-        "finalised": facts.incident.finalised.as_ref().map(finalised),
     });
     if is_long {
         return Ok(Preview { values, html: String::new() });
@@ -111,10 +109,6 @@ fn todo(draft: &Draft) -> Value {
         |question| json!({ "section": question.section.as_str(), "question": question.question }),
     );
     rows.collect::<Vec<_>>().into()
-}
-
-fn finalised(finalised: &Finalised) -> Value {
-    json!({ "revision": finalised.revision, "by": finalised.by })
 }
 
 /// Where the API gives the draft of an incident.

@@ -129,7 +129,8 @@ pub(super) mod tests {
         let frame = json!({
             "page": "x", "place": 1, "zone": HOSTILE, "zone_name": "UTC", "own_zone": null,
             "theme": "dark", "here": "/?q=x", "assets": "0", "csrf": "c", "visitor": HOSTILE,
-            "has_tokens": true, "may_write": true, "said": HOSTILE, "watch": "all",
+            "has_tokens": true, "may_write": true, "may_administer": true,
+            "said": HOSTILE, "watch": "all",
             "ticking": true,
         });
         merged(frame, values)
@@ -172,7 +173,13 @@ pub(super) mod tests {
             }))
         };
         let body = json!({"id": "q1", "at": at(), "source": HOSTILE, "reason": "not_json",
-            "problem": HOSTILE, "delivery": "d2", "size": "1 KiB"});
+            "problem": HOSTILE, "delivery": "d2", "size": "1 KiB", "redacted": "2 values",
+            "replayed": null});
+        let again = merged(body.clone(), json!({"replayed": {"at": at(), "delivery": "d3"}}));
+        let replayed = json!({"id": "q1", "delivery": "d3", "left": "1 alert"});
+        let deed = json!({"at": at(), "action": HOSTILE, "principal": HOSTILE, "actor": HOSTILE,
+            "remote": HOSTILE, "agent": HOSTILE, "incident": 1, "target": HOSTILE,
+            "outcome": HOSTILE});
         let delivery = json!({"id": "d1", "source": HOSTILE, "at": at(), "size": "1 KiB",
             "alerts": 1, "rejected": 1, "remote": HOSTILE, "is_test": true, "has_raw": true});
         let change = json!({"id": "c1", "at": at(), "ends_at": at(), "kind": "deploy",
@@ -188,7 +195,16 @@ pub(super) mod tests {
             ),
             ("changes.html", paged(json!({"changes": [change], "service": HOSTILE}))),
             ("deliveries.html", paged(json!({"rows": [delivery], "may_see_bodies": true}))),
-            ("quarantine.html", paged(json!({"rows": [body], "may_see_bodies": true}))),
+            (
+                "quarantine.html",
+                paged(json!({"rows": [body, again], "may_see_bodies": true, "replayed": replayed,
+                    "cursor": HOSTILE})),
+            ),
+            (
+                "audit.html",
+                paged(json!({"rows": [deed], "actor": HOSTILE, "action": HOSTILE,
+                    "incident": HOSTILE, "problem": HOSTILE})),
+            ),
         ]
     }
 
@@ -199,6 +215,10 @@ pub(super) mod tests {
             "last_word_at": at(), "starts": [at(), at()], "ending": "reported",
             "ending_reason": HOSTILE, "context_of": [2], "standing": HOSTILE,
             "is_by_person": true, "is_lead_up": true,
+            "weighed": {"incident": 1, "score": "+1.00", "needed": "+2.00", "is_enough": false,
+                "nearest": {"id": "e2", "name": HOSTILE, "service": HOSTILE},
+                "terms": [{"name": HOSTILE, "points": "-1.00", "text": HOSTILE}],
+                "rivals": [{"incident": 2, "score": "+0.50"}]},
         });
         let ask = |conflict: serde_json::Value| {
             merged(

@@ -115,6 +115,7 @@ impl Visit {
             "visitor": session.map(|session| session.token),
             "has_tokens": !self.shared.config().auth.tokens.is_empty(),
             "may_write": self.may(&Need::Write),
+            "may_administer": self.may(&Need::Admin),
             "page": page,
             "place": self.shared.store.cursor().borrow().0,
             "zone": zone.label_at(self.shared.clock.now()),
