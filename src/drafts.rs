@@ -326,6 +326,7 @@ mod tests {
             traces: Vec::new(),
             similar: Vec::new(),
             finalised: None,
+            pinned: false,
         };
         Facts {
             incident,

@@ -53,6 +53,12 @@ enum IncidentCommand {
     /// Say that it is not over.
     #[command(after_help = "Example:\n  scribed incident reopen 12")]
     Reopen(DeedArguments),
+    /// Keep it from retention, however old it gets.
+    #[command(after_help = "Example:\n  scribed incident pin 12")]
+    Pin(KeepArguments),
+    /// Let retention have it again.
+    #[command(after_help = "Example:\n  scribed incident unpin 12")]
+    Unpin(KeepArguments),
     /// Make one incident part of another.
     #[command(after_help = "Example: incident 13 turns out to be part of 12:\n  \
         scribed incident merge 13 12")]
@@ -103,6 +109,17 @@ struct ByArguments {
     /// When it was done; now unless given.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
+}
+
+/// Whether an incident is kept.
+#[derive(Args, Debug)]
+struct KeepArguments {
+    /// Number of the incident.
+    #[arg(value_name = "ID")]
+    id: u64,
+    /// Who says so [default: the token's name, else the login name].
+    #[arg(long, value_name = "NAME", value_parser = filled)]
+    by: Option<String>,
 }
 
 /// Which incidents.
@@ -194,6 +211,12 @@ pub(super) async fn run(
         IncidentCommand::Reopen(deed) => {
             let target = Target::incident(deed.id).segment("reopen");
             act(&mut client, target, who(&deed.by), form, console).await
+        }
+        IncidentCommand::Pin(keep) => {
+            pin(&mut client, &arguments.server, keep, true, form, console).await
+        }
+        IncidentCommand::Unpin(keep) => {
+            pin(&mut client, &arguments.server, keep, false, form, console).await
         }
         IncidentCommand::Merge { id, into, by } => {
             let mut body = who(by);
@@ -299,7 +322,7 @@ pub(super) fn table(incidents: &[Incident], form: Form, now: Timestamp) -> Strin
     let is_extended = form == Form::Extended;
     let mut headings = vec!["ID", "STATE", "SEVERITY", "STARTED (UTC)", "DURATION", "FIRING"];
     if is_extended {
-        headings.extend(["ACKNOWLEDGED", "LEAD", "SERVICES"]);
+        headings.extend(["ACKNOWLEDGED", "LEAD", "PINNED", "SERVICES"]);
     }
     headings.push("TITLE");
     let mut table = Table::new(&headings);
@@ -316,6 +339,7 @@ pub(super) fn table(incidents: &[Incident], form: Form, now: Timestamp) -> Strin
             cells.extend([
                 incident.acknowledged_at.map(minute).unwrap_or_default(),
                 incident.lead.clone().unwrap_or_default(),
+                if incident.pinned { "yes".to_owned() } else { String::new() },
                 incident.services.join(","),
             ]);
         }
@@ -369,6 +393,25 @@ async fn act(
 ) -> Result<(), Failure> {
     let answer = client.post(target, &body).await?;
     tell(client, &answer, form, console)
+}
+
+async fn pin(
+    client: &mut Client,
+    server: &ServerArguments,
+    keep: &KeepArguments,
+    pinned: bool,
+    form: Form,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let body = json!({ "pinned": pinned, "by": server.person(keep.by.as_deref()) });
+    let call = Call::send(http::Method::PATCH, Target::incident(keep.id), &body);
+    let answer = client.call(&call).await?;
+    if form != Form::Simple || answer.is_pending() {
+        return tell(client, &answer, form, console);
+    }
+    let incident: Incident = answer.read()?;
+    let kept = if incident.pinned { "pinned" } else { "not pinned" };
+    console.line(&format!("Incident {} is {kept}: {}", incident.id, incident.title))
 }
 
 /// Tells how an incident stands after something was done to it.
@@ -429,6 +472,7 @@ fn sheet(incident: &Incident, page: &str, now: Timestamp) -> String {
         ("Resolution", text(&incident.resolution)),
         ("Draft", text(&incident.status)),
         ("Time zone", text(&incident.timezone)),
+        ("Pinned", if incident.pinned { "yes".to_owned() } else { String::new() }),
         ("Follows", number(incident.follows)),
         ("Merged into", number(incident.merged_into)),
         ("Page", page.to_owned()),
@@ -503,8 +547,14 @@ mod tests {
     fn the_extended_list_adds_people_and_services() {
         let text = table(&incidents(), Form::Extended, now());
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].ends_with("ACKNOWLEDGED  LEAD  SERVICES          TITLE"), "{text}");
-        assert!(lines[1].contains("-             ada   shop-web,shop-db  Shop[31m down"), "{text}");
+        assert!(
+            lines[0].ends_with("ACKNOWLEDGED  LEAD  PINNED  SERVICES          TITLE"),
+            "{text}"
+        );
+        assert!(
+            lines[1].contains("-             ada   -       shop-web,shop-db  Shop[31m down"),
+            "{text}"
+        );
     }
 
     #[test]

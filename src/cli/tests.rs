@@ -50,6 +50,8 @@ fn every_command_of_the_contract_is_read() {
         "incident --url http://h show 1",
         "incident ack 1 --by ada --at 2024-06-22T15:15:00Z",
         "incident mitigate 1",
+        "incident pin 1 --by ada",
+        "incident unpin 1",
         "incident resolve 1",
         "incident reopen 1",
         "incident merge 2 1",

@@ -98,6 +98,8 @@ pub(super) struct Incident {
     #[serde(default)]
     pub(super) follows: Option<u64>,
     #[serde(default)]
+    pub(super) pinned: bool,
+    #[serde(default)]
     pub(super) lead: Option<String>,
     #[serde(default)]
     pub(super) impact: Option<String>,

@@ -41,6 +41,7 @@ impl Machine {
                 traces: Vec::new(),
                 similar: Vec::new(),
                 finalised: None,
+                pinned: false,
             },
         );
         self.record_event(id, LifecycleKind::Opened, at, None);
@@ -145,6 +146,8 @@ impl Machine {
         }
         let Some(ended) = self.memory.incidents.get_mut(&younger) else { return };
         ended.state = IncidentState::Merged { into: older };
+        // It is kept as long as the other, on which everything written to it acts from now on.
+        let pinned = std::mem::take(&mut ended.pinned);
         let (notes, actions, caveats, changes, report) = (
             std::mem::take(&mut ended.notes),
             std::mem::take(&mut ended.actions),
@@ -159,6 +162,7 @@ impl Machine {
             .cloned()
             .collect();
         let Some(survivor) = self.memory.incidents.get_mut(&older) else { return };
+        survivor.pinned |= pinned;
         survivor.notes.extend(notes);
         survivor.notes.sort_by_key(|note| note.id);
         survivor.actions.extend(actions);

@@ -173,6 +173,9 @@ impl Machine {
         doing: &Doing<'_>,
     ) -> Result<Option<String>, Refused> {
         let now = self.now();
+        if let Some(pinned) = patch.pinned {
+            self.pin(id, pinned)?;
+        }
         let incident = self.incident_mut(id)?;
         let before = incident.report.clone();
         apply(patch, &mut incident.report);
@@ -188,6 +191,16 @@ impl Machine {
         self.dirt.finalised |= is_final;
         self.dirt.say(id, format!("Set by a person: {}", fields.join(", ")));
         Ok(None)
+    }
+
+    /// Keeps an incident from retention, or no longer. Its facts stay, so there is no revision.
+    fn pin(&mut self, id: IncidentId, pinned: bool) -> Result<(), Refused> {
+        let incident = self.incident_mut(id)?;
+        if incident.pinned != pinned {
+            incident.pinned = pinned;
+            self.dirt.incidents.insert(id);
+        }
+        Ok(())
     }
 
     /// Two incidents are one story: the younger points to the older, and what people wrote in

@@ -59,6 +59,10 @@ pub struct Incident {
     pub similar: Vec<Similar>,
     /// The facts that people reviewed, once the draft is final, and what came later.
     pub finalised: Option<Finalised>,
+    /// A person wants it kept, however old it gets. No part of the story: it stands in no draft,
+    /// and setting it is no revision.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
 }
 
 /// What opened an incident.

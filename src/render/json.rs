@@ -61,6 +61,7 @@ pub fn incident_in(incident: &Incident, default_zone: &str) -> Value {
             .map(|r| json!({"incident": r.incident.0, "reason": plain(&r.reason)}))
             .collect::<Vec<_>>(),
         "similar": incident.similar.iter().map(similar).collect::<Vec<_>>(),
+        "pinned": incident.pinned,
         "revision": incident.revision,
         "as_of": time(incident.as_of),
         "final": incident.finalised.as_ref().map(finalised),

@@ -56,7 +56,14 @@ impl PreparedCommit {
             texts: shelf.fresh(newest),
             episodes,
             heard: commit.heard.clone(),
-            incidents: each(&commit.incidents, IncidentColumns::of)?,
+            incidents: each(&commit.incidents, |incident| {
+                // A pin comes without a revision, and what was reviewed stays as it was then.
+                let is_new = incident.finalised.is_some()
+                    && commit.revisions.iter().any(|(id, revision)| {
+                        (*id, revision.revision) == (incident.id, incident.revision)
+                    });
+                IncidentColumns::of(incident, is_new)
+            })?,
             changes: each(&commit.changes, ChangeColumns::of)?,
             revisions: each(&commit.revisions, |(id, revision)| {
                 RevisionColumns::of(*id, revision)

@@ -23,13 +23,15 @@ pub(super) struct IncidentColumns {
     ended_at: Option<Timestamp>,
     services: String,
     search: String,
+    pinned: bool,
     /// True when its draft became final with just this revision.
     is_reviewed_now: bool,
     json: String,
 }
 
 impl IncidentColumns {
-    pub(super) fn of(incident: &Incident) -> Result<Self, StoreError> {
+    /// `is_new` says whether a reviewed incident came to its revision just now.
+    pub(super) fn of(incident: &Incident, is_new: bool) -> Result<Self, StoreError> {
         let mut services = "\n".to_owned();
         for service in &incident.tally.services {
             services.push_str(service.as_str());
@@ -52,10 +54,12 @@ impl IncidentColumns {
             ended_at: ended_at(incident),
             services,
             search: search.to_lowercase(),
-            is_reviewed_now: incident
-                .finalised
-                .as_ref()
-                .is_some_and(|reviewed| reviewed.revision == incident.revision),
+            pinned: incident.pinned,
+            is_reviewed_now: is_new
+                && incident
+                    .finalised
+                    .as_ref()
+                    .is_some_and(|reviewed| reviewed.revision == incident.revision),
             json: to_json(incident, "an incident")?,
         })
     }
@@ -99,21 +103,22 @@ pub(super) fn upsert(
     connection
         .prepare_cached(
             "INSERT INTO incidents (id, state, merged_into, severity, started_at, ended_at,
-                                    services, search, cursor, json)
+                                    services, search, pinned, cursor, json)
              VALUES (:id, :state, :merged_into, :severity, :started_at, :ended_at,
-                     :services, :search, :cursor, :json)
+                     :services, :search, :pinned, :cursor, :json)
              ON CONFLICT (id) DO UPDATE SET
                  state = excluded.state, merged_into = excluded.merged_into,
                  severity = excluded.severity, started_at = excluded.started_at,
                  ended_at = excluded.ended_at, services = excluded.services,
-                 search = excluded.search, cursor = excluded.cursor, json = excluded.json",
+                 search = excluded.search, pinned = excluded.pinned,
+                 cursor = excluded.cursor, json = excluded.json",
         )
         .and_then(|mut upsert| {
             upsert.execute(named! {
                 id: row.id, state: row.state, merged_into: row.merged_into,
                 severity: row.severity, started_at: At(row.started_at),
                 ended_at: row.ended_at.map(At), services: row.services, search: row.search,
-                cursor: int(cursor.0), json: row.json,
+                pinned: row.pinned, cursor: int(cursor.0), json: row.json,
             })
         })
         .trying("storing an incident")?;

@@ -146,7 +146,7 @@ const TABLES: [Table; 6] = [
     Table {
         name: |id, _| format!("incident {id}"),
         sql: "SELECT id, 0, json, json_array(state, merged_into, severity, started_at, ended_at,
-                                             services, search),
+                                             services, search, pinned),
                      coalesce(ended_at < :before, 0)
               FROM incidents ORDER BY id",
         json: third,

@@ -2,12 +2,13 @@
 //!
 //! A reader plans a piece, because finding it may take a while; the writer drops what the plan
 //! names, looking again at whatever may have changed since. The ledger is never dropped past the
-//! newest snapshot, and its newest record always stays.
+//! newest snapshot, and its newest record always stays. A pinned incident stays with all that its
+//! draft is made from, whatever asks for room.
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error::Trying;
-use super::rows::{At, from_int, int, named};
+use super::rows::{At, from_int, int, named, to_json};
 use super::{StoreError, engine, intern, ledger, texts};
 use crate::domain::{Seq, Span, Timestamp};
 
@@ -74,9 +75,10 @@ pub(super) fn plan(
     }
     if let Some(before) = before {
         let (forgotten, untouched) = forgotten_before(connection, before)?;
-        plan.incidents = incidents(connection, forgotten, untouched)?;
+        let kept = Kept::find(connection)?;
+        plan.incidents = incidents(connection, &kept, forgotten, untouched)?;
         plan.episodes = floating_episodes(connection, forgotten)?;
-        plan.changes = changes(connection, forgotten)?;
+        plan.changes = changes(connection, &kept, forgotten)?;
         let (until, has_more) = records(connection, before)?;
         plan.ledger_until = until;
         plan.has_more |= has_more
@@ -88,6 +90,50 @@ pub(super) fn plan(
         plan.has_more |= plan.with_texts;
     }
     Ok(plan)
+}
+
+/// What stays because people pinned an incident. Each is a list in JSON, as statements take it.
+struct Kept {
+    /// The pinned incidents, those that became part of them, and those whose alerts stand beside
+    /// them: those alerts are in their drafts.
+    incidents: String,
+    /// The changes that those name.
+    changes: String,
+}
+
+impl Kept {
+    fn find(connection: &Connection) -> Result<Self, StoreError> {
+        let list = |sql: &str, values: &[(&str, &dyn rusqlite::types::ToSql)]| {
+            to_json(&numbers(connection, sql, values, "finding pinned incidents")?, "their numbers")
+        };
+        let incidents = list(
+            "WITH RECURSIVE
+                 family (id) AS (
+                     SELECT id FROM incidents WHERE pinned = 1
+                     UNION
+                     SELECT i.id FROM family f JOIN incidents i ON i.merged_into = f.id),
+                 kept (id) AS (
+                     SELECT id FROM family
+                     UNION
+                     SELECT e.incident FROM family f
+                         JOIN context c ON c.incident = f.id
+                         JOIN episodes e ON e.id = c.episode
+                         WHERE e.incident IS NOT NULL
+                     UNION
+                     SELECT i.id FROM kept k JOIN incidents i ON i.merged_into = k.id)
+             SELECT id FROM kept ORDER BY id",
+            &[],
+        )?;
+        let changes = list(
+            "SELECT DISTINCT CAST(substr(named.value, 2) AS INTEGER)
+             FROM json_each(:kept) k
+                 JOIN incidents i ON i.id = k.value
+                 JOIN json_each(i.json, '$.changes') named
+             ORDER BY 1",
+            named! { kept: incidents },
+        )?;
+        Ok(Self { incidents, changes })
+    }
 }
 
 /// Before when the engine remembers nothing that ended, and since which record it may have written
@@ -122,12 +168,14 @@ fn raw_bodies(connection: &Connection, before: Timestamp) -> Result<Vec<i64>, St
 /// Incidents that ended long ago and of which nothing fires on. A merged one goes after the one it became part of.
 fn incidents(
     connection: &Connection,
+    kept: &Kept,
     before: Timestamp,
     untouched: Seq,
 ) -> Result<Vec<i64>, StoreError> {
     let what = "finding old incidents";
     let sql = "SELECT id FROM incidents i
          WHERE ended_at < :before AND cursor < :untouched
+           AND id NOT IN (SELECT value FROM json_each(:kept))
            AND NOT EXISTS (SELECT 1 FROM episodes e WHERE e.incident = i.id AND e.active = 1)
            AND (state = 'resolved'
                 OR (state = 'merged'
@@ -139,7 +187,10 @@ fn incidents(
         .and_then(|mut select| {
             select
                 .query_map(
-                    named! { before: At(before), untouched: int(untouched.0), limit: limit },
+                    named! {
+                        before: At(before), untouched: int(untouched.0), kept: kept.incidents,
+                        limit: limit,
+                    },
                     |row| row.get(0),
                 )?
                 .collect()
@@ -155,23 +206,35 @@ fn floating_episodes(connection: &Connection, before: Timestamp) -> Result<Vec<i
          WHERE incident IS NULL AND active = 0 AND ends_at < :before
            AND NOT EXISTS (SELECT 1 FROM context c WHERE c.episode = e.id)
          ORDER BY id LIMIT :limit",
-        before,
-        ROWS_MAX,
+        named! { before: At(before), limit: int(ROWS_MAX) },
         "finding old alerts",
     )
 }
 
-/// Changes that are older than every incident that is kept, with a margin.
-fn changes(connection: &Connection, before: Timestamp) -> Result<Vec<i64>, StoreError> {
+/// Changes that are older than every other incident that is kept, with a margin, and that no
+/// pinned one names.
+fn changes(
+    connection: &Connection,
+    kept: &Kept,
+    before: Timestamp,
+) -> Result<Vec<i64>, StoreError> {
     let oldest: Option<i64> = connection
-        .query_row("SELECT min(started_at) FROM incidents", [], |row| row.get(0))
+        .query_row(
+            "SELECT min(started_at) FROM incidents
+             WHERE id NOT IN (SELECT value FROM json_each(:kept))",
+            named! { kept: kept.incidents },
+            |row| row.get(0),
+        )
         .trying("finding the oldest incident")?;
     let oldest = oldest.map_or(before, |at| Timestamp::from_nanos(at).min(before));
     numbers(
         connection,
-        "SELECT id FROM changes WHERE at < :before ORDER BY at LIMIT :limit",
-        oldest - CHANGES_KEPT_LONGER,
-        ROWS_MAX,
+        "SELECT id FROM changes
+         WHERE at < :before AND id NOT IN (SELECT value FROM json_each(:kept))
+         ORDER BY at LIMIT :limit",
+        named! {
+            before: At(oldest - CHANGES_KEPT_LONGER), kept: kept.changes, limit: int(ROWS_MAX),
+        },
         "finding old changes",
     )
 }
@@ -179,17 +242,12 @@ fn changes(connection: &Connection, before: Timestamp) -> Result<Vec<i64>, Store
 fn numbers(
     connection: &Connection,
     sql: &str,
-    before: Timestamp,
-    limit: u64,
+    values: &[(&str, &dyn rusqlite::types::ToSql)],
     what: &str,
 ) -> Result<Vec<i64>, StoreError> {
     connection
         .prepare_cached(sql)
-        .and_then(|mut select| {
-            select
-                .query_map(named! { before: At(before), limit: int(limit) }, |row| row.get(0))?
-                .collect()
-        })
+        .and_then(|mut select| select.query_map(values, |row| row.get(0))?.collect())
         .trying(what)
 }
 
@@ -239,8 +297,10 @@ fn unused_texts(connection: &Connection) -> Result<bool, StoreError> {
 /// Drops a piece in the transaction that is open.
 pub(super) fn carry_out(connection: &Connection, plan: &Plan) -> Result<(), StoreError> {
     each(connection, "DELETE FROM raw_bodies WHERE seq = :id", &plan.raw, "dropping raw bodies")?;
+    // Somebody may have pinned one since the plan was made.
+    let kept = Kept::find(connection)?;
     for id in &plan.incidents {
-        drop_incident(connection, *id)?;
+        drop_incident(connection, &kept, *id)?;
     }
     each(
         connection,
@@ -248,7 +308,14 @@ pub(super) fn carry_out(connection: &Connection, plan: &Plan) -> Result<(), Stor
         &plan.episodes,
         "dropping old alerts",
     )?;
-    each(connection, "DELETE FROM changes WHERE id = :id", &plan.changes, "dropping old changes")?;
+    for id in &plan.changes {
+        let delete = "DELETE FROM changes
+                      WHERE id = :id AND id NOT IN (SELECT value FROM json_each(:kept))";
+        connection
+            .prepare_cached(delete)
+            .and_then(|mut delete| delete.execute(named! { id: id, kept: kept.changes }))
+            .trying("dropping old changes")?;
+    }
     if let Some(until) = plan.ledger_until {
         let what = "dropping old deliveries";
         ledger::drop_until(connection, until)?;
@@ -287,12 +354,18 @@ fn each(connection: &Connection, sql: &str, ids: &[i64], what: &str) -> Result<(
     Ok(())
 }
 
-/// An incident goes whole, unless it was reopened since the plan was made.
-fn drop_incident(connection: &Connection, id: i64) -> Result<(), StoreError> {
+/// An incident goes whole, unless it was reopened or pinned since the plan was made.
+fn drop_incident(connection: &Connection, kept: &Kept, id: i64) -> Result<(), StoreError> {
     let what = "dropping an old incident";
     let is_over: Option<bool> = connection
-        .prepare_cached("SELECT state IN ('resolved', 'merged') FROM incidents WHERE id = :id")
-        .and_then(|mut select| select.query_row(named! { id: id }, |row| row.get(0)).optional())
+        .prepare_cached(
+            "SELECT state IN ('resolved', 'merged')
+                    AND id NOT IN (SELECT value FROM json_each(:kept))
+             FROM incidents WHERE id = :id",
+        )
+        .and_then(|mut select| {
+            select.query_row(named! { id: id, kept: kept.incidents }, |row| row.get(0)).optional()
+        })
         .trying(what)?;
     if is_over != Some(true) {
         return Ok(());

@@ -116,6 +116,7 @@ impl Story {
             traces: Vec::new(),
             similar: Vec::new(),
             finalised: None,
+            pinned: false,
         };
         let facts = Facts {
             incident,

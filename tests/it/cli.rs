@@ -37,6 +37,13 @@ fn the_commands_of_people_do_what_the_api_does() {
     assert!(stdout(&run(&server, &["incident", "show", "1"])).contains("PostgresDown"));
     stdout(&run(&server, &["incident", "ack", "1"]));
     assert_eq!(server.get_json("/api/v1/incidents/1")["state"], "acknowledged");
+    let told = stdout(&run(&server, &["incident", "pin", "1", "--by=ana"]));
+    assert_eq!(told, "Incident 1 is pinned: PostgresDown on orders-db\n");
+    assert_eq!(server.get_json("/api/v1/incidents/1")["pinned"], true);
+    let listed = stdout(&run(&server, &["incident", "list", "-o", "extended"]));
+    assert!(listed.contains("PINNED") && listed.contains(" yes "), "{listed}");
+    assert!(stdout(&run(&server, &["incident", "unpin", "1"])).contains(" is not pinned: "));
+    assert_eq!(server.get_json("/api/v1/incidents/1")["pinned"], false);
     stdout(&run(
         &server,
         &["note", "1", "Database team called", "--kind=escalation", "--author=ana"],
@@ -136,6 +143,7 @@ fn every_client_command_speaks_json_and_keeps_its_streams_apart() {
         &["incident", "mitigate", "1"],
         &["incident", "resolve", "1"],
         &["incident", "reopen", "1"],
+        &["incident", "pin", "1"],
         &["incident", "move", "1", "e1"],
         &["incident", "show", "1"],
         &["note", "1", "Looking at the disk"],

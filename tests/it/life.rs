@@ -53,6 +53,7 @@ fn a_backup_of_a_running_server_serves_the_same_drafts_elsewhere() {
     }
     server.settle();
     server.post("/api/v1/incidents/1/notes", &json!({"text": "Kept as well"})).expect(201);
+    server.patch("/api/v1/incidents/2", &json!({"pinned": true})).expect(200);
     let before = drafts(&server);
 
     let said = done(&run(folder, &["backup", "copy.db", "--storage.path=store"]));
@@ -71,6 +72,7 @@ fn a_backup_of_a_running_server_serves_the_same_drafts_elsewhere() {
     let restored = Setup::new().start_in(other);
     restored.settle();
     assert_eq!(drafts(&restored), before);
+    assert_eq!(restored.get_json("/api/v1/incidents/2")["pinned"], true);
     let body = fixtures::begun_now(fixtures::json("payloads/alertmanager/01-firing-one.json"));
     restored.post("/api/v1/ingest/alertmanager", &body).expect(200);
     restored.settle();

@@ -345,3 +345,42 @@ fn a_final_draft_stays_as_it_was_reviewed() {
         assert!(before.contains("since final"), "later truth stands apart:\n{markdown}");
     }
 }
+
+#[test]
+fn a_pin_shows_on_the_incident_and_is_no_part_of_its_story() {
+    let server = with_incidents(2);
+    let draft = |id: u64| {
+        let answer = server.get(&at(id, "/draft")).expect(200);
+        (answer.header("etag").map(str::to_owned), answer.text())
+    };
+    server.patch(&at(1, ""), &json!({"status": "final"})).expect(200);
+    let (live, reviewed) = (draft(2), draft(1));
+    for (id, drafted) in [(1, reviewed), (2, live)] {
+        let before = server.get(&at(id, "")).expect(200);
+        let tag = before.header("etag").unwrap().to_owned();
+        let before = before.json();
+        assert_eq!(before["pinned"], false);
+        let mut pinned = server.patch(&at(id, ""), &json!({"pinned": true})).expect(200).json();
+        assert_eq!(pinned["pinned"], true);
+        let known = Request::new("GET", &at(id, "")).header("If-None-Match", &tag);
+        let answer = server.send(&known).expect(200);
+        assert_eq!(answer.header("etag").unwrap(), format!("\"{}-pinned\"", before["revision"]));
+        assert_eq!(draft(id), drafted, "not a byte of it");
+        // Whoever read it as pinned may write to it.
+        let write = Request::new("PATCH", &at(id, ""))
+            .header("If-Match", answer.header("etag").unwrap())
+            .json(&json!({"pinned": null}));
+        assert_eq!(server.send(&write).expect(200).json(), before, "null takes it back");
+        pinned["pinned"] = false.into();
+        assert_eq!(pinned, before, "nothing else changed");
+    }
+    assert_eq!(server.patch(&at(1, ""), &json!({"pinned": "yes"})).status, 400);
+
+    // Pinned if either was; a wish about the younger is one about the older.
+    server.patch(&at(2, ""), &json!({"pinned": true})).expect(200);
+    server.post(&at(2, "/merge"), &json!({"into": 1})).expect(200);
+    assert_eq!(server.get_json(&at(1, ""))["pinned"], true);
+    server.patch(&at(2, ""), &json!({"pinned": false})).expect(200);
+    assert_eq!(server.get_json(&at(1, ""))["pinned"], false);
+    assert_eq!(server.get_json(&at(2, ""))["pinned"], false);
+}

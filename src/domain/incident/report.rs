@@ -94,6 +94,9 @@ pub struct Patch {
     /// See [`Report::status`].
     #[serde(with = "present", skip_serializing_if = "Option::is_none")]
     pub status: Option<Option<DraftStatus>>,
+    /// See [`Incident::pinned`](crate::domain::Incident::pinned), which no report holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
     /// Times given (`Some`) or taken back (`None`).
     pub milestones: BTreeMap<Milestone, Option<Timestamp>>,
 }

@@ -3,6 +3,7 @@
 //! Pure reading; the machine decides about revisions, not we. Callers: the `api` endpoints.
 
 use super::invalid::Invalid;
+use crate::domain::Incident;
 
 /// A revision that no incident ever has: a tag that is none of ours names another revision
 /// whatever the incident's is.
@@ -11,6 +12,16 @@ const NO_REVISION: u64 = 0;
 /// An entity tag for some text that holds no quotes.
 pub(crate) fn tag(text: impl std::fmt::Display) -> String {
     format!("\"{text}\"")
+}
+
+/// What stands behind the revision in the tag of a pinned incident: pinning is no revision, and
+/// yet shows in the answer.
+const PINNED: &str = "-pinned";
+
+/// The tag of an incident.
+pub(crate) fn incident_tag(incident: &Incident) -> String {
+    let pinned = if incident.pinned { PINNED } else { "" };
+    tag(format_args!("{}{pinned}", incident.revision))
 }
 
 /// True when the client already has what this tag names.
@@ -37,7 +48,8 @@ pub(crate) fn revision(if_match: Option<&str>) -> Result<Option<u64>, Invalid> {
     }
     // Proxies that compress weaken a tag; ours names the revision all the same.
     let tag = header.strip_prefix("W/").unwrap_or(header);
-    Ok(Some(tag.trim_matches('"').parse().unwrap_or(NO_REVISION)))
+    let text = tag.trim_matches('"');
+    Ok(Some(text.strip_suffix(PINNED).unwrap_or(text).parse().unwrap_or(NO_REVISION)))
 }
 
 #[cfg(test)]
@@ -68,6 +80,7 @@ mod tests {
         check(Some("\"17\""), Ok(Some(17)));
         check(Some("W/\"17\""), Ok(Some(17)));
         check(Some("17"), Ok(Some(17)));
+        check(Some("\"17-pinned\""), Ok(Some(17)));
         check(Some("\"abc\""), Ok(Some(NO_REVISION)));
         check(Some("\"1\", \"2\""), Err(Invalid::IfMatch));
     }

@@ -119,9 +119,7 @@ impl Fields {
 
     /// True or false; null and absent are the same.
     fn switch(&self, name: &'static str) -> Result<Option<bool>, Invalid> {
-        let read =
-            |value: &Value| value.as_bool().ok_or_else(|| wrong(name, "true or false", value));
-        Ok(self.field(name, read)?.flatten())
+        Ok(self.field(name, truth(name))?.flatten())
     }
 
     /// A moment: RFC 3339, or Unix seconds as text or number.
@@ -190,7 +188,7 @@ impl Fields {
 }
 
 /// The fields of PATCH on an incident beside the milestones.
-const REPORT_FIELDS: [&str; 10] = [
+const REPORT_FIELDS: [&str; 11] = [
     "title",
     "severity",
     "impact",
@@ -201,6 +199,7 @@ const REPORT_FIELDS: [&str; 10] = [
     "timezone",
     "lead",
     "status",
+    "pinned",
 ];
 
 /// Reads the body of PATCH on an incident.
@@ -242,6 +241,7 @@ pub(crate) fn patch(body: Value) -> Result<(Patch, Option<String>), Invalid> {
             &[DraftStatus::Draft, DraftStatus::InReview, DraftStatus::Final],
             DraftStatus::as_str,
         )?,
+        pinned: fields.field("pinned", truth("pinned"))?.map(Option::unwrap_or_default),
         milestones: times,
     };
     Ok((patch, fields.person("by")?))
@@ -387,6 +387,11 @@ pub(crate) fn action_patch(body: Value) -> Result<(ActionPatch, Option<String>),
     Ok((patch, fields.person("by")?))
 }
 
+/// Reads true or false.
+fn truth(name: &'static str) -> impl Fn(&Value) -> Result<bool, Invalid> {
+    move |value| value.as_bool().ok_or_else(|| wrong(name, "true or false", value))
+}
+
 /// The error for a field that holds something else than it should.
 fn wrong(
     place: &'static str,
@@ -442,6 +447,12 @@ mod tests {
             patch_of(r#"{"timezone": "Africa/Lagos"}"#).timezone,
             Some(Some("Africa/Lagos".into()))
         );
+        for (body, expect) in [("{}", None), (r#"{"pinned": true}"#, Some(true))] {
+            assert_eq!(patch_of(body).pinned, expect, "{body}");
+        }
+        for body in [r#"{"pinned": false}"#, r#"{"pinned": null}"#] {
+            assert_eq!(patch_of(body).pinned, Some(false), "{body}");
+        }
     }
 
     #[test]
@@ -499,6 +510,7 @@ mod tests {
         );
         check(r#"{"resolved_at": "soon"}"#, "`resolved_at` must be a time: RFC 3339");
         check(r#"{"resolved_at": true}"#, "`resolved_at` must be a time: RFC 3339");
+        check(r#"{"pinned": "yes"}"#, "`pinned` must be true or false, not `yes`");
         check(r#"{"lead": {}}"#, "`lead` must be a text, not an object");
         let long = format!("{{\"impact\": \"{}\"}}", "x".repeat(TEXT_BYTES_MAX + 1));
         check(&long, "`impact` is 65537 bytes long; the limit is 65536");

@@ -46,7 +46,7 @@ pub(super) async fn get(
     let id = incident_id(&id)?;
     let incident =
         shared.read(move |store| store.incident(id)).await?.ok_or_else(|| no_incident(id))?;
-    let tag = conditional::tag(incident.revision);
+    let tag = conditional::incident_tag(&incident);
     if conditional::is_known(joined_header(&headers, IF_NONE_MATCH).as_deref(), &tag) {
         let mut response = axum::response::Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -64,7 +64,7 @@ pub(super) fn answered(shared: &Shared, status: StatusCode, incident: &Incident)
     let value = render::json::incident_in(incident, &shared.config().timezone);
     let mut response = answer::json(status, &value)?;
     let sent = response.headers_mut();
-    sent.insert(ETAG, header_value(&conditional::tag(incident.revision))?);
+    sent.insert(ETAG, header_value(&conditional::incident_tag(incident))?);
     sent.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(response)
 }

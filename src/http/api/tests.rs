@@ -124,6 +124,7 @@ fn incident(revision: u64) -> Incident {
         traces: Vec::new(),
         similar: Vec::new(),
         finalised: None,
+        pinned: false,
     }
 }
 

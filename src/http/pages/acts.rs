@@ -16,6 +16,7 @@ use super::super::api::{incident_id, no_incident};
 use super::counted;
 use super::forms::{Sent, see};
 use super::report::{conflict, same};
+use crate::domain::incident::Patch;
 use crate::domain::record::OperationAction;
 use crate::domain::zone::Zone;
 use crate::domain::{EpisodeId, Incident, IncidentId, NoteId, Timestamp};
@@ -133,6 +134,10 @@ async fn step(id: &str, sent: &mut Sent) -> Answer {
         "mitigate" => OperationAction::Mitigate(id),
         "resolve" => OperationAction::Resolve(id),
         "reopen" => OperationAction::Reopen(id),
+        "keep" | "unkeep" => {
+            let patch = Patch { pinned: Some(word == "keep"), ..Patch::default() };
+            OperationAction::Patch(id, Box::new(patch))
+        }
         _ => return Err(Problem::Invalid("this step is none of ours".to_owned())),
     };
     let actor = sent.form.one("by").map(str::to_owned);

@@ -163,6 +163,7 @@ fn row(incident: &Incident, zone: &Zone, now: Timestamp) -> Value {
         "lead": incident.report.lead,
         "acknowledged_by": acknowledged_by(incident),
         "is_running": incident.state.is_running(),
+        "pinned": incident.pinned,
     })
 }
 

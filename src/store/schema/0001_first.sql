@@ -125,11 +125,14 @@ CREATE TABLE incidents (
     ended_at INTEGER,
     services TEXT NOT NULL,
     search TEXT NOT NULL,
+    pinned INTEGER NOT NULL,
     cursor INTEGER NOT NULL,
     json TEXT NOT NULL
 ) STRICT;
 CREATE INDEX incidents_by_state ON incidents (state, id);
 CREATE INDEX incidents_by_cursor ON incidents (cursor);
+CREATE INDEX incidents_pinned ON incidents (id) WHERE pinned = 1;
+CREATE INDEX incidents_merged ON incidents (merged_into) WHERE merged_into IS NOT NULL;
 
 CREATE TABLE revisions (
     incident INTEGER NOT NULL,

@@ -92,6 +92,70 @@ fn incidents_go_whole_once_they_ended_long_ago() {
 }
 
 #[test]
+fn a_pinned_incident_stays_with_all_that_its_draft_is_made_from() {
+    let month = Span::from_hours(24 * 30);
+    let long_ago = at(-9_000) - month;
+    let store = TestStore::new();
+    let old = |id: u64, title: &str| over(incident(id, title, long_ago), long_ago);
+    let revision = Revision { revision: 1, at: long_ago, changes: vec!["it opened".to_owned()] };
+    let of = |id: u64, name: &str| ended(episode(id, name, long_ago), long_ago);
+    let beside = |mut episode: crate::domain::Episode| {
+        episode.context_of = vec![IncidentId(1)];
+        episode
+    };
+    let mut pinned = old(1, "pinned");
+    pinned.pinned = true;
+    pinned.changes = vec![ChangeId(1)];
+    store.engine_commit(|commit| {
+        commit.incidents = vec![
+            pinned.clone(),
+            merged(incident(2, "part of it", long_ago), 1, long_ago),
+            old(3, "beside it"),
+            old(4, "not pinned"),
+            over(incident(5, "young", at(-300)), at(-200)),
+        ];
+        commit.revisions = (1..=4).map(|id| (IncidentId(id), revision.clone())).collect();
+        commit.episodes = vec![
+            member(of(1, "A"), 1),
+            beside(member(of(2, "B"), 3)),
+            member(of(3, "C"), 3),
+            member(of(4, "D"), 4),
+            beside(of(5, "E")),
+            of(6, "F"),
+        ];
+        commit.changes = vec![
+            change(1, long_ago - month),
+            change(2, long_ago - month),
+            // It would stay beside an incident as old that is kept for its age.
+            change(3, long_ago),
+        ];
+    });
+    let facts = store.facts(IncidentId(1)).unwrap();
+    let incidents = |expect: &[u64]| {
+        let is_there = |id: &u64| store.incident(IncidentId(*id)).unwrap().is_some();
+        assert_eq!((1..=5).filter(is_there).collect::<Vec<_>>(), expect);
+    };
+    let changes = |expect: &[u64]| {
+        let is_there = |id: &u64| store.change(ChangeId(*id)).unwrap().is_some();
+        assert_eq!((1..=3).filter(is_there).collect::<Vec<_>>(), expect);
+    };
+    retain_all(&store, None, Some(at(-500)));
+    incidents(&[1, 2, 3, 5]);
+    changes(&[1]);
+    count(&store, "revisions", 3);
+    assert_eq!(store.facts(IncidentId(1)).unwrap(), facts, "every byte of the draft stays");
+
+    // Without its pin it goes like all the others.
+    pinned.pinned = false;
+    store.engine_commit(|commit| commit.incidents = vec![pinned]);
+    retain_all(&store, None, Some(at(-500)));
+    incidents(&[5]);
+    changes(&[]);
+    count(&store, "episodes", 0);
+    count(&store, "context", 0);
+}
+
+#[test]
 fn the_ledger_goes_never_past_the_newest_snapshot_nor_its_newest_record() {
     let store = TestStore::new();
     for n in 0..10 {

@@ -262,6 +262,7 @@ pub(super) fn incident(id: u64, title: &str, starts_at: Timestamp) -> Incident {
         traces: vec![],
         similar: vec![],
         finalised: None,
+        pinned: false,
     }
 }
 
