@@ -366,6 +366,9 @@ fn what_could_not_be_used_is_read_again_by_a_button_and_stands_in_the_audit() {
     let labels = json!({"alertname": "HighErrorRate", "service": "web", "severity": "critical"});
     let body = fixtures::firing(&labels, &fixtures::now());
     server.post("/api/v1/ingest/eu", &body).expect(400);
+    let labels = json!({"alertname": "SlowResponses", "service": "web", "severity": "warning"});
+    // Another body: the same one is kept once.
+    let body = fixtures::firing(&labels, &fixtures::now());
     server.post("/api/v1/ingest/eu", &body).expect(400);
     let check_faults = |state: &str| assert_eq!(browser.faults(), Vec::<String>::new(), "{state}");
     browser.open("/quarantine");
@@ -425,7 +428,7 @@ fn an_alert_shows_what_was_weighed_and_an_incident_what_came_since_it_was_final(
     browser.open("/incidents/4");
     browser.shows("#since-final summary", "1 revision since it was final");
     browser.click("#since-final summary");
-    browser.shows("#since-final", "note");
+    browser.shows("#since-final", "Note added");
     assert_eq!(browser.faults(), Vec::<String>::new(), "what came since it was final");
     check_quiet(&browser);
 }

@@ -1,8 +1,8 @@
 //! What could not be used: listed, looked at, and read again.
 //!
-//! Reading again goes through the same code as in the API, only by who administers. What came of it
-//! is told from the row itself, so that no forged address can claim it. Caller: the table of
-//! routes.
+//! Reading again goes through the same code as in the API, only by who administers. That it was done
+//! is told from the row itself, so that no forged address can claim it; only the number of alerts
+//! that still cannot be used comes with the address. Caller: the table of routes.
 
 use std::sync::Arc;
 
