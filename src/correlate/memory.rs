@@ -380,6 +380,15 @@ impl Memory {
         self.half_known = half_known.cloned().collect();
     }
 
+    /// Adds an episode that was recalled with something else, such as its incident: others of the
+    /// same alert may still be forgotten.
+    pub(super) fn put_recalled(&mut self, episode: Episode) {
+        if !self.by_alert.contains_key(&episode.key) && self.may_have_forgotten(&episode.key) {
+            self.half_known.insert(episode.key.clone());
+        }
+        self.put_episode(episode);
+    }
+
     /// The alert's episodes were recalled.
     pub(super) fn knows_again(&mut self, key: &AlertKey) {
         self.half_known.remove(key);

@@ -152,3 +152,21 @@ fn a_commit_that_failed_once_keeps_no_deadline_from_falling_due() {
         Again { back: 1 },
     ]);
 }
+
+/// An alert's member came back with its incident, and was taken for all there is of that alert: a
+/// floating firing of it, which had ended unknown and now went on, was begun a second time.
+#[test]
+fn an_alert_that_came_back_with_its_incident_is_not_taken_for_all_of_it() {
+    check(&[
+        Lease { alert: 2 },
+        Recover { peer: 0, alert: 3 },
+        Advance { minutes: 41 },
+        Advance { minutes: 39 },
+        Fire { peer: 1, alerts: vec![3] },
+        Advance { minutes: 2649 },
+        Lease { alert: 4 },
+        Turn,
+        Fire { peer: 0, alerts: vec![2] },
+        Fire { peer: 1, alerts: vec![4, 3, 1] },
+    ]);
+}
