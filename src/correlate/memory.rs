@@ -198,8 +198,13 @@ impl Memory {
     }
 
     /// Adds an episode, new or recalled, with its indexes.
-    pub(super) fn put_episode(&mut self, episode: Episode) {
+    pub(super) fn put_episode(&mut self, mut episode: Episode) {
         let ids = self.by_alert.entry(episode.key.clone()).or_default();
+        // An alert that comes and goes says the same each time.
+        if let Some(last) = ids.last().and_then(|id| self.episodes.get(id)) {
+            episode.labels.share(&last.labels);
+            episode.annotations.share(&last.annotations);
+        }
         if !ids.contains(&episode.id) {
             ids.push(episode.id);
         }

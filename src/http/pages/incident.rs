@@ -50,7 +50,15 @@ async fn shown(visit: &Visit, id: &str) -> Answer {
     let own_zone = view.zone.clone();
     let visit_zone =
         |facts: &Facts| own_zone.clone().unwrap_or_else(|| visit.zone_of(&facts.incident.report));
-    let facts = visit.shared.read(move |store| store.facts(id)).await?;
+    let turn = visit.shared.turn(id).await?;
+    let reading = turn.clone();
+    let facts = visit
+        .shared
+        .read(move |store| {
+            let _reading = reading;
+            store.facts(id)
+        })
+        .await?;
     let facts = facts.ok_or_else(|| no_incident(id))?;
     let zone = visit_zone(&facts);
     let now = visit.shared.clock.now();
@@ -59,6 +67,7 @@ async fn shown(visit: &Visit, id: &str) -> Answer {
     let (values, markup) = visit
         .shared
         .read(move |store| {
+            let _turn = turn;
             let reviewed = drafts::reviewed(store, facts.clone())?;
             made.values(&facts, &reviewed)
         })
