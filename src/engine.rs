@@ -33,9 +33,12 @@ pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, S
 const BATCH_RECORDS: usize = 256;
 /// A snapshot is taken when at least this many records came since the last one, …
 const SNAPSHOT_EVERY_RECORDS: u64 = 20_000;
-/// … or this many alerts: as many as are worked in again within half a second after a kill.
+/// … or this many alerts: as many as are worked in again within half a second after a kill. …
 const SNAPSHOT_EVERY_ALERTS: u64 = 50_000;
-/// … or this much record time: what the machine had not forgotten at the newest one is not dropped,
+/// … Both times as much for each time that this many episodes are held: a snapshot writes all of
+/// them, and what it costs must stay in proportion to what came. …
+const SNAPSHOT_EPISODES: usize = 50_000;
+/// … Or this much record time: what the machine had not forgotten at the newest one is not dropped,
 /// however old it is.
 const SNAPSHOT_EVERY: Span = Span::from_hours(24);
 /// At a start, a snapshot is taken when at least this many records had to be worked through anew: a
@@ -162,14 +165,6 @@ impl Engine {
         self.snapshot_at = self.cursor;
         self.snapshot_time = self.machine.time();
         self.alerts_since = 0;
-    }
-
-    /// True when the newest snapshot is far behind.
-    fn is_snapshot_due(&self, cursor: Seq) -> bool {
-        let age = || Some(self.machine.time()? - self.snapshot_time?);
-        cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS
-            || self.alerts_since >= SNAPSHOT_EVERY_ALERTS
-            || age().is_some_and(|age| age >= SNAPSHOT_EVERY)
     }
 
     /// Notes from which record on our rules decide, where another release's did before. What that
@@ -375,7 +370,7 @@ impl Engine {
         let mut commit = EngineCommit { recalls, ..commit_of(&mut self.machine, cursor) };
         // What is to go must not stay in an older snapshot.
         let takes_back = !commit.taken_back.is_empty();
-        if takes_back || self.is_snapshot_due(cursor) {
+        if takes_back || self.is_snapshot_due(commit.cursor) {
             match self.machine.snapshot() {
                 Ok(snapshot) => commit.snapshot = Some(snapshot),
                 // The effects are out of the machine: they must reach the store all the same.
@@ -384,6 +379,18 @@ impl Engine {
         }
         self.uncommitted = Some(Box::new(commit));
         self.commit_rest()
+    }
+
+    /// True when working in again what came since the last snapshot would take long, or when that
+    /// one keeps retention from too much.
+    fn is_snapshot_due(&self, cursor: Seq) -> bool {
+        let age = || Some(self.machine.time()? - self.snapshot_time?);
+        if age().is_some_and(|age| age >= SNAPSHOT_EVERY) {
+            return true;
+        }
+        let (records, alerts) = (cursor.0 - self.snapshot_at.0, self.alerts_since);
+        let came = (records / SNAPSHOT_EVERY_RECORDS).max(alerts / SNAPSHOT_EVERY_ALERTS);
+        came > 0 && came >= (self.machine.holdings().episodes / SNAPSHOT_EPISODES) as u64
     }
 
     /// Commits what is left of an earlier attempt. A commit that fails is tried again as it is: a
