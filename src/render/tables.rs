@@ -1,6 +1,6 @@
 //! The sections of a report that are tables and lists of evidence.
 
-use std::collections::BTreeMap;
+use hashbrown::HashMap;
 
 use super::escape;
 use super::report::{Block, Inline, Layout, Line, Table, cell, strong, text};
@@ -178,7 +178,7 @@ pub(super) fn alerts(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
         paragraph(blocks, vec![text("None.")]);
     } else {
         let mut groups: Vec<Vec<&Episode>> = Vec::new();
-        let mut places = BTreeMap::new();
+        let mut places = HashMap::new();
         for episode in &draft.alerts {
             let alike = (episode.alertname(), episode.service.as_ref(), episode.severity.rank());
             let place = *places.entry(alike).or_insert(groups.len());
