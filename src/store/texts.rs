@@ -164,12 +164,13 @@ impl NewTexts {
 /// The texts that one read asks for, each read once.
 pub(super) struct Texts<'a> {
     connection: &'a Connection,
-    read: HashMap<u64, Arc<str>>,
+    // Asked for some twenty times an episode, by numbers of our own.
+    read: hashbrown::HashMap<u64, Arc<str>>,
 }
 
 impl<'a> Texts<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
-        Self { connection, read: HashMap::new() }
+        Self { connection, read: hashbrown::HashMap::new() }
     }
 
     /// The text of a number; none when it cannot be read, which whoever reads the row tells.
