@@ -107,14 +107,13 @@ pub(super) struct Lateness {
 
 impl Lateness {
     pub(super) fn judge(facts: &Facts) -> Self {
-        let delays: Vec<Span> = (facts.members.iter().map(|e| e.received_at - e.starts_at()))
+        let delays = (facts.members.iter().map(|e| e.received_at - e.starts_at()))
             .chain(facts.changes.iter().map(|c| c.received_at - c.report.at))
-            .chain(facts.incident.notes.iter().map(|n| n.received_at - n.at))
-            .collect();
-        Self {
-            total: delays.len(),
-            very_late: delays.iter().filter(|delay| **delay > VERY_LATE).count(),
-        }
+            .chain(facts.incident.notes.iter().map(|n| n.received_at - n.at));
+        delays.fold(Self { total: 0, very_late: 0 }, |so_far, delay| Self {
+            total: so_far.total + 1,
+            very_late: so_far.very_late + usize::from(delay > VERY_LATE),
+        })
     }
 
     /// True when most of the story was learnt long afterwards, as with an import. One caveat says
