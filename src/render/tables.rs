@@ -14,6 +14,9 @@ use crate::timeline::words;
 
 /// Most rows of the table of alerts; the others are counted, and all are in the JSON draft.
 const ALERT_ROWS_MAX: usize = 200;
+/// Most candidates of one kind that are listed; behind them come those that hardly anything speaks
+/// for. All are in the JSON draft.
+const CANDIDATES_MAX: usize = 5;
 
 /// The milestones and the lengths between them, each with where it comes from.
 pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
@@ -101,9 +104,9 @@ pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
         "Ranked by rule from the records. Candidates, not findings: people confirm or refute them.";
     paragraph(blocks, vec![text(lead)]);
     for (kind, name) in [(CandidateKind::Change, "Changes"), (CandidateKind::Service, "Services")] {
-        let lines: Vec<Line> = all
-            .iter()
-            .filter(|candidate| candidate.kind == kind)
+        let of_kind = || all.iter().filter(|candidate| candidate.kind == kind);
+        let lines: Vec<Line> = of_kind()
+            .take(CANDIDATES_MAX)
             .map(|candidate| {
                 let why = candidate.why.join("; ");
                 let why = if why.is_empty() { String::new() } else { format!(" Why: {why}.") };
@@ -121,6 +124,11 @@ pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
         if !lines.is_empty() {
             blocks.push(Block::Heading(3, name.to_owned()));
             blocks.push(Block::Ranked(lines));
+        }
+        let more = of_kind().count().saturating_sub(CANDIDATES_MAX);
+        if more > 0 {
+            let words = format!("And {more} more with lower scores; the JSON draft has them all.");
+            paragraph(blocks, vec![text(words)]);
         }
     }
 }

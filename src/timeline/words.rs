@@ -206,8 +206,20 @@ fn with_unit<'a>(text: &'a str, value: &str) -> (&'a str, String) {
         Some((rest, sign)) if value.parse::<f64>().is_ok() && !rest.trim().is_empty() => {
             (rest.trim_end_matches([',', ':', ' ']), format!("{value}{sign}"))
         }
+        None if is_share_above(text, value) => (text, format!("{value}%")),
         Some(_) | None => (text, value.to_owned()),
     }
+}
+
+/// True when the text ends with a share that the number has passed, `above 5%` with `7.4`. A share
+/// of one percent and more cannot be passed by a ratio, so the number is in percent too.
+fn is_share_above(text: &str, value: &str) -> bool {
+    let Some(text) = text.strip_suffix('%') else { return false };
+    let words = text.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ' '));
+    let is_above = [" above", " over", " than", " exceeds", ">"].iter().any(|w| words.ends_with(w));
+    let (limit, value) = (text[words.len()..].trim().parse::<f64>(), value.parse::<f64>());
+    is_above
+        && matches!((limit, value), (Ok(limit), Ok(value)) if limit >= 1.0 && value > limit && value <= 100.0)
 }
 
 /// A number as one alert's peak, with the unit that its text names.
