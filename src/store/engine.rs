@@ -23,8 +23,6 @@ use crate::domain::{EpisodeId, Incident, IncidentId, Seq, Topology};
 
 /// Outcomes that are kept. A person waits seconds for one; a script may come back later.
 const OUTCOMES_KEPT: u64 = 10_000;
-/// Snapshots that are kept: the newest, and one more should that one turn out unreadable.
-const SNAPSHOTS_KEPT: u64 = 2;
 
 /// A commit of the engine, ready to be stored.
 #[derive(Debug)]
@@ -37,7 +35,7 @@ pub(super) struct PreparedCommit {
     finals: Vec<Final>,
     changes: Vec<ChangeColumns>,
     revisions: Vec<RevisionColumns>,
-    explanations: Vec<(EpisodeId, Option<String>)>,
+    explanations: Vec<(EpisodeId, Option<Vec<u8>>)>,
     outcomes: Vec<(Seq, String, Came)>,
     recalls: Vec<(Seq, Vec<u8>)>,
     snapshot: Option<Vec<u8>>,
@@ -53,6 +51,11 @@ impl PreparedCommit {
         let newest = shelf.newest_episode();
         let episodes =
             commit.episodes.iter().map(|episode| EpisodeColumns::of(episode, shelf)).collect();
+        let explanations = commit
+            .explanations
+            .iter()
+            .map(|(id, explanation)| (*id, episodes::packed(explanation, shelf)))
+            .collect();
         Ok(Self {
             cursor: commit.cursor,
             texts: shelf.fresh(newest),
@@ -66,17 +69,12 @@ impl PreparedCommit {
             revisions: each(&commit.revisions, |(id, revision)| {
                 RevisionColumns::of(*id, revision)
             })?,
-            explanations: each(&commit.explanations, |(id, explanation)| {
-                let json = (!explanation.is_empty())
-                    .then(|| to_json(explanation, "an explanation"))
-                    .transpose()?;
-                Ok((*id, json))
-            })?,
+            explanations,
             outcomes: each(&commit.outcomes, |(seq, outcome)| {
                 Ok((*seq, to_json(outcome, "an outcome")?, Came::of(outcome)))
             })?,
             recalls: commit.recalls.clone(),
-            snapshot: commit.snapshot.clone(),
+            snapshot: commit.snapshot.as_deref().map(lz4_flex::block::compress_prepend_size),
             rules_version: commit.rules_version,
             heartbeats: commit
                 .heartbeats
@@ -116,7 +114,7 @@ impl PreparedCommit {
             + self
                 .explanations
                 .iter()
-                .map(|(_, j)| j.as_ref().map_or(0, String::len))
+                .map(|(_, packed)| packed.as_ref().map_or(0, Vec::len))
                 .sum::<usize>()
             + self.recalls.iter().map(|(_, bytes)| bytes.len()).sum::<usize>()
             + self.snapshot.as_ref().map_or(0, Vec::len)
@@ -169,8 +167,8 @@ pub(super) fn store(
         .try_for_each(|row| incidents::upsert(connection, row, commit.cursor))?;
     commit.texts.store(connection)?;
     commit.episodes.iter().try_for_each(|row| episodes::upsert(connection, row))?;
-    for (id, json) in &commit.explanations {
-        episodes::explain(connection, *id, json.as_deref())?;
+    for (id, packed) in &commit.explanations {
+        episodes::explain(connection, *id, packed.as_deref())?;
     }
     commit.heard.iter().try_for_each(|(id, heard)| episodes::hear(connection, *id, heard))?;
     commit.changes.iter().try_for_each(|row| changes::upsert(connection, row))?;
@@ -228,7 +226,8 @@ pub(super) fn store(
     Ok(())
 }
 
-/// A snapshot makes what was recalled before it needless; old outcomes go on the same occasion.
+/// A snapshot makes those before it and what was recalled before it needless; old outcomes go on
+/// the same occasion.
 fn store_snapshot(connection: &Connection, seq: Seq, state: &[u8]) -> Result<(), StoreError> {
     let what = "storing a snapshot";
     connection
@@ -238,11 +237,7 @@ fn store_snapshot(connection: &Connection, seq: Seq, state: &[u8]) -> Result<(),
         )
         .trying(what)?;
     connection
-        .execute(
-            "DELETE FROM snapshots WHERE seq NOT IN
-             (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT :kept)",
-            named! { kept: int(SNAPSHOTS_KEPT) },
-        )
+        .execute("DELETE FROM snapshots WHERE seq < :seq", named! { seq: int(seq.0) })
         .trying(what)?;
     connection
         .execute("DELETE FROM recalls WHERE seq <= :seq", named! { seq: int(seq.0) })
@@ -279,12 +274,17 @@ pub(super) fn cursor(connection: &Connection) -> Result<Seq, StoreError> {
 
 /// The newest snapshot.
 pub(super) fn snapshot(connection: &Connection) -> Result<Option<Snapshot>, StoreError> {
-    connection
+    let what = "reading the newest snapshot";
+    let found: Option<(u64, Vec<u8>)> = connection
         .query_row("SELECT seq, state FROM snapshots ORDER BY seq DESC LIMIT 1", [], |row| {
-            Ok(Snapshot { seq: Seq(count(row, "seq")?), bytes: row.get("state")? })
+            Ok((count(row, "seq")?, row.get("state")?))
         })
         .optional()
-        .trying("reading the newest snapshot")
+        .trying(what)?;
+    let Some((seq, state)) = found else { return Ok(None) };
+    let bytes = lz4_flex::block::decompress_size_prepended(&state)
+        .map_err(|error| StoreError::Broken(format!("{what} failed: {error}")))?;
+    Ok(Some(Snapshot { seq: Seq(seq), bytes }))
 }
 
 /// Up to where the newest snapshot reaches.
