@@ -12,8 +12,8 @@ use crate::domain::timeline::{Entry, EntryId, EntryKind};
 use crate::domain::{Facts, Severity, Timestamp, Zone};
 use crate::timeline::{self, words};
 
-const WIDTH: i64 = 880;
-const LABELS: i64 = 150;
+const WIDTH: i64 = 720;
+const LABELS: i64 = 136;
 const RIGHT: i64 = 14;
 const TOP: i64 = 38;
 const BAR: i64 = 10;

@@ -354,7 +354,7 @@ fn a_page_is_light_however_much_there_is() {
     let id = server.get_json("/api/v1/incidents?service=mesh")["items"][0]["id"].clone();
     let (weight, html) = weigh(&format!("/incidents/{id}?fold=false"));
     assert_eq!(html.matches("class=\"entry kind-").count(), 100, "the first entries");
-    assert!(html.contains("id=\"more\""), "and how to get more");
+    assert!(html.contains("id=\"pager\""), "and how to get to the others");
     assert!(weight < 60_000, "the page of a storm weighs {weight} bytes");
 }
 

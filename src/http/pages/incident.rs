@@ -86,6 +86,8 @@ impl Making {
         };
         let shown = json!({
             "incident": header(incident, zone, self.now),
+            // As its clocks ran then: summer or winter.
+            "zone": zone.label_at(value_of(incident, Milestone::Onset).at.unwrap_or(self.now)),
             "done": self.done,
             "watch": incident.id,
             "ticking": incident.state.is_running(),
@@ -422,7 +424,17 @@ mod tests {
         assert!(entries(&notes) < entries(&all));
         let few = page_of(&facts, &[("rows", "3")]);
         assert_eq!(entries(&few), 3);
-        assert!(few.contains("id=\"more\""), "{few}");
+        assert!(few.contains("id=\"pager\""), "{few}");
+        let later = page_of(&facts, &[("rows", "3"), ("start", "4")]);
+        assert!(later.contains("<b>4–6</b>"), "{later}");
+        let ids = |html: &str| -> Vec<String> {
+            let parts = html.split("id=\"t-").skip(1);
+            parts.map(|part| part.split('"').next().unwrap().to_owned()).collect()
+        };
+        assert!(ids(&later).iter().all(|id| !ids(&few).contains(id)), "another window");
+        let last = ids(&all).pop().unwrap();
+        let around = page_of(&facts, &[("rows", "3"), ("at", last.as_str())]);
+        assert!(ids(&around).contains(&last), "the window that holds the entry");
         let first = |html: &str| {
             html.split("id=\"t-").nth(1).unwrap().split('"').next().unwrap().to_owned()
         };
