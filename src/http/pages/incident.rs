@@ -31,7 +31,7 @@ use crate::drafts;
 use crate::render::escape;
 
 /// How many alerts the page shows; the list of alerts has them all.
-const ALERTS_MAX: usize = 100;
+const ALERTS_MAX: usize = 50;
 
 /// GET `/incidents/{id}`.
 pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {

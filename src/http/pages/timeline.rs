@@ -20,8 +20,9 @@ use crate::render::figure::{Figure, Stretch, figure};
 
 /// More services than this are not offered as a filter one by one.
 const SERVICES_MAX: usize = 200;
-/// How many entries of a fold a page shows; the others are a click away.
+/// How many entries of one fold a page shows, and of all its folds; the others are a click away.
 const FOLD_ROWS_MAX: usize = 20;
+const FOLDED_MAX: usize = 200;
 /// How many lines stand before the one that the address asks for.
 const LINES_BEFORE: usize = 4;
 /// The shortest stretch that the chart is drawn over, in seconds.
@@ -54,11 +55,11 @@ pub(super) fn timeline(facts: &Facts, view: &View, zone: &Zone) -> Timeline {
     let window = Window::of(&rows, view, zone);
     let count = rows.len();
     let rows = &rows[window.first..window.last];
+    let opened = opened(rows);
     let shown: BTreeSet<&EntryId> = rows
         .iter()
-        .flat_map(|row| {
-            std::iter::once(&row.id).chain(row.rows.iter().take(FOLD_ROWS_MAX).map(|r| &r.id))
-        })
+        .zip(&opened)
+        .flat_map(|(row, count)| row.rows[..*count].iter().chain([row]).map(|entry| &entry.id))
         .collect();
     // A mark of the chart leads to its line, whatever the filters leave out.
     let unfiltered = [("kind", None), ("service", None), ("q", None), ("fold", Some("false"))];
@@ -77,7 +78,8 @@ pub(super) fn timeline(facts: &Facts, view: &View, zone: &Zone) -> Timeline {
     let day_of = |at: Timestamp| zone.wall_clock(at).date();
     let days: BTreeSet<String> = rows.iter().map(|row| day_of(row.occurred_at)).collect();
     let values = json!({
-        "rows": rows.iter().map(|row| line(row, view, zone, &notes)).collect::<Vec<_>>(),
+        "rows": rows.iter().zip(&opened).map(|(row, count)| line(row, *count, view, zone, &notes))
+            .collect::<Vec<_>>(),
         "has_days": days.len() > 1,
         "total": counted(total, "entry").replace("entrys", "entries"),
         "pager": (count > rows.len()).then(|| window.pager(count, view)),
@@ -157,14 +159,31 @@ fn line_at(rows: &[Entry], view: &View, zone: &Zone, text: &str) -> usize {
     rows.iter().position(is_there).unwrap_or(rows.len())
 }
 
+/// How many entries of each fold the page holds.
+fn opened(rows: &[Entry]) -> Vec<usize> {
+    let mut left = FOLDED_MAX;
+    let count = |row: &Entry| {
+        let count = row.rows.len().min(FOLD_ROWS_MAX).min(left);
+        left -= count;
+        count
+    };
+    rows.iter().map(count).collect()
+}
+
 /// A line with the first entries that it folds.
-fn line(row: &Entry, view: &View, zone: &Zone, notes: &BTreeMap<String, &Note>) -> Value {
+fn line(
+    row: &Entry,
+    opened: usize,
+    view: &View,
+    zone: &Zone,
+    notes: &BTreeMap<String, &Note>,
+) -> Value {
     let mut values = entry(row, zone, notes);
-    let folded = row.rows.iter().take(FOLD_ROWS_MAX).map(|row| entry(row, zone, notes));
+    let folded = row.rows[..opened].iter().map(|row| entry(row, zone, notes));
     values["rows"] = folded.collect::<Vec<_>>().into();
-    values["left"] = row.rows.get(FOLD_ROWS_MAX).map_or(Value::Null, |next| {
+    values["left"] = row.rows.get(opened).map_or(Value::Null, |next| {
         let unfolded = [("fold", Some("false")), ("at", Some(next.id.0.as_str()))];
-        json!({ "count": row.rows.len() - FOLD_ROWS_MAX, "query": view.anew(&unfolded), "id": next.id })
+        json!({ "count": row.rows.len() - opened, "query": view.anew(&unfolded), "id": next.id })
     });
     values
 }
@@ -256,4 +275,79 @@ fn looks(chart: &Figure, view: &View, zone: &Zone) -> Value {
 pub(super) fn picture(id: crate::domain::IncidentId, zone: &Zone) -> String {
     let zone = encode(zone.name());
     format!("{}/timeline.svg?tz={zone}", super::super::api::incident_path(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::api::query::Params;
+    use super::*;
+    use crate::timeline::examples;
+
+    /// The timeline as an address asks for it.
+    fn asked(facts: &Facts, query: &str) -> Value {
+        let pair = |pair: &str| {
+            pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+        };
+        let params = Params::new(query.split('&').filter_map(pair).collect());
+        timeline(facts, &View::read(params).unwrap(), &Zone::utc()).values
+    }
+
+    fn ids(values: &Value) -> Vec<String> {
+        let rows = values["rows"].as_array().unwrap().iter();
+        rows.map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn windows_lead_through_every_entry_once_and_in_order() {
+        let facts = examples::storm();
+        let all = ids(&asked(&facts, "fold=false"));
+        assert!(all.len() > 20, "{}", all.len());
+        for order in ["oldest", "newest"] {
+            let mut query = format!("fold=false&rows=7&order={order}");
+            let mut walked = Vec::new();
+            loop {
+                let values = asked(&facts, &query);
+                walked.extend(ids(&values));
+                match values["pager"]["behind"].as_str() {
+                    Some(next) => query = next.to_owned(),
+                    None => break,
+                }
+            }
+            if order == "newest" {
+                walked.reverse();
+            }
+            assert_eq!(walked, all, "{order}");
+        }
+    }
+
+    #[test]
+    fn every_entry_and_every_time_has_a_window() {
+        let facts = examples::storm();
+        let all = ids(&asked(&facts, "fold=false"));
+        for id in &all {
+            let values = asked(&facts, &format!("fold=false&rows=5&at={id}"));
+            assert!(ids(&values).contains(id), "{id}");
+            assert_eq!(ids(&values).len(), 5, "a window is full");
+        }
+        let first = |query: &str| {
+            asked(&facts, query)["rows"][0]["at"]["clock"].as_str().unwrap().to_owned()
+        };
+        assert!(*first("fold=false&rows=3&when=02:16:00") >= *"02:16:00");
+        assert_eq!(first("fold=false&rows=3&when=nonsense"), first("fold=false&rows=3"));
+    }
+
+    #[test]
+    fn of_a_fold_the_begin_is_shown_and_the_rest_is_led_to() {
+        let facts = examples::storm();
+        let values = asked(&facts, "");
+        for row in values["rows"].as_array().unwrap() {
+            let shown = row["rows"].as_array().unwrap().len();
+            assert!(shown <= FOLD_ROWS_MAX);
+            if let Some(left) = row["left"]["count"].as_u64() {
+                let values = asked(&facts, row["left"]["query"].as_str().unwrap());
+                assert!(ids(&values).contains(&row["left"]["id"].as_str().unwrap().to_owned()));
+                assert_eq!(shown as u64 + left, row["count"].as_u64().unwrap());
+            }
+        }
+    }
 }
