@@ -13,12 +13,21 @@
 //! 5. `forget()`, after a commit, drops from memory what nothing can touch soon. Whether and when
 //!    it is called never changes a decision: only what lies inside stated windows is considered.
 //!
-//! Rooms inside: `episodes` (what a word says about a firing), `reading`, `kinds`, `signals` and
-//! `traits` (what labels tell), `graph` and `completion` (who calls whom), `learned` (what the
-//! stream teaches), `crowd` and `stage` (what a placement looks at), `evidence` with `weights`,
-//! `grouping`, `membership` and `lone` (which incident it belongs to), `lifecycle` (how incidents end and
-//! return), `heartbeats`, `operations` (what people do), `causes` and `origins` (what may have
-//! caused it), `similar` (past incidents that look alike).
+//! Rooms inside, in the order in which a record passes them:
+//!
+//! | files | what |
+//! | --- | --- |
+//! | `machine`, `deadlines`, `effects` | what is called from outside, what time changes, what comes out |
+//! | `memory`, `recall`, `held`, `snapshot`, `filter` | what is in memory, and how what was forgotten returns |
+//! | `episodes`, `heartbeats` | what a word says about a firing |
+//! | `reading`, `kinds`, `signals`, `traits`, `marks` | what names, labels and texts tell |
+//! | `graph`, `completion` | who calls whom |
+//! | `learned`, `fading`, `histories`, `bustle` | what the stream teaches, and forgets |
+//! | `crowd`, `sums`, `stage` | what a placement looks at |
+//! | `evidence`, `weights`, `explaining` | what ties two alerts, and how it is told |
+//! | `grouping`, `opening`, `membership`, `lone` | which incident an alert belongs to |
+//! | `lifecycle`, `operations` | how incidents end and return, and what people do |
+//! | `causes`, `origins`, `similar` | what may have caused it, and what looks alike |
 
 mod bustle;
 mod causes;
@@ -44,6 +53,7 @@ mod machine;
 mod marks;
 mod membership;
 mod memory;
+mod opening;
 mod operations;
 mod origins;
 mod reading;

@@ -14,7 +14,7 @@
 //! | `inner`, `queue`, `job`, `writer` | the way of a write |
 //! | `ledger`, `ledger_form`, `intern`, `door` | appending, and reading back |
 //! | `deliveries`, `incidents`, `episodes`, `texts`, `changes`, `engine`, `audit` | one file for each group of tables |
-//! | `readers`, `paging` | the way of a read |
+//! | `reading`, `readers`, `paging` | every read, and its way |
 //! | `retention`, `redact` | dropping what is too old, and what a person takes back |
 //! | `backup`, `check`, `rebuilt`, `grouping` | copies, whether the laws hold, and what another configuration gives; without a writer |
 //!
@@ -43,6 +43,7 @@ mod paging;
 mod printed;
 mod queue;
 mod readers;
+mod reading;
 mod rebuilt;
 mod redact;
 mod retention;
@@ -56,10 +57,9 @@ mod writer;
 mod tests;
 
 use std::borrow::Borrow;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 pub use audit::{AuditEntry, AuditFilter, AuditRow};
 pub use backup::{Restored, back_up, restore};
@@ -81,11 +81,7 @@ use self::job::{Job, Reply};
 use self::ledger::PreparedAppend;
 use self::queue::Bounds;
 use crate::clock::Clock;
-use crate::domain::record::{Outcome, Skip};
-use crate::domain::{
-    AlertKey, Change, ChangeId, Episode, EpisodeId, Explanation, Facts, Incident, IncidentId, Name,
-    Record, Seq, Timestamp, Topology,
-};
+use crate::domain::Timestamp;
 use crate::metrics::Metrics;
 
 /// Every value of the label `operation`; each starts at 0, so that an alert on the rate works from
@@ -208,79 +204,9 @@ impl Store {
         result
     }
 
-    /// The head of the ledger, live.
-    #[must_use]
-    pub fn head(&self) -> watch::Receiver<Seq> {
-        self.inner.shared.head_seq.subscribe()
-    }
-
-    /// The engine's cursor, live.
-    #[must_use]
-    pub fn cursor(&self) -> watch::Receiver<Seq> {
-        self.inner.shared.cursor.subscribe()
-    }
-
-    /// How many records the engine has not worked in.
-    #[must_use]
-    pub fn backlog(&self) -> u64 {
-        let (head, cursor) =
-            (self.inner.shared.head_seq.borrow().0, self.inner.shared.cursor.borrow().0);
-        head.saturating_sub(cursor)
-    }
-
-    /// Records after a place, oldest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn records_after(&self, seq: Seq, limit: usize) -> Result<Vec<Record>, StoreError> {
-        self.inner.read(|connection| ledger::after(connection, &self.inner.texts, seq, limit))
-    }
-
-    /// All skip records of the ledger, in order.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn skips(&self) -> Result<Vec<Skip>, StoreError> {
-        self.inner.read(ledger::skips)
-    }
-
-    /// Record time of the head.
-    #[must_use]
-    pub fn last_record_time(&self) -> Option<Timestamp> {
-        self.inner.shared.head.borrow().record_time
-    }
-
-    /// Record time of the oldest record that is kept, for a limit on the size that drops the
-    /// oldest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn oldest_record_time(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.inner.read(ledger::oldest)
-    }
-
-    /// The newest snapshot.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
-        self.inner.read(engine::snapshot)
-    }
-
-    /// What was recalled for records after a place.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn recalls_after(&self, seq: Seq) -> Result<Vec<(Seq, Vec<u8>)>, StoreError> {
-        self.inner.read(|connection| engine::recalls_after(connection, seq))
-    }
-
-    /// The last sign of life of the process before this one.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn sign_of_life(&self) -> Result<Option<SignOfLife>, StoreError> {
-        Ok(self.inner.sign_of_life)
+    /// Says who prints drafts that become final. The first word holds.
+    pub fn print_with(&self, printer: Arc<dyn Printer>) {
+        self.inner.shared.printer.get_or_init(|| printer);
     }
 
     /// Writes a sign of life, outside the ledger.
@@ -289,288 +215,6 @@ impl Store {
     /// When it was not written.
     pub fn note_sign_of_life(&self, sign: SignOfLife) -> Result<(), StoreError> {
         self.inner.ask(SMALL_JOB_BYTES, Bounds::Pass, |reply| Job::Sign(sign, reply))
-    }
-
-    /// What became of an operation; `None` while it is not worked in, or long after.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn outcome(&self, seq: Seq) -> Result<Option<Outcome>, StoreError> {
-        self.inner.read(|connection| engine::outcome(connection, seq))
-    }
-
-    /// One incident.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
-        self.inner.read(|connection| incidents::get(connection, id))
-    }
-
-    /// One incident with everything it refers to, read in one transaction.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn facts(&self, id: IncidentId) -> Result<Option<Facts>, StoreError> {
-        self.inner.read(|connection| incidents::facts(connection, id))
-    }
-
-    /// The facts that people had reviewed when they last called the incident's draft final.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn reviewed(&self, id: IncidentId) -> Result<Option<Facts>, StoreError> {
-        self.inner.read(|connection| incidents::reviewed(connection, id))
-    }
-
-    /// Says who prints drafts that become final. The first word holds.
-    pub fn print_with(&self, printer: Arc<dyn Printer>) {
-        self.inner.shared.printer.get_or_init(|| printer);
-    }
-
-    /// A document of a final draft as it was printed then.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn printed(
-        &self,
-        id: IncidentId,
-        format: &str,
-        template: &str,
-    ) -> Result<Option<Printed>, StoreError> {
-        self.inner.read(|connection| printed::get(connection, id, format, template))
-    }
-
-    /// Incidents, newest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read or the cursor is not one of ours.
-    pub fn incidents(
-        &self,
-        filter: &IncidentFilter,
-        page: &PageRequest,
-    ) -> Result<Page<Incident>, StoreError> {
-        paging::fill(
-            page,
-            |place, limit| {
-                self.inner.read(|connection| incidents::list(connection, filter, place, limit))
-            },
-            |incident| {
-                if filter.matchers.is_empty() {
-                    return Ok(true);
-                }
-                self.inner.read(|connection| {
-                    episodes::any_member_matches(connection, incident.id, &filter.matchers)
-                })
-            },
-        )
-    }
-
-    /// Incidents that were written with a cursor after this place, the last written `limit` of
-    /// them, with that cursor; the first written first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn incidents_changed_after(
-        &self,
-        seq: Seq,
-        limit: usize,
-    ) -> Result<Vec<(Seq, IncidentId)>, StoreError> {
-        self.inner.read(|connection| incidents::changed_after(connection, seq, limit))
-    }
-
-    /// One episode.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn episode(&self, id: EpisodeId) -> Result<Option<Episode>, StoreError> {
-        self.inner.read(|connection| episodes::get(connection, id))
-    }
-
-    /// How an episode was weighed for the place it has; empty where nothing was.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn explanation(&self, id: EpisodeId) -> Result<Explanation, StoreError> {
-        self.inner.read(|connection| episodes::explanation(connection, id))
-    }
-
-    /// Episodes, newest first.
-    ///
-    /// # Errors
-    /// As [`Store::incidents`].
-    pub fn episodes(
-        &self,
-        filter: &EpisodeFilter,
-        page: &PageRequest,
-    ) -> Result<Page<Episode>, StoreError> {
-        paging::fill(
-            page,
-            |place, limit| {
-                self.inner.read(|connection| episodes::list(connection, filter, place, limit))
-            },
-            |episode| Ok(filter.matchers.iter().all(|matcher| matcher.matches(&episode.labels))),
-        )
-    }
-
-    /// All members of an incident, by start and id.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn members(&self, id: IncidentId) -> Result<Vec<Episode>, StoreError> {
-        self.inner.read(|connection| episodes::members(connection, id))
-    }
-
-    /// The newest episodes of an alert, newest start first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn episodes_of_alert(
-        &self,
-        key: &AlertKey,
-        limit: usize,
-    ) -> Result<Vec<Episode>, StoreError> {
-        self.inner.read(|connection| episodes::of_alert(connection, key, limit))
-    }
-
-    /// One change.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn change(&self, id: ChangeId) -> Result<Option<Change>, StoreError> {
-        self.inner.read(|connection| changes::get(connection, id))
-    }
-
-    /// The change that a source told under a key of its own.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn change_by_key(&self, source: &Name, key: &str) -> Result<Option<Change>, StoreError> {
-        self.inner.read(|connection| changes::by_key(connection, source, key))
-    }
-
-    /// Changes, newest first by the moment at which they happened.
-    ///
-    /// # Errors
-    /// As [`Store::incidents`].
-    pub fn changes(
-        &self,
-        filter: &ChangeFilter,
-        page: &PageRequest,
-    ) -> Result<Page<Change>, StoreError> {
-        self.list(page, |connection, place, limit| changes::list(connection, filter, place, limit))
-    }
-
-    /// Deliveries, newest first.
-    ///
-    /// # Errors
-    /// As [`Store::incidents`].
-    pub fn deliveries(&self, page: &PageRequest) -> Result<Page<DeliveryRow>, StoreError> {
-        self.list(page, deliveries::list)
-    }
-
-    /// The raw body of a delivery, while it is kept.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn raw(&self, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.read(|connection| deliveries::raw(connection, seq))
-    }
-
-    /// The quarantine, newest first.
-    ///
-    /// # Errors
-    /// As [`Store::incidents`].
-    pub fn quarantined(&self, page: &PageRequest) -> Result<Page<QuarantineRow>, StoreError> {
-        self.list(page, deliveries::quarantined)
-    }
-
-    /// One row of the quarantine, with the body that it is about.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn quarantined_one(&self, number: u64) -> Result<Option<Quarantined>, StoreError> {
-        self.inner.read(|connection| deliveries::quarantined_one(connection, number))
-    }
-
-    /// What people and administrators did, newest first.
-    ///
-    /// # Errors
-    /// As [`Store::incidents`].
-    pub fn audited(
-        &self,
-        filter: &AuditFilter,
-        page: &PageRequest,
-    ) -> Result<Page<AuditRow>, StoreError> {
-        self.list(page, |connection, place, limit| audit::list(connection, filter, place, limit))
-    }
-
-    /// The service graph as last set.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn topology(&self) -> Result<Option<Topology>, StoreError> {
-        self.inner.read(engine::topology)
-    }
-
-    /// Heartbeats as they stand.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn heartbeats(&self) -> Result<Vec<HeartbeatRow>, StoreError> {
-        self.inner.read(engine::heartbeats)
-    }
-
-    /// Sources with their last word.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn sources(&self) -> Result<Vec<SourceRow>, StoreError> {
-        self.inner.read(deliveries::sources)
-    }
-
-    /// How many incidents are in each state, and how many firing episodes float.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn counts(&self) -> Result<StoreCounts, StoreError> {
-        self.inner.read(|connection| {
-            Ok(StoreCounts {
-                incidents: incidents::count_by_state(connection)?,
-                floating: episodes::count_floating(connection)?,
-            })
-        })
-    }
-
-    /// Size of the store's files, in bytes.
-    #[must_use]
-    pub fn size_bytes(&self) -> u64 {
-        files::size(&self.inner.shared.path)
-    }
-
-    /// True when the last write succeeded and the writer lives.
-    #[must_use]
-    pub fn is_writable(&self) -> bool {
-        self.inner.shared.is_writable.load(Ordering::Acquire)
-    }
-
-    /// Why the last write failed, for people; `None` while writes succeed.
-    #[must_use]
-    pub fn refusal(&self) -> Option<String> {
-        if self.is_writable() {
-            return None;
-        }
-        let reason = lock(&self.inner.shared.refusal).clone();
-        Some(reason.unwrap_or_else(|| "its writer has ended; restart scribed".to_owned()))
-    }
-
-    /// The rules by which the engine works this store's records in; `None` before it ever did.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn rules_version(&self) -> Result<Option<u32>, StoreError> {
-        let epochs = self.inner.read(engine::rule_epochs)?;
-        Ok(epochs.last().map(|epoch| epoch.version))
     }
 
     /// Drops raw bodies that are older than `raw_before` and ledger, incidents and episodes that
@@ -597,23 +241,6 @@ impl Store {
     /// is done. Reads still work afterwards.
     pub fn close(&self) {
         self.inner.close();
-    }
-
-    /// A list that SQL can filter alone.
-    fn list<T>(
-        &self,
-        page: &PageRequest,
-        rows: impl Fn(
-            &rusqlite::Connection,
-            paging::Place,
-            usize,
-        ) -> Result<Vec<(paging::Place, T)>, StoreError>,
-    ) -> Result<Page<T>, StoreError> {
-        paging::fill(
-            page,
-            |place, limit| self.inner.read(|connection| rows(connection, place, limit)),
-            |_| Ok(true),
-        )
     }
 }
 

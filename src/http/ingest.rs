@@ -5,10 +5,11 @@
 //! quarantine and answered 400, so that it shows in the sender's own failure metric; what may
 //! succeed later is answered 503. The door never waits for the engine and never redirects.
 
+mod counted;
+mod delivered;
 pub(super) mod replay;
 mod target;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,23 +20,25 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
-use serde_json::{Value, json};
 use tracing::error;
 
 use super::Shared;
-use super::answer::{Answer, Problem, json as json_answer, json_text};
+use super::answer::{Answer, Problem};
 use super::auth::{Known, source};
 use super::body::{self, Received};
 use super::receipt::{Receipt, receipt};
 use super::server::Connection;
 use crate::config::Config;
-use crate::domain::alert::{Word, WordState};
 use crate::domain::redaction::RedactionRule;
-use crate::domain::{Name, RecordBody, Seq, SourceType, Timestamp};
-use crate::ingest::{self, Envelope, Parsed, Reason, Unusable, redaction};
-use crate::store::{AuditEntry, DoorCounts, Quarantine, RawDelivery, RefusedAlert};
+use crate::domain::{Name, RecordBody, SourceType, Timestamp};
+use crate::ingest::{self, Envelope, Parsed, Unusable, redaction};
+use crate::store::{AuditEntry, Quarantine, RawDelivery, RefusedAlert};
+pub use counted::prime_metrics;
+use counted::{count, lags_seconds};
+use delivered::Delivered;
+pub(super) use delivered::{delivery_id, delivery_seq};
+use target::Target;
 pub use target::Targets;
-use target::{Meters, Target};
 
 /// Records that the engine may lag behind before the door closes: far more than it works in within
 /// a minute, far less than would keep the next morning from being told.
@@ -44,8 +47,6 @@ const BACKLOG_RECORDS_MAX: u64 = 200_000;
 const CONTENT_TYPE_CHARS_MAX: usize = 200;
 /// Why a body is in quarantine that could not even be decompressed.
 const BAD_ENCODING: &str = "bad_encoding";
-/// Why a single alert is in quarantine.
-const ONE_ALERT: &str = "alert";
 /// What a sender may be called besides the names in the configuration and [`ingest::BUILT_IN`].
 const SOURCES_OF_OTHER_PATHS: [SourceType; 3] =
     [SourceType::Prometheus, SourceType::Pagerduty, SourceType::Annotations];
@@ -68,76 +69,6 @@ pub fn routes() -> Router<Arc<Shared>> {
         .route("/v2/change/enqueue", post(pagerduty).put(pagerduty))
         .route("/api/annotations", post(annotation).put(annotation))
         .route("/api/annotations/graphite", post(annotation).put(annotation))
-}
-
-/// What came of a delivery.
-#[derive(Clone, Debug)]
-struct Delivered {
-    /// Its place in the ledger.
-    seq: Seq,
-    counts: DoorCounts,
-    refused: Vec<RefusedAlert>,
-    /// What only this sender wants to know.
-    reply: Option<Value>,
-}
-
-impl Delivered {
-    /// The answer in our own form, with what the sender wants to know beside it.
-    fn answer(self) -> Answer {
-        if self.refused.is_empty() && self.reply.is_none() {
-            return Ok(json_text(StatusCode::OK, self.plain_answer()));
-        }
-        let errors: Vec<Value> = self
-            .refused
-            .iter()
-            .map(|refused| json!({ "index": refused.index, "detail": refused.problem }))
-            .collect();
-        let mut members = json!({
-            "delivery": delivery_id(self.seq),
-            "alerts": {
-                "new": self.counts.new,
-                "updated": self.counts.updated,
-                "repeated": self.counts.repeated,
-                "rejected": self.refused.len(),
-            },
-            "errors": errors,
-        });
-        if let (Some(ours), Some(Value::Object(theirs))) = (members.as_object_mut(), self.reply) {
-            for (name, value) in theirs {
-                ours.entry(name).or_insert(value);
-            }
-        }
-        json_answer(StatusCode::OK, &members)
-    }
-
-    /// The same answer where all is well, which is the usual one: numbers need no JSON writer.
-    fn plain_answer(&self) -> String {
-        let DoorCounts { new, updated, repeated } = self.counts;
-        let mut text = String::with_capacity(128);
-        // Writing into a text cannot fail.
-        write!(
-            text,
-            "{{\"alerts\":{{\"new\":{new},\"rejected\":0,\"repeated\":{repeated},\
-             \"updated\":{updated}}},\"delivery\":\"{}\",\"errors\":[]}}",
-            delivery_id(self.seq)
-        )
-        .ok();
-        text
-    }
-
-    /// The answer that programs written for another receiver wait for. The room that knows the
-    /// sender's form has written it.
-    fn answer_in_senders_form(self, status: StatusCode) -> Answer {
-        match &self.reply {
-            Some(reply) => json_answer(status, reply),
-            None => self.answer(),
-        }
-    }
-}
-
-/// The id of a delivery.
-fn delivery_id(seq: Seq) -> String {
-    format!("d{seq}")
 }
 
 async fn by_name(
@@ -453,75 +384,15 @@ async fn append(
     Ok(Delivered { seq: appended.seq, counts: appended.counts, refused, reply })
 }
 
-/// How late each word is: receipt less what it tells of. The shortest come first.
-fn lags_seconds(words: &[Word], received_at: Timestamp) -> Vec<f64> {
-    let mut lags: Vec<f64> = words
-        .iter()
-        .filter(|word| !word.is_test)
-        .map(|word| {
-            let told = match &word.state {
-                WordState::Firing { .. } => &word.starts_at,
-                WordState::Resolved { ends_at, .. } => ends_at,
-            };
-            (received_at - told.at).seconds_f64().max(0.0)
-        })
-        .collect();
-    lags.sort_unstable_by(f64::total_cmp);
-    lags
-}
-
-fn count(
-    shared: &Shared,
-    meters: &Meters,
-    received_at: Timestamp,
-    counts: DoorCounts,
-    refused: &[RefusedAlert],
-    lags: Vec<f64>,
-) {
-    let rejected = refused.len() as u64;
-    meters.alerts_new.inc_by(counts.new);
-    meters.alerts_updated.inc_by(counts.updated);
-    meters.alerts_repeated.inc_by(counts.repeated);
-    meters.alerts_rejected.inc_by(rejected);
-    if rejected > 0 {
-        shared.metrics.quarantined.with_label_values(&[ONE_ALERT]).inc_by(rejected);
-    }
-    // A state counts once. What is told for the first time is younger than what is told again, so
-    // it is the shortest lags that are measured.
-    let fresh = usize::try_from(counts.new + counts.updated).unwrap_or(usize::MAX);
-    for lag in lags.into_iter().take(fresh) {
-        meters.event_lag.observe(lag);
-    }
-    meters.last_delivery.set(received_at.seconds_f64());
-}
-
 /// A length as a measure; no body is long enough to lose precision.
 #[expect(clippy::cast_precision_loss, reason = "a metric is a float by definition")]
 const fn precise(bytes: usize) -> f64 {
     bytes as f64
 }
 
-/// Makes the counters of failures exist before the first failure, so that a rate over them works.
-/// To be called once at the start, and after a reload.
-pub fn prime_metrics(shared: &Shared) {
-    let config = shared.config();
-    let built_in = ingest::BUILT_IN.iter().chain(&SOURCES_OF_OTHER_PATHS).map(|kind| kind.as_str());
-    for source in config.sources.iter().map(|source| source.name.as_str()).chain(built_in) {
-        for outcome in ["accepted", "rejected", "unavailable"] {
-            shared.metrics.deliveries.with_label_values(&[source, outcome]).inc_by(0);
-        }
-    }
-    let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
-    for reason in reasons.chain([BAD_ENCODING, ONE_ALERT]) {
-        shared.metrics.quarantined.with_label_values(&[reason]).inc_by(0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::labels::Labels;
-    use crate::domain::{AlertKey, Claim, Fingerprint};
 
     #[test]
     fn only_headers_that_a_form_needs_reach_the_parser() {
@@ -540,64 +411,5 @@ mod tests {
             envelope_headers(&headers).into_iter().map(|(n, _)| n).collect();
         names.sort();
         assert_eq!(names, ["ce-type", "content-type", "x-github-event"]);
-    }
-
-    #[test]
-    fn the_answer_tells_the_counts_the_errors_and_what_the_sender_needs() {
-        let delivered = Delivered {
-            seq: Seq(17),
-            counts: DoorCounts { new: 1, updated: 0, repeated: 2 },
-            refused: vec![RefusedAlert { index: 3, problem: "no labels".to_owned() }],
-            reply: Some(json!({ "dedup_key": "k", "delivery": "never mine" })),
-        };
-        let plain = Delivered { refused: Vec::new(), reply: None, ..delivered.clone() };
-        let response = delivered.answer().unwrap();
-        let body = crate::http::answer::tests::read(response);
-        assert_eq!(
-            body,
-            json!({
-                "delivery": "d17",
-                "alerts": { "new": 1, "updated": 0, "repeated": 2, "rejected": 1 },
-                "errors": [{ "index": 3, "detail": "no labels" }],
-                "dedup_key": "k",
-            })
-        );
-        assert_eq!(
-            crate::http::answer::tests::read(plain.answer().unwrap()),
-            json!({
-                "delivery": "d17",
-                "alerts": { "new": 1, "updated": 0, "repeated": 2, "rejected": 0 },
-                "errors": [],
-            })
-        );
-    }
-
-    #[test]
-    fn lag_is_measured_from_what_a_word_tells_of() {
-        let received = Timestamp::from_seconds(1000);
-        let word = |start: i64, end: Option<i64>, is_test: bool| Word {
-            key: AlertKey::new(Name::from("prometheus"), Fingerprint::new("f")),
-            key_from_labels: true,
-            labels: Labels::default(),
-            annotations: Labels::default(),
-            state: match end {
-                None => WordState::Firing { lease: None },
-                Some(end) => WordState::Resolved {
-                    ends_at: Claim::plain(Timestamp::from_seconds(end)),
-                    ending: crate::domain::alert::Ending::Recovered,
-                },
-            },
-            starts_at: Claim::plain(Timestamp::from_seconds(start)),
-            links: Vec::new(),
-            values: Vec::new(),
-            is_test,
-        };
-        let words = [
-            word(900, None, false),
-            word(500, Some(990), false),
-            word(1005, None, false),
-            word(0, None, true),
-        ];
-        assert_eq!(lags_seconds(&words, received), [0.0, 10.0, 100.0]);
     }
 }

@@ -172,15 +172,26 @@ pub(super) fn drop_unused(
         )
         .trying("finding the oldest epoch in use")?;
     let Some(first_id) = first_id else { return Ok(0) };
+    drop_before(connection, ("interned", "intern_epochs", "first_id"), first_id, limit)
+}
+
+/// Drops at most `limit` rows that came before `first`, and the epochs that began before it; for a
+/// table of texts, the table of its epochs, and the column that says where an epoch begins.
+pub(super) fn drop_before(
+    connection: &Connection,
+    (texts, epochs, begins): (&str, &str, &str),
+    first: i64,
+    limit: u64,
+) -> Result<usize, StoreError> {
+    let rows = format!(
+        "DELETE FROM {texts} WHERE id IN
+         (SELECT id FROM {texts} WHERE id < :first ORDER BY id LIMIT :limit)"
+    );
     let dropped = connection
-        .execute(
-            "DELETE FROM interned WHERE id IN
-             (SELECT id FROM interned WHERE id < :first ORDER BY id LIMIT :limit)",
-            named! { first: first_id, limit: int(limit) },
-        )
+        .execute(&rows, named! { first: first, limit: int(limit) })
         .trying("dropping unused texts")?;
     connection
-        .execute("DELETE FROM intern_epochs WHERE first_id < :first", named! { first: first_id })
+        .execute(&format!("DELETE FROM {epochs} WHERE {begins} < :first"), named! { first: first })
         .trying("dropping old epochs of texts")?;
     Ok(dropped)
 }

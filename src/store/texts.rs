@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::StoreError;
 use super::error::Trying;
 use super::rows::{from_int, int, named};
+use super::{StoreError, intern};
 use crate::domain::EpisodeId;
 
 /// The memory's bound, in bytes of texts.
@@ -202,15 +202,5 @@ pub(super) fn drop_unused(connection: &Connection, limit: u64) -> Result<usize, 
         )
         .trying("finding the oldest epoch of texts in use")?;
     let Some(first) = first else { return Ok(0) };
-    let dropped = connection
-        .execute(
-            "DELETE FROM texts WHERE id IN
-             (SELECT id FROM texts WHERE id < :first ORDER BY id LIMIT :limit)",
-            named! { first: first, limit: int(limit) },
-        )
-        .trying("dropping unused texts")?;
-    connection
-        .execute("DELETE FROM text_epochs WHERE first_text < :first", named! { first: first })
-        .trying("dropping old epochs of texts")?;
-    Ok(dropped)
+    intern::drop_before(connection, ("texts", "text_epochs", "first_text"), first, limit)
 }
