@@ -54,7 +54,8 @@ async fn shown(visit: &Visit, id: &str) -> Answer {
     let facts = facts.ok_or_else(|| no_incident(id))?;
     let zone = visit_zone(&facts);
     let now = visit.shared.clock.now();
-    let made = Making { view, config, zone: zone.clone(), now, done: done(&params, &facts) };
+    let done = done(&params, &facts, &view);
+    let made = Making { view, config, zone: zone.clone(), now, done };
     // A long timeline takes a while to make.
     let (values, markup) = visit
         .shared
@@ -133,7 +134,7 @@ const HORIZONS: [Horizon; 3] = [Horizon::Immediate, Horizon::ShortTerm, Horizon:
 const STATUSES: [DraftStatus; 3] = [DraftStatus::Draft, DraftStatus::InReview, DraftStatus::Final];
 
 /// What was just done, and how to undo it: the opposite operation through the same forms.
-fn done(params: &Params, facts: &Facts) -> Value {
+fn done(params: &Params, facts: &Facts, view: &View) -> Value {
     let id = facts.incident.id;
     let one = |name: &'static str| params.all(name).next().unwrap_or_default().to_owned();
     let (note, other) = (one("note"), one("other"));
@@ -183,7 +184,11 @@ fn done(params: &Params, facts: &Facts) -> Value {
         "later" => ("Taken; the page shows it as soon as it is worked in.", Value::Null),
         _ => return Value::Null,
     };
-    json!({ "text": text, "undo": undo })
+    // In a long timeline it may stand in another window.
+    let is_there = matches!(one("done").as_str(), "note" | "save" | "pin" | "unpin" | "show");
+    let unfiltered = [("kind", None), ("service", None), ("q", None), ("at", Some(note.as_str()))];
+    let see = is_there.then(|| view.anew(&unfiltered));
+    json!({ "text": text, "undo": undo, "see": see, "note": note })
 }
 
 fn header(incident: &Incident, zone: &Zone, now: Timestamp) -> Value {
@@ -384,7 +389,7 @@ mod tests {
             config: Arc::new(Config::default_config()),
             zone: Zone::parse("Africa/Lagos").unwrap(),
             now: facts.incident.as_of,
-            done: done(&params, facts),
+            done: done(&params, facts, &View::read(params.clone()).unwrap()),
         };
         let (values, markup) = making.values(facts, facts).unwrap();
         Templates::default().render("incident.html", hostile::frame(values), markup).unwrap()
