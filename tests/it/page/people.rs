@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{check_quiet, fire, visited_in_trouble};
+use super::{check_quiet, fire, play_demo, visited_in_trouble};
 use crate::support::browser::{CONTROL, ENTER, ESCAPE, TAB};
+use crate::support::{Request, Server};
 
 #[test]
 fn a_newcomer_who_has_only_the_page_takes_the_draft_away() {
@@ -175,4 +176,29 @@ fn everything_can_be_done_without_script() {
     browser.click("#theme button");
     browser.until("document.documentElement.dataset.theme === 'dark'");
     check_quiet(&browser);
+}
+
+#[test]
+fn a_time_without_a_date_means_the_night_of_the_incident() {
+    let server = Server::start();
+    play_demo(&server);
+    let note = |at: &str| {
+        let form = format!("text=Seen+at+{at}&zone=America/New_York&at={at}");
+        let sent = Request::new("POST", "/incidents/4/notes").bytes(form);
+        let sent = sent.header("Content-Type", "application/x-www-form-urlencoded");
+        server.send(&sent).expect(303);
+        let entries = server.get_json("/api/v1/incidents/4/timeline?collapse=false");
+        let entries = entries["items"].as_array().unwrap().clone();
+        let made = |entry: &&Value| entry["text"] == format!("Seen at {at}");
+        entries.iter().find(made).unwrap()["occurred_at"].clone()
+    };
+    // It ran on one day from 10:30 to 12:45 there.
+    for (at, expect) in [
+        ("11:07", "2024-06-08T15:07:00.000Z"),
+        ("15:00", "2024-06-08T19:00:00.000Z"),
+        ("09:30", "2024-06-08T13:30:00.000Z"),
+        ("2024-06-07 23:00", "2024-06-08T03:00:00.000Z"),
+    ] {
+        assert_eq!(note(at), expect, "{at}");
+    }
 }
