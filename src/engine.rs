@@ -33,8 +33,11 @@ pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, S
 const BATCH_RECORDS: usize = 256;
 /// A snapshot is taken when at least this many records came since the last one, …
 const SNAPSHOT_EVERY_RECORDS: u64 = 20_000;
-/// … or this many alerts: as many as are worked in again within half a second after a kill.
+/// … or this many alerts: as many as are worked in again within half a second after a kill. …
 const SNAPSHOT_EVERY_ALERTS: u64 = 50_000;
+/// … Both times as much for each time that this many episodes are held: a snapshot writes all of
+/// them, and what it costs must stay in proportion to what came.
+const SNAPSHOT_EPISODES: usize = 50_000;
 /// At a start, a snapshot is taken when at least this many records had to be worked through anew: a
 /// process that is killed again and again must not begin from further back each time.
 const SNAPSHOT_AT_START_RECORDS: u64 = 200;
@@ -347,10 +350,7 @@ impl Engine {
         let mut commit = EngineCommit { recalls, ..commit_of(&mut self.machine, cursor) };
         // What is to go must not stay in an older snapshot.
         let takes_back = !commit.taken_back.is_empty();
-        if takes_back
-            || commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS
-            || self.alerts_since >= SNAPSHOT_EVERY_ALERTS
-        {
+        if takes_back || self.is_snapshot_due(commit.cursor) {
             match self.machine.snapshot() {
                 Ok(snapshot) => commit.snapshot = Some(snapshot),
                 // The effects are out of the machine: they must reach the store all the same.
@@ -359,6 +359,13 @@ impl Engine {
         }
         self.uncommitted = Some(Box::new(commit));
         self.commit_rest()
+    }
+
+    /// True when working in again what came since the last snapshot would take long.
+    fn is_snapshot_due(&self, cursor: Seq) -> bool {
+        let (records, alerts) = (cursor.0 - self.snapshot_at.0, self.alerts_since);
+        let came = (records / SNAPSHOT_EVERY_RECORDS).max(alerts / SNAPSHOT_EVERY_ALERTS);
+        came > 0 && came >= (self.machine.holdings().episodes / SNAPSHOT_EPISODES) as u64
     }
 
     /// Commits what is left of an earlier attempt. A commit that fails is tried again as it is: a

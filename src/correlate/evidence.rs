@@ -4,6 +4,8 @@
 //! strongest pairs with one incident are combined as independent witnesses (noisy-or). Each point
 //! has a name, so the reason of a membership is the list of its terms. Called by `grouping` only.
 
+use std::borrow::Cow;
+
 use super::graph::{Graph, Relation, Standing};
 use super::learned::Learned;
 use super::reading::in_words;
@@ -396,45 +398,49 @@ impl<'w> Pair<'w> {
     }
 }
 
-pub(super) fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> String {
+pub(super) fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> Cow<'static, str> {
     let service = |side: Side<'_>| {
         side.traits.service.as_ref().map_or_else(|| "it".to_owned(), ToString::to_string)
     };
     let (x, y) = (service(a), service(b));
     match term {
-        Term::SameAlert => "it is the same alert".to_owned(),
-        Term::SameService => format!("same service {x}"),
-        Term::Load { calls: true } => format!("{x} calls {y}, and brings the traffic"),
-        Term::Load { calls: false } => format!("{x} is called by {y}, which brings the traffic"),
-        Term::Calls(1) => format!("{x} calls {y}"),
-        Term::CalledBy(1) => format!("{x} is called by {y}"),
-        Term::Calls(n) => format!("{x} reaches {y} through {n} calls"),
-        Term::CalledBy(n) => format!("{x} is reached by {y} through {n} calls"),
-        Term::Siblings => "both stand beside one service without calling each other".to_owned(),
-        Term::WrongOrder(span) => format!("the caller alerted {} before", in_words(span)),
-        Term::NotASymptom => "the caller shows no symptom of a call".to_owned(),
-        Term::TwoCauses => "both look like causes, at two places".to_owned(),
-        Term::SameNode => {
-            format!("same node {}", a.traits.node.as_ref().map_or("?", Name::as_str))
+        Term::SameAlert => "it is the same alert".into(),
+        Term::SameService => format!("same service {x}").into(),
+        Term::Load { calls: true } => format!("{x} calls {y}, and brings the traffic").into(),
+        Term::Load { calls: false } => {
+            format!("{x} is called by {y}, which brings the traffic").into()
         }
-        Term::Placed => "one names the node on which the other runs".to_owned(),
-        Term::OtherNode => "another node".to_owned(),
-        Term::SharedGround => "one is about what the whole cluster stands on".to_owned(),
-        Term::SameAlertname => format!("same alert name {}", a.traits.alertname),
-        Term::OneMessage => "told in one message, begun at one moment".to_owned(),
-        Term::SameNamespace => "same namespace or folder".to_owned(),
-        Term::AlikeNames => format!("alike names {x} and {y}"),
-        Term::RareLabel => "a rare label in common".to_owned(),
-        Term::Critical => "severity critical".to_owned(),
-        Term::UnknownCluster => "the cluster of one is unknown".to_owned(),
-        Term::ClusterDiffers => "clusters differ".to_owned(),
-        Term::EnvironmentDiffers => "environments differ".to_owned(),
-        Term::Gap(gap) => format!("{} between the firings", in_words(gap)),
-        Term::Apart(apart) => format!("began {} apart while much else went on", in_words(apart)),
-        Term::Together(apart) => format!("began {} apart", in_words(apart)),
-        Term::OneMaintained => "planned work explains only one of them".to_owned(),
-        Term::BothMaintained => "planned work explains both".to_owned(),
-        Term::Quiet => "little else goes on".to_owned(),
+        Term::Calls(1) => format!("{x} calls {y}").into(),
+        Term::CalledBy(1) => format!("{x} is called by {y}").into(),
+        Term::Calls(n) => format!("{x} reaches {y} through {n} calls").into(),
+        Term::CalledBy(n) => format!("{x} is reached by {y} through {n} calls").into(),
+        Term::Siblings => "both stand beside one service without calling each other".into(),
+        Term::WrongOrder(span) => format!("the caller alerted {} before", in_words(span)).into(),
+        Term::NotASymptom => "the caller shows no symptom of a call".into(),
+        Term::TwoCauses => "both look like causes, at two places".into(),
+        Term::SameNode => {
+            format!("same node {}", a.traits.node.as_ref().map_or("?", Name::as_str)).into()
+        }
+        Term::Placed => "one names the node on which the other runs".into(),
+        Term::OtherNode => "another node".into(),
+        Term::SharedGround => "one is about what the whole cluster stands on".into(),
+        Term::SameAlertname => format!("same alert name {}", a.traits.alertname).into(),
+        Term::OneMessage => "told in one message, begun at one moment".into(),
+        Term::SameNamespace => "same namespace or folder".into(),
+        Term::AlikeNames => format!("alike names {x} and {y}").into(),
+        Term::RareLabel => "a rare label in common".into(),
+        Term::Critical => "severity critical".into(),
+        Term::UnknownCluster => "the cluster of one is unknown".into(),
+        Term::ClusterDiffers => "clusters differ".into(),
+        Term::EnvironmentDiffers => "environments differ".into(),
+        Term::Gap(gap) => format!("{} between the firings", in_words(gap)).into(),
+        Term::Apart(apart) => {
+            format!("began {} apart while much else went on", in_words(apart)).into()
+        }
+        Term::Together(apart) => format!("began {} apart", in_words(apart)).into(),
+        Term::OneMaintained => "planned work explains only one of them".into(),
+        Term::BothMaintained => "planned work explains both".into(),
+        Term::Quiet => "little else goes on".into(),
     }
 }
 

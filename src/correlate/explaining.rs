@@ -3,6 +3,8 @@
 //! The terms sum up to the score, and carry the names under which the configuration sets them.
 //! Called by `grouping`; it decides nothing.
 
+use std::borrow::Cow;
+
 use super::evidence::{Pair, Side, Term, describe};
 use super::machine::Machine;
 use crate::domain::explanation::{self, Explanation, Rival};
@@ -12,8 +14,12 @@ use crate::domain::{EpisodeId, IncidentId};
 const RIVALS_MAX: usize = 10;
 
 /// A term as it is kept.
-pub(super) fn term(name: &str, points: f64, text: impl Into<String>) -> explanation::Term {
-    explanation::Term { name: name.to_owned(), points, text: text.into() }
+pub(super) fn term(
+    name: &'static str,
+    points: f64,
+    text: impl Into<Cow<'static, str>>,
+) -> explanation::Term {
+    explanation::Term { name: Cow::Borrowed(name), points, text: text.into() }
 }
 
 /// A pair of alerts, weighed, and what `more` adds to it.
@@ -52,7 +58,7 @@ pub(super) fn rivals(scores: impl Iterator<Item = (IncidentId, f64)>) -> Vec<Riv
 impl Machine {
     /// Keeps how an episode was weighed, in the place of what was kept before.
     pub(super) fn explain(&mut self, id: EpisodeId, explanation: Explanation) {
-        self.dirt.explanations.insert(id, explanation);
+        self.dirt.explanations.insert(id, explanation.in_thousandths());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Episodes written small.
+//! Episodes and explanations written small.
 //!
 //! Most texts of an episode (label names, services, summaries, the parts of a reason) come again
 //! in thousands of others, so each may be written as a number that the caller gives, or inline.
@@ -6,6 +6,9 @@
 //! for its rows and by `correlate` for its snapshots.
 //!
 //! The first byte names the form; a form that was ever released stays readable.
+
+mod explanation;
+mod phrase;
 
 use std::sync::Arc;
 
@@ -188,7 +191,7 @@ impl<'a> Packer<'a> {
         // The parts of a reason come again, the whole hardly ever.
         let parts: Vec<&str> = episode.reason.split_inclusive([',', ';', ':']).collect();
         self.count(parts.len() as u64);
-        parts.into_iter().for_each(|part| self.text(part));
+        parts.into_iter().for_each(|part| self.phrase(part));
     }
 
     fn end(&mut self, end: Option<&EpisodeEnd>, base: Timestamp) {
@@ -389,7 +392,7 @@ impl<'a> Unpacker<'a> {
                 },
             },
             context_of: self.each(|own| own.count().map(IncidentId))?,
-            reason: self.each(Self::text)?.concat(),
+            reason: self.each(Self::phrase)?.concat(),
         })
     }
 

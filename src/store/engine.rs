@@ -35,7 +35,7 @@ pub(super) struct PreparedCommit {
     incidents: Vec<IncidentColumns>,
     changes: Vec<ChangeColumns>,
     revisions: Vec<RevisionColumns>,
-    explanations: Vec<(EpisodeId, Option<String>)>,
+    explanations: Vec<(EpisodeId, Option<Vec<u8>>)>,
     outcomes: Vec<(Seq, String, Came)>,
     recalls: Vec<(Seq, Vec<u8>)>,
     snapshot: Option<Vec<u8>>,
@@ -51,6 +51,11 @@ impl PreparedCommit {
         let newest = shelf.newest_episode();
         let episodes =
             commit.episodes.iter().map(|episode| EpisodeColumns::of(episode, shelf)).collect();
+        let explanations = commit
+            .explanations
+            .iter()
+            .map(|(id, explanation)| (*id, episodes::packed(explanation, shelf)))
+            .collect();
         Ok(Self {
             cursor: commit.cursor,
             texts: shelf.fresh(newest),
@@ -68,12 +73,7 @@ impl PreparedCommit {
             revisions: each(&commit.revisions, |(id, revision)| {
                 RevisionColumns::of(*id, revision)
             })?,
-            explanations: each(&commit.explanations, |(id, explanation)| {
-                let json = (!explanation.is_empty())
-                    .then(|| to_json(explanation, "an explanation"))
-                    .transpose()?;
-                Ok((*id, json))
-            })?,
+            explanations,
             outcomes: each(&commit.outcomes, |(seq, outcome)| {
                 Ok((*seq, to_json(outcome, "an outcome")?, Came::of(outcome)))
             })?,
@@ -117,7 +117,7 @@ impl PreparedCommit {
             + self
                 .explanations
                 .iter()
-                .map(|(_, j)| j.as_ref().map_or(0, String::len))
+                .map(|(_, packed)| packed.as_ref().map_or(0, Vec::len))
                 .sum::<usize>()
             + self.recalls.iter().map(|(_, bytes)| bytes.len()).sum::<usize>()
             + self.snapshot.as_ref().map_or(0, Vec::len)
@@ -155,8 +155,8 @@ pub(super) fn store(
         .try_for_each(|row| incidents::upsert(connection, row, commit.cursor))?;
     commit.texts.store(connection)?;
     commit.episodes.iter().try_for_each(|row| episodes::upsert(connection, row))?;
-    for (id, json) in &commit.explanations {
-        episodes::explain(connection, *id, json.as_deref())?;
+    for (id, packed) in &commit.explanations {
+        episodes::explain(connection, *id, packed.as_deref())?;
     }
     commit.heard.iter().try_for_each(|(id, heard)| episodes::hear(connection, *id, heard))?;
     commit.changes.iter().try_for_each(|row| changes::upsert(connection, row))?;

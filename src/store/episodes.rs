@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 use super::StoreError;
 use super::error::Trying;
 use super::paging::Place;
-use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named};
+use super::rows::{At, count, from_int, int, moment, moment_if_any, named};
 use super::texts::{Shelf, Texts};
 use super::types::EpisodeFilter;
 use crate::domain::packed::{Heard, Packer, Unpacker, fingerprint_number};
@@ -216,22 +216,38 @@ pub(super) fn get(connection: &Connection, id: EpisodeId) -> Result<Option<Episo
     Ok(found.into_iter().next())
 }
 
+/// An explanation as it is stored; none where nothing was weighed.
+pub(super) fn packed(explanation: &Explanation, shelf: &mut Shelf) -> Option<Vec<u8>> {
+    if explanation.is_empty() {
+        return None;
+    }
+    let mut number = |text: &str| shelf.number(text);
+    let mut packer = Packer::new(&mut number);
+    packer.explanation(explanation);
+    Some(packer.finish())
+}
+
+fn unpacked(id: i64, packed: &[u8], texts: &mut Texts<'_>) -> Result<Explanation, StoreError> {
+    let mut find = |number: u64| texts.text(number);
+    Unpacker::new(packed, &mut find).explanation().map_err(|error| {
+        StoreError::Broken(format!("reading the explanation of episode {id} back failed: {error}"))
+    })
+}
+
 /// Keeps how an episode was weighed, or that nothing was.
 pub(super) fn explain(
     connection: &Connection,
     id: EpisodeId,
-    json: Option<&str>,
+    packed: Option<&[u8]>,
 ) -> Result<(), StoreError> {
     let what = "storing an explanation";
-    match json {
-        Some(json) => connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO explanations (episode, json) VALUES (:id, :json)",
-            )
-            .and_then(|mut insert| insert.execute(named! { id: int(id.0), json: json })),
+    match packed {
+        Some(packed) => connection
+            .prepare_cached("INSERT OR REPLACE INTO explanations (episode, packed) VALUES (?1, ?2)")
+            .and_then(|mut insert| insert.execute((int(id.0), packed))),
         None => connection
-            .prepare_cached("DELETE FROM explanations WHERE episode = :id")
-            .and_then(|mut delete| delete.execute(named! { id: int(id.0) })),
+            .prepare_cached("DELETE FROM explanations WHERE episode = ?1")
+            .and_then(|mut delete| delete.execute((int(id.0),))),
     }
     .trying(what)
     .map(drop)
@@ -243,15 +259,25 @@ pub(super) fn explanation(
     id: EpisodeId,
 ) -> Result<Explanation, StoreError> {
     connection
-        .prepare_cached("SELECT json FROM explanations WHERE episode = :id")
+        .prepare_cached("SELECT packed FROM explanations WHERE episode = :id")
         .and_then(|mut select| {
-            select.query_row(named! { id: int(id.0) }, |row| row.get::<_, String>(0)).optional()
+            select.query_row(named! { id: int(id.0) }, |row| row.get::<_, Vec<u8>>(0)).optional()
         })
         .trying("reading an explanation")?
         .map_or_else(
             || Ok(Explanation::default()),
-            |json| from_json(&json, &format!("the explanation of episode {id}")),
+            |packed| unpacked(int(id.0), &packed, &mut Texts::new(connection)),
         )
+}
+
+/// An explanation of a row with the columns `episode` and `packed`, as JSON.
+pub(super) fn explanation_as_json(
+    row: &Row<'_>,
+    texts: &mut Texts<'_>,
+) -> rusqlite::Result<Result<String, StoreError>> {
+    let (id, packed): (i64, Vec<u8>) = (row.get("episode")?, row.get("packed")?);
+    Ok(unpacked(id, &packed, texts)
+        .and_then(|explanation| super::rows::to_json(&explanation, "an explanation")))
 }
 
 /// Episodes after a place, by id.

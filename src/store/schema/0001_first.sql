@@ -84,10 +84,10 @@ CREATE INDEX episodes_by_alert ON episodes (id >> 12, fingerprint);
 CREATE INDEX episodes_by_incident ON episodes (incident, id);
 CREATE INDEX episodes_active ON episodes (incident, id) WHERE active = 1;
 
--- How each was weighed for the place it has: read only when somebody asks why.
+-- How each was weighed for the place it has: read only when somebody asks why. `packed` as above.
 CREATE TABLE explanations (
     episode INTEGER PRIMARY KEY REFERENCES episodes (id) ON DELETE CASCADE,
-    json TEXT NOT NULL
+    packed BLOB NOT NULL
 ) STRICT;
 
 -- What a repeat changes, as small as it can be: the larger of this and the episode's own counts.
