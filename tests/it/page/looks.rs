@@ -44,6 +44,8 @@ fn pages_have_no_fault_of_accessibility_and_fit_a_phone() {
     browser.open("/");
     check_accessible(&browser, "the empty page");
     play_demo(&server);
+    // One that runs, and looks like one before.
+    fire(&server, "DatabaseOverloaded", "shop-db", "critical");
     server.post("/api/v1/ingest/generic", &json!([])).expect(400);
     let delivery = server.get_json("/api/v1/deliveries")["items"][0]["id"].clone();
     let delivery = format!("/deliveries/{}", delivery.as_str().unwrap());
@@ -51,6 +53,8 @@ fn pages_have_no_fault_of_accessibility_and_fit_a_phone() {
         "/",
         "/incidents/4",
         "/incidents/4?kind=note&template=google-sre&tz=UTC",
+        "/incidents/4?rows=5&start=6&fold=false",
+        "/incidents/6",
         "/alerts?show=all",
         "/alerts/e1",
         "/changes",
