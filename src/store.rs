@@ -12,7 +12,7 @@
 //! | `types`, `error` | what goes in and comes out |
 //! | `schema` | folder, file, migrations |
 //! | `inner`, `queue`, `job`, `writer` | the way of a write |
-//! | `ledger`, `ledger_form`, `intern`, `door` | appending, and reading back |
+//! | `ledger`, `ledger_form`, `intern`, `numbers`, `door` | appending, and reading back |
 //! | `deliveries`, `incidents`, `episodes`, `texts`, `changes`, `engine`, `audit` | one file for each group of tables |
 //! | `reading`, `readers`, `paging` | every read, and its way |
 //! | `retention`, `redact` | dropping what is too old, and what a person takes back |
@@ -39,6 +39,7 @@ mod intern;
 mod job;
 mod ledger;
 mod ledger_form;
+mod numbers;
 mod paging;
 mod printed;
 mod queue;

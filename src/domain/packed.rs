@@ -106,7 +106,8 @@ impl<'a> Packer<'a> {
         }
     }
 
-    fn inline(&mut self, text: &str) {
+    /// A text, never by a number.
+    pub fn inline(&mut self, text: &str) {
         self.count((text.len() as u64) << 1);
         self.bytes.extend_from_slice(text.as_bytes());
     }
@@ -132,11 +133,21 @@ impl<'a> Packer<'a> {
         }
     }
 
-    fn labels(&mut self, labels: &Labels) {
+    /// Names with their values.
+    pub fn labels(&mut self, labels: &Labels) {
         self.count(labels.len() as u64);
         for (name, value) in labels.iter() {
             self.text(name);
             self.text(value);
+        }
+    }
+
+    /// Ways back to the evidence.
+    pub fn links(&mut self, links: &[Link]) {
+        self.count(links.len() as u64);
+        for link in links {
+            self.text(link.rel.as_str());
+            self.text(&link.url);
         }
     }
 
@@ -150,11 +161,7 @@ impl<'a> Packer<'a> {
         episode.sources.iter().for_each(|source| self.text(source.as_str()));
         self.labels(&episode.labels);
         self.labels(&episode.annotations);
-        self.count(episode.links.len() as u64);
-        for link in &episode.links {
-            self.text(link.rel.as_str());
-            self.text(&link.url);
-        }
+        self.links(&episode.links);
         self.count(episode.values.len() as u64);
         for (name, value) in &episode.values {
             self.text(name);
@@ -313,7 +320,11 @@ impl<'a> Unpacker<'a> {
         Ok(AlertKey { namespace, fingerprint, variant })
     }
 
-    fn labels(&mut self) -> Result<Labels, Unreadable> {
+    /// See [`Packer::labels`].
+    ///
+    /// # Errors
+    /// See [`Unpacker::text`].
+    pub fn labels(&mut self) -> Result<Labels, Unreadable> {
         let count = self.many()?;
         let mut pairs = Vec::with_capacity(count);
         for _ in 0..count {
@@ -330,6 +341,14 @@ impl<'a> Unpacker<'a> {
         (0..count).map(|_| one(self)).collect()
     }
 
+    /// See [`Packer::links`].
+    ///
+    /// # Errors
+    /// See [`Unpacker::text`].
+    pub fn links(&mut self) -> Result<Vec<Link>, Unreadable> {
+        self.each(|own| Ok(Link { rel: Name(own.text()?), url: Box::from(&*own.text()?) }))
+    }
+
     /// See [`Packer::episode`]; the id and what repeats change are kept beside it.
     ///
     /// # Errors
@@ -339,8 +358,7 @@ impl<'a> Unpacker<'a> {
         let (base, key) = self.episode_key()?;
         let sources = self.each(|own| own.text().map(Name))?;
         let (labels, annotations) = (self.labels()?, self.labels()?);
-        let links =
-            self.each(|own| Ok(Link { rel: Name(own.text()?), url: Box::from(&*own.text()?) }))?;
+        let links = self.links()?;
         let values =
             self.each(|own| Ok((Box::from(&*own.text()?), f64::from_bits(own.word()?))))?;
         let starts = self.each(|own| {

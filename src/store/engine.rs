@@ -22,8 +22,6 @@ use crate::domain::{EpisodeId, IncidentId, Seq, Topology};
 
 /// Outcomes that are kept. A person waits seconds for one; a script may come back later.
 const OUTCOMES_KEPT: u64 = 10_000;
-/// Snapshots that are kept: the newest, and one more should that one turn out unreadable.
-const SNAPSHOTS_KEPT: u64 = 2;
 
 /// A commit of the engine, ready to be stored.
 #[derive(Debug)]
@@ -78,7 +76,7 @@ impl PreparedCommit {
                 Ok((*seq, to_json(outcome, "an outcome")?, Came::of(outcome)))
             })?,
             recalls: commit.recalls.clone(),
-            snapshot: commit.snapshot.clone(),
+            snapshot: commit.snapshot.as_deref().map(lz4_flex::block::compress_prepend_size),
             rules_version: commit.rules_version,
             heartbeats: commit
                 .heartbeats
@@ -209,7 +207,8 @@ pub(super) fn store(
     Ok(())
 }
 
-/// A snapshot makes what was recalled before it needless; old outcomes go on the same occasion.
+/// A snapshot makes those before it and what was recalled before it needless; old outcomes go on
+/// the same occasion.
 fn store_snapshot(connection: &Connection, seq: Seq, state: &[u8]) -> Result<(), StoreError> {
     let what = "storing a snapshot";
     connection
@@ -219,11 +218,7 @@ fn store_snapshot(connection: &Connection, seq: Seq, state: &[u8]) -> Result<(),
         )
         .trying(what)?;
     connection
-        .execute(
-            "DELETE FROM snapshots WHERE seq NOT IN
-             (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT :kept)",
-            named! { kept: int(SNAPSHOTS_KEPT) },
-        )
+        .execute("DELETE FROM snapshots WHERE seq < :seq", named! { seq: int(seq.0) })
         .trying(what)?;
     connection
         .execute("DELETE FROM recalls WHERE seq <= :seq", named! { seq: int(seq.0) })
@@ -260,12 +255,17 @@ pub(super) fn cursor(connection: &Connection) -> Result<Seq, StoreError> {
 
 /// The newest snapshot.
 pub(super) fn snapshot(connection: &Connection) -> Result<Option<Snapshot>, StoreError> {
-    connection
+    let what = "reading the newest snapshot";
+    let found: Option<(u64, Vec<u8>)> = connection
         .query_row("SELECT seq, state FROM snapshots ORDER BY seq DESC LIMIT 1", [], |row| {
-            Ok(Snapshot { seq: Seq(count(row, "seq")?), bytes: row.get("state")? })
+            Ok((count(row, "seq")?, row.get("state")?))
         })
         .optional()
-        .trying("reading the newest snapshot")
+        .trying(what)?;
+    let Some((seq, state)) = found else { return Ok(None) };
+    let bytes = lz4_flex::block::decompress_size_prepended(&state)
+        .map_err(|error| StoreError::Broken(format!("{what} failed: {error}")))?;
+    Ok(Some(Snapshot { seq: Seq(seq), bytes }))
 }
 
 /// Up to where the newest snapshot reaches.

