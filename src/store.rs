@@ -82,9 +82,10 @@ pub use types::{
 use self::inner::{Inner, writer_is_gone};
 use self::job::{Job, Reply};
 use self::ledger::PreparedAppend;
+use self::printed::Final;
 use self::queue::Bounds;
 use crate::clock::Clock;
-use crate::domain::Timestamp;
+use crate::domain::{Facts, Timestamp};
 use crate::metrics::Metrics;
 
 /// Every value of the label `operation`; each starts at 0, so that an alert on the rate works from
@@ -195,8 +196,11 @@ impl Store {
     /// # Errors
     /// When nothing of it was committed.
     pub fn commit(&self, commit: impl Borrow<EngineCommit>) -> Result<(), StoreError> {
+        let commit = commit.borrow();
+        let finals = self.finals(commit)?;
         let mut shelf = lock(&self.inner.shelf);
-        let result = engine::PreparedCommit::new(commit.borrow(), &mut shelf).and_then(|commit| {
+        let result = engine::PreparedCommit::new(commit, &mut shelf).and_then(|commit| {
+            let commit = commit.with_finals(finals);
             let bytes = SMALL_JOB_BYTES + commit.bytes();
             self.inner.ask(bytes, Bounds::Pass, |reply| Job::Commit(Box::new(commit), reply))
         });
@@ -205,6 +209,19 @@ impl Store {
             Err(_) => shelf.undo(),
         }
         result
+    }
+
+    /// What is kept of the drafts that a commit makes final, while the writer goes on.
+    fn finals(&self, commit: &EngineCommit) -> Result<Vec<Final>, StoreError> {
+        let mut reviewed = engine::reviewed_now(commit).peekable();
+        if reviewed.peek().is_none() {
+            return Ok(Vec::new());
+        }
+        let facts: Vec<Facts> = self.inner.read(|connection| {
+            reviewed.map(|incident| incidents::facts_after(connection, commit, incident)).collect()
+        })?;
+        let printer = self.inner.shared.printer.get().map(AsRef::as_ref);
+        facts.into_iter().map(|facts| Final::of(facts, printer)).collect()
     }
 
     /// Says who prints drafts that become final. The first word holds.

@@ -11,6 +11,7 @@ use super::changes::{self, ChangeColumns};
 use super::episodes::{self, EpisodeColumns};
 use super::error::Trying;
 use super::incidents::{self, IncidentColumns, RevisionColumns};
+use super::printed::Final;
 use super::redact;
 use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
 use super::texts::{NewTexts, Shelf};
@@ -18,7 +19,7 @@ use super::types::{EngineCommit, HeartbeatRow, RuleEpoch, SignOfLife, Snapshot};
 use crate::domain::packed::Heard;
 use crate::domain::record::Outcome;
 use crate::domain::words::TakenBack;
-use crate::domain::{EpisodeId, IncidentId, Seq, Topology};
+use crate::domain::{EpisodeId, Incident, IncidentId, Seq, Topology};
 
 /// Outcomes that are kept. A person waits seconds for one; a script may come back later.
 const OUTCOMES_KEPT: u64 = 10_000;
@@ -31,6 +32,7 @@ pub(super) struct PreparedCommit {
     episodes: Vec<EpisodeColumns>,
     heard: Vec<(EpisodeId, Heard)>,
     incidents: Vec<IncidentColumns>,
+    finals: Vec<Final>,
     changes: Vec<ChangeColumns>,
     revisions: Vec<RevisionColumns>,
     explanations: Vec<(EpisodeId, Option<Vec<u8>>)>,
@@ -60,13 +62,9 @@ impl PreparedCommit {
             episodes,
             heard: commit.heard.clone(),
             incidents: each(&commit.incidents, |incident| {
-                // A pin comes without a revision, and what was reviewed stays as it was then.
-                let is_new = incident.finalised.is_some()
-                    && commit.revisions.iter().any(|(id, revision)| {
-                        (*id, revision.revision) == (incident.id, incident.revision)
-                    });
-                IncidentColumns::of(incident, is_new)
+                IncidentColumns::of(incident, is_reviewed_now(commit, incident))
             })?,
+            finals: Vec::new(),
             changes: each(&commit.changes, ChangeColumns::of)?,
             revisions: each(&commit.revisions, |(id, revision)| {
                 RevisionColumns::of(*id, revision)
@@ -94,9 +92,9 @@ impl PreparedCommit {
         })
     }
 
-    /// The incidents whose drafts it makes final.
-    pub(super) fn reviewed_now(&self) -> impl Iterator<Item = IncidentId> {
-        self.incidents.iter().filter_map(IncidentColumns::reviewed_now)
+    /// With what is kept of the drafts that it makes final, made before the writer is asked.
+    pub(super) fn with_finals(self, finals: Vec<Final>) -> Self {
+        Self { finals, ..self }
     }
 
     /// The incidents out of whose words something must not be found in the files any more.
@@ -110,6 +108,7 @@ impl PreparedCommit {
             + self.episodes.iter().map(EpisodeColumns::bytes).sum::<usize>()
             + self.heard.len() * std::mem::size_of::<(EpisodeId, Heard)>()
             + self.incidents.iter().map(IncidentColumns::bytes).sum::<usize>()
+            + self.finals.iter().map(Final::bytes).sum::<usize>()
             + self.changes.iter().map(ChangeColumns::bytes).sum::<usize>()
             + self.revisions.iter().map(RevisionColumns::bytes).sum::<usize>()
             + self
@@ -120,6 +119,21 @@ impl PreparedCommit {
             + self.recalls.iter().map(|(_, bytes)| bytes.len()).sum::<usize>()
             + self.snapshot.as_ref().map_or(0, Vec::len)
     }
+}
+
+/// The incidents whose drafts a commit makes final.
+pub(super) fn reviewed_now(commit: &EngineCommit) -> impl Iterator<Item = &Incident> {
+    commit.incidents.iter().filter(|incident| is_reviewed_now(commit, incident))
+}
+
+/// A pin comes without a revision, and what was reviewed stays as it was then.
+fn is_reviewed_now(commit: &EngineCommit, incident: &Incident) -> bool {
+    let reviewed = incident.finalised.as_ref().map(|reviewed| reviewed.revision);
+    reviewed == Some(incident.revision)
+        && commit
+            .revisions
+            .iter()
+            .any(|(id, revision)| (*id, revision.revision) == (incident.id, incident.revision))
 }
 
 fn each<T, U>(
@@ -159,7 +173,12 @@ pub(super) fn store(
     commit.heard.iter().try_for_each(|(id, heard)| episodes::hear(connection, *id, heard))?;
     commit.changes.iter().try_for_each(|row| changes::upsert(connection, row))?;
     commit.revisions.iter().try_for_each(|row| incidents::insert_revision(connection, row))?;
-    commit.incidents.iter().try_for_each(|row| incidents::freeze(connection, row))?;
+    if commit.finals.is_empty() {
+        // Of a store that is worked in anew, beside the one in use.
+        commit.incidents.iter().try_for_each(|row| incidents::freeze(connection, row))?;
+    } else {
+        commit.finals.iter().try_for_each(|kept| kept.store(connection))?;
+    }
     for taken in &commit.taken_back {
         redact::carry_out(connection, taken, commit.cursor)?;
     }

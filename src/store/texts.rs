@@ -3,7 +3,6 @@
 //! Nothing is looked up by text in the database. As in `intern`, an **epoch** makes texts removable: it begins with an empty memory, so
 //! an episode that was first written after its beginning names only texts from there on.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -129,12 +128,13 @@ impl NewTexts {
 /// The texts that one read asks for, each read once.
 pub(super) struct Texts<'a> {
     connection: &'a Connection,
-    read: HashMap<u64, Arc<str>>,
+    // Asked for some twenty times an episode, by numbers of our own.
+    read: hashbrown::HashMap<u64, Arc<str>>,
 }
 
 impl<'a> Texts<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
-        Self { connection, read: HashMap::new() }
+        Self { connection, read: hashbrown::HashMap::new() }
     }
 
     /// The text of a number; none when it cannot be read, which whoever reads the row tells.

@@ -28,23 +28,40 @@ impl Unpacker<'_> {
     /// # Errors
     /// See [`Unpacker::text`].
     pub fn phrase(&mut self) -> Result<Arc<str>, Unreadable> {
+        let mut text = String::new();
+        self.push_phrase(&mut text)?;
+        Ok(text.into())
+    }
+
+    /// As [`Unpacker::phrase`], behind what is read already.
+    pub(super) fn push_phrase(&mut self, out: &mut String) -> Result<(), Unreadable> {
         let count = self.many()?;
-        let frame = self.text()?;
+        let frame = self.piece()?;
         if count == 0 {
-            return Ok(frame);
+            out.push_str(frame.as_ref());
+            return Ok(());
         }
-        let mut pieces = frame.split(GAP);
-        let mut text = pieces.next().unwrap_or_default().to_owned();
-        for piece in pieces {
-            text.push_str(&self.count()?.to_string());
-            text.push_str(piece);
+        let mut gaps = 0;
+        for (index, piece) in frame.as_ref().split(GAP).enumerate() {
+            if index > 0 {
+                gaps += 1;
+                push_number(out, self.count()?);
+            }
+            out.push_str(piece);
         }
-        if frame.matches(GAP).count() == count {
-            Ok(text.into())
+        if gaps == count {
+            Ok(())
         } else {
             Err(Unreadable("a sentence in it has other numbers than it says"))
         }
     }
+}
+
+fn push_number(out: &mut String, number: u64) {
+    if number >= 10 {
+        push_number(out, number / 10);
+    }
+    out.push(char::from(b'0' + u8::try_from(number % 10).unwrap_or_default()));
 }
 
 /// A sentence with gaps where numbers stood, and the numbers. What reads back otherwise, such as

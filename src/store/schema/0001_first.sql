@@ -144,13 +144,13 @@ CREATE TABLE revisions (
 
 -- The facts that people had reviewed when they called a draft final.
 CREATE TABLE reviewed (incident INTEGER PRIMARY KEY, facts TEXT NOT NULL) STRICT;
--- What was printed from them then. Other releases print otherwise; these bytes stay.
+-- What was printed from them then, packed (LZ4). Other releases print otherwise; these bytes stay.
 CREATE TABLE reviewed_documents (
     incident INTEGER NOT NULL,
     format TEXT NOT NULL,
     template TEXT NOT NULL,
     zone TEXT NOT NULL,
-    text TEXT NOT NULL,
+    packed BLOB NOT NULL,
     PRIMARY KEY (incident, format, template)
 ) STRICT, WITHOUT ROWID;
 
