@@ -15,6 +15,9 @@ use crate::timeline;
 /// must not drown.
 const ALERT_ENTRIES_MAX: usize = 200;
 
+/// Services that the head names before it counts the others; the measures and alerts name them too.
+const SERVICES_MAX: usize = 12;
+
 /// A part of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Inline {
@@ -144,7 +147,8 @@ impl<'a> Layout<'a> {
         lines.push(vec![key("Severity"), text(format!(" {}", draft.severity))]);
         let services: Vec<&str> = draft.services.iter().map(|s| s.as_str()).collect();
         if !services.is_empty() {
-            lines.push(vec![key("Services"), text(format!(" {}", services.join(", ")))]);
+            let services = timeline::words::named(&services, SERVICES_MAX);
+            lines.push(vec![key("Services"), text(format!(" {services}"))]);
         }
         let lead = draft.lead.as_ref().map(text).or_else(|| self.gap(Section::Lead));
         lines.extend(lead.map(|lead| vec![key("Lead"), text(" "), lead]));

@@ -161,14 +161,27 @@ fn duration(layout: &Layout<'_>) -> Line {
                 }
             }
         }
-        (Some(start), None) if is_running => vec![
-            strong("Still running"),
-            text(format!(
-                ", since {}: {} so far.{doubt}",
-                clocks.full_with_utc(start),
-                words::duration(layout.draft.as_of.max(start) - start)
-            )),
-        ],
+        (Some(start), None) if is_running => {
+            let since = clocks.full_with_utc(start);
+            match last_end(layout) {
+                // Between the last end and the end of the wait for quiet.
+                Some(end) => vec![
+                    strong("Still open"),
+                    text(format!(
+                        ", since {since}; the last alert ended at {}, after {}.{doubt}",
+                        clocks.full_with_utc(end),
+                        words::duration(end - start)
+                    )),
+                ],
+                None => vec![
+                    strong("Still running"),
+                    text(format!(
+                        ", since {since}: {} so far.{doubt}",
+                        words::duration(layout.draft.as_of.max(start) - start)
+                    )),
+                ],
+            }
+        }
         (Some(start), None) => {
             vec![text(format!(
                 "It began at {}; its end is not known.",
@@ -177,6 +190,13 @@ fn duration(layout: &Layout<'_>) -> Line {
         }
         (None, _) => vec![text("Its beginning is not known.")],
     }
+}
+
+/// The last end of an alert, when none fires any more.
+fn last_end(layout: &Layout<'_>) -> Option<Timestamp> {
+    let alerts = &layout.draft.alerts;
+    let is_quiet = alerts.iter().all(|alert| !alert.is_firing());
+    alerts.iter().filter_map(Episode::ends_at).max().filter(|_| is_quiet)
 }
 
 fn users(layout: &Layout<'_>) -> Option<String> {

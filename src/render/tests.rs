@@ -596,3 +596,23 @@ fn what_only_happened_meanwhile_is_no_answer() {
     }
     assert!(answers.contains("An answer"), "{answers}");
 }
+
+#[test]
+fn a_draft_is_written_as_its_value_is() {
+    for (name, facts) in examples::all() {
+        let draft = composed(&facts);
+        assert_eq!(json::print(&draft), format!("{:#}\n", json::draft(&draft)), "{name}");
+    }
+}
+
+#[test]
+fn an_incident_in_which_nothing_fires_any_more_does_not_run() {
+    let mut facts = examples::bookstore();
+    facts.incident.state = crate::domain::IncidentState::Acknowledged;
+    let markdown = printed(&facts, Format::Markdown);
+    let length = "the last alert ended at 2024-06-22 17:00, after 1h 45m.";
+    assert!(markdown.contains("**Still open**") && markdown.contains(length), "{markdown}");
+    facts.members[0].end = None;
+    let markdown = printed(&facts, Format::Markdown);
+    assert!(markdown.contains("**Still running**") && !markdown.contains(length), "{markdown}");
+}

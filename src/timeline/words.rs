@@ -64,6 +64,15 @@ pub fn short_list<S: AsRef<str>>(items: &[S], max: usize) -> String {
     format!("{} and {} more", shown.join(", "), items.len() - max)
 }
 
+/// `a, b, c`; of more than so many `a, b, c and 4 more`.
+#[must_use]
+pub fn named<S: AsRef<str>>(items: &[S], max: usize) -> String {
+    if items.len() > max {
+        return short_list(items, max);
+    }
+    items.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
+}
+
 /// The same text with its first letter as a capital.
 #[must_use]
 pub fn capital(text: &str) -> String {
