@@ -373,11 +373,7 @@ fn draft_without_lists(draft: &Draft) -> Value {
         "final": draft.finalised.as_ref().map(finalised),
         "reprinted": draft.is_reprint,
         "since": draft.since.as_ref().map(since),
-    });
-    match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    }
+    })
 }
 
 /// A final draft as JSON with what came later in its field `since`, which was empty; the rest stays
