@@ -3,7 +3,6 @@
 //! Times are RFC 3339 in UTC with milliseconds. Labels and annotations are data and stay as sent;
 //! lines made for people are made plain, as in every other format.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::escape::{plain, url};
@@ -226,67 +225,7 @@ pub fn action(action: &Action) -> Value {
 /// A draft.
 #[must_use]
 pub fn draft(draft: &Draft) -> Value {
-    let mut fields = without_lists(draft);
-    for (name, list) in LISTS {
-        fields.insert(name.to_owned(), list(draft).collect());
-    }
-    Value::Object(fields)
-}
-
-/// A draft as text. Its long lists are written thing by thing: as one value the draft of a long
-/// outage would take ten times its size.
-#[must_use]
-pub(super) fn print(draft: &Draft) -> String {
-    let mut bytes = Vec::new();
-    // Writing into memory does not fail, and what is written is text.
-    let written = serde_json::to_writer_pretty(&mut bytes, &Streamed(draft));
-    bytes.push(b'\n');
-    String::from_utf8(bytes).ok().filter(|_| written.is_ok()).unwrap_or_default()
-}
-
-/// The things of a list, one after the other.
-type Things<'a> = Box<dyn Iterator<Item = Value> + 'a>;
-
-/// Gives the things of a list of a draft.
-type List = fn(&Draft) -> Things<'_>;
-
-/// The lists of a draft that may be long, by the order of their names.
-const LISTS: [(&str, List); 3] = [
-    ("alerts", |draft| Box::new(draft.alerts.iter().map(alert))),
-    ("context", |draft| Box::new(draft.context.iter().map(alert))),
-    ("timeline", |draft| Box::new(draft.timeline.iter().map(entry))),
-];
-
-/// Writes a draft in the order of its fields' names, as a value is written.
-struct Streamed<'a>(&'a Draft);
-
-impl Serialize for Streamed<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = without_lists(self.0);
-        // The lists take the places of their names.
-        fields.extend(LISTS.map(|(name, _)| (name.to_owned(), Value::Null)));
-        let mut map = serializer.serialize_map(Some(fields.len()))?;
-        for (name, value) in &fields {
-            match LISTS.iter().find(|(list, _)| list == name) {
-                Some((_, list)) => map.serialize_entry(name, &Listed(self.0, *list))?,
-                None => map.serialize_entry(name, value)?,
-            }
-        }
-        map.end()
-    }
-}
-
-/// One of [`LISTS`].
-struct Listed<'a>(&'a Draft, List);
-
-impl Serialize for Listed<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq((self.1)(self.0))
-    }
-}
-
-fn without_lists(draft: &Draft) -> Map<String, Value> {
-    let fields = json!({
+    json!({
         "incident": draft.incident.0,
         "revision": draft.revision,
         "as_of": time(draft.as_of),
@@ -310,6 +249,7 @@ fn without_lists(draft: &Draft) -> Map<String, Value> {
             .iter()
             .map(|m| (m.measure.as_str().to_owned(), measure(m, is_least(draft, m.measure))))
             .collect::<Map<_, _>>(),
+        "timeline": entries(&draft.timeline),
         "detection": {
             "alert": draft.detection.episode.map(|id| id.to_string()),
             "first_sign": draft.detection.first_sign.map(|id| id.to_string()),
@@ -319,6 +259,8 @@ fn without_lists(draft: &Draft) -> Map<String, Value> {
         "escalations": entries(&draft.escalations),
         "actions": draft.actions.iter().map(action).collect::<Vec<_>>(),
         "suggestions": draft.suggestions.iter().map(suggestion).collect::<Vec<_>>(),
+        "alerts": draft.alerts.iter().map(alert).collect::<Vec<_>>(),
+        "context": draft.context.iter().map(alert).collect::<Vec<_>>(),
         "changes": draft.changes.iter().map(change).collect::<Vec<_>>(),
         "caveats": draft.caveats.iter().map(caveat).collect::<Vec<_>>(),
         "todo": draft
@@ -332,11 +274,7 @@ fn without_lists(draft: &Draft) -> Map<String, Value> {
         "final": draft.finalised.as_ref().map(finalised),
         "reprinted": draft.is_reprint,
         "since": draft.since.as_ref().map(since),
-    });
-    match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    }
+    })
 }
 
 /// A final draft as JSON with what came later in its field `since`, which was empty; the rest stays

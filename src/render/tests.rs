@@ -598,14 +598,6 @@ fn what_only_happened_meanwhile_is_no_answer() {
 }
 
 #[test]
-fn a_draft_is_written_as_its_value_is() {
-    for (name, facts) in examples::all() {
-        let draft = composed(&facts);
-        assert_eq!(json::print(&draft), format!("{:#}\n", json::draft(&draft)), "{name}");
-    }
-}
-
-#[test]
 fn an_incident_in_which_nothing_fires_any_more_does_not_run() {
     let mut facts = examples::bookstore();
     facts.incident.state = crate::domain::IncidentState::Acknowledged;
