@@ -21,10 +21,10 @@ use tracing::{error, info, warn};
 use crate::clock::Clock;
 use crate::correlate::{Beat, Machine, RULES_VERSION, UnreadableSnapshot};
 use crate::domain::record::Skip;
-use crate::domain::{Record, RecordBody, Rules, Seq, Span, Topology};
+use crate::domain::{Record, RecordBody, Rules, Seq, Span, Timestamp, Topology};
 use crate::metrics::Metrics;
 use crate::shutdown::StopSignal;
-use crate::store::{Append, EngineCommit, HeartbeatRow, Store, StoreError};
+use crate::store::{Append, EngineCommit, HeartbeatRow, Hold, Store, StoreError};
 use pulse::Pulse;
 pub use verify::{Check, Verdict, verify};
 pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, Since, what_if};
@@ -36,8 +36,11 @@ const SNAPSHOT_EVERY_RECORDS: u64 = 20_000;
 /// … or this many alerts: as many as are worked in again within half a second after a kill. …
 const SNAPSHOT_EVERY_ALERTS: u64 = 50_000;
 /// … Both times as much for each time that this many episodes are held: a snapshot writes all of
-/// them, and what it costs must stay in proportion to what came.
+/// them, and what it costs must stay in proportion to what came. …
 const SNAPSHOT_EPISODES: usize = 50_000;
+/// … Or this much record time: what the machine had not forgotten at the newest one is not dropped,
+/// however old it is.
+const SNAPSHOT_EVERY: Span = Span::from_hours(24);
 /// At a start, a snapshot is taken when at least this many records had to be worked through anew: a
 /// process that is killed again and again must not begin from further back each time.
 const SNAPSHOT_AT_START_RECORDS: u64 = 200;
@@ -83,6 +86,10 @@ pub struct Engine {
     #[cfg(test)]
     fails_on: Option<fn(&Record) -> bool>,
     snapshot_at: Seq,
+    /// The machine's time then.
+    snapshot_time: Option<Timestamp>,
+    /// Keeps retention from what was recalled, until what came of it is committed.
+    hold: Option<Hold>,
     /// Alerts that were heard since then.
     alerts_since: u64,
     /// Records that must not be digested again.
@@ -111,7 +118,9 @@ impl Engine {
         metrics: Metrics,
         known: &Known,
     ) -> Result<Self, EngineError> {
-        let (machine, cursor, snapshot_at) = restore::machine(&store)?;
+        let restored = restore::machine(&store)?;
+        let (machine, cursor, snapshot_at) =
+            (restored.machine, restored.cursor, restored.snapshot_at);
         let skipped = store.skips()?.into_iter().map(|skip| skip.seq).collect();
         let pulse = Pulse::new(&clock, machine.time());
         let mut engine = Self {
@@ -126,6 +135,8 @@ impl Engine {
             #[cfg(test)]
             fails_on: None,
             snapshot_at,
+            snapshot_time: restored.snapshot_time,
+            hold: None,
             alerts_since: cursor.0.saturating_sub(snapshot_at.0),
             skipped,
             pulse,
@@ -146,8 +157,14 @@ impl Engine {
         let snapshot = Some(self.machine.snapshot()?);
         let commit = EngineCommit { cursor: self.cursor, snapshot, ..EngineCommit::default() };
         self.store.commit(commit)?;
-        self.snapshot_at = self.cursor;
+        self.took_snapshot();
         Ok(())
+    }
+
+    fn took_snapshot(&mut self) {
+        self.snapshot_at = self.cursor;
+        self.snapshot_time = self.machine.time();
+        self.alerts_since = 0;
     }
 
     /// Notes from which record on our rules decide, where another release's did before. What that
@@ -274,6 +291,9 @@ impl Engine {
     fn digest(&mut self, records: &[Record]) -> Result<bool, EngineError> {
         let mut cursor = self.cursor;
         let mut recalls = Vec::new();
+        if self.hold.is_none() {
+            self.hold = Some(self.store.hold_rows());
+        }
         for record in records {
             match self.work_in(record) {
                 Ok(Some(recalled)) => recalls.extend(recalled.map(|bytes| (record.seq, bytes))),
@@ -340,7 +360,7 @@ impl Engine {
 
     /// Makes the machine again what the ledger makes of it up to the cursor.
     fn mend(&mut self) -> Result<(), EngineError> {
-        (self.machine, ..) = restore::machine(&self.store)?;
+        self.machine = restore::machine(&self.store)?.machine;
         self.is_machine_torn = false;
         Ok(())
     }
@@ -361,8 +381,13 @@ impl Engine {
         self.commit_rest()
     }
 
-    /// True when working in again what came since the last snapshot would take long.
+    /// True when working in again what came since the last snapshot would take long, or when that
+    /// one keeps retention from too much.
     fn is_snapshot_due(&self, cursor: Seq) -> bool {
+        let age = || Some(self.machine.time()? - self.snapshot_time?);
+        if age().is_some_and(|age| age >= SNAPSHOT_EVERY) {
+            return true;
+        }
         let (records, alerts) = (cursor.0 - self.snapshot_at.0, self.alerts_since);
         let came = (records / SNAPSHOT_EVERY_RECORDS).max(alerts / SNAPSHOT_EVERY_ALERTS);
         came > 0 && came >= (self.machine.holdings().episodes / SNAPSHOT_EPISODES) as u64
@@ -376,10 +401,12 @@ impl Engine {
         let (cursor, has_snapshot) = (commit.cursor, commit.snapshot.is_some());
         self.uncommitted = None;
         self.cursor = cursor;
+        self.hold = None;
         if has_snapshot {
-            self.snapshot_at = cursor;
-            self.alerts_since = 0;
+            self.took_snapshot();
         }
+        // Without a snapshot, its age counts from the first record that has a time.
+        self.snapshot_time = self.snapshot_time.or(self.machine.time());
         // Only now is everything that may be forgotten safe in the store.
         self.machine.forget();
         Ok(())

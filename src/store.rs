@@ -32,6 +32,7 @@ mod error;
 mod files;
 mod generations;
 mod grouping;
+mod holding;
 mod incidents;
 mod inflight;
 mod inner;
@@ -67,6 +68,7 @@ pub use backup::{Restored, back_up, restore};
 pub use check::{Archive, Depth, Faults, Holdings};
 pub use error::StoreError;
 pub use grouping::Grouping;
+pub use holding::Hold;
 pub use inflight::InFlight;
 pub use printed::{Printed, Printer};
 pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
@@ -250,9 +252,19 @@ impl Store {
             return Ok(false);
         }
         let has_more = plan.has_more;
-        let plan = Box::new(plan);
+        let mut plan = Box::new(plan);
+        let hold = self.inner.holding.take_within(HOLD_WAIT_MAX);
+        if hold.is_none() {
+            plan.leave_rows();
+        }
         self.inner.ask(SMALL_JOB_BYTES, Bounds::Pass, |reply| Job::Retain(plan, reply))?;
         Ok(has_more)
+    }
+
+    /// Keeps retention from the rows of what is over while the engine works on some that it looked
+    /// up: until what came of it is committed. Waits while retention drops a piece.
+    pub fn hold_rows(&self) -> Hold {
+        self.inner.holding.take()
     }
 
     /// Takes nothing more, commits what waits, checkpoints, and ends the writer. Blocks until that
@@ -261,6 +273,9 @@ impl Store {
         self.inner.close();
     }
 }
+
+/// How long retention waits for the engine to commit what it works on; else rows go next time.
+const HOLD_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Locks, also after a panic elsewhere: what our locks guard is whole between any two statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -69,6 +69,13 @@ impl Labels {
         Self(Some(Arc::new(Packed { text: text.into(), ends: ends.into() })))
     }
 
+    /// Keeps one copy where another holds the same pairs.
+    pub fn share(&mut self, other: &Self) {
+        if self == other {
+            self.0.clone_from(&other.0);
+        }
+    }
+
     /// The value of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

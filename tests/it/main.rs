@@ -20,6 +20,8 @@ mod examples;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod life;

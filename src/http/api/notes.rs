@@ -18,7 +18,7 @@ use super::query::Params;
 use super::{Pairs, fields, incident_id, incident_path, located, no_incident};
 use crate::domain::record::OperationAction;
 use crate::domain::timeline::EntryId;
-use crate::domain::{Facts, IncidentId, NoteId};
+use crate::domain::{Facts, Incident, IncidentId, NoteId};
 use crate::{drafts, render};
 
 /// What is looked for, for people.
@@ -83,8 +83,8 @@ pub(super) async fn withdraw(axum::extract::Query(pairs): Pairs, asking: Asking)
 async fn answered(shared: &Shared, status: StatusCode, id: IncidentId, note: NoteId) -> Answer {
     let value = shared
         .read(move |store| {
-            let facts = store.facts(id)?.ok_or_else(|| no_incident(id))?;
-            entry_of(facts, note).ok_or_else(|| no_part(NOTE, note))
+            let incident = store.incident(id)?.ok_or_else(|| no_incident(id))?;
+            entry_of(incident, note).ok_or_else(|| no_part(NOTE, note))
         })
         .await?;
     answer::json(status, &value)
@@ -92,8 +92,8 @@ async fn answered(shared: &Shared, status: StatusCode, id: IncidentId, note: Not
 
 /// The entry of a note, with what an entry does not tell: whether it is hidden or withdrawn, and
 /// how it stood before.
-fn entry_of(mut facts: Facts, id: NoteId) -> Option<Value> {
-    let note = facts.incident.notes.iter_mut().find(|note| note.id == id)?;
+fn entry_of(mut incident: Incident, id: NoteId) -> Option<Value> {
+    let note = incident.notes.iter_mut().find(|note| note.id == id)?;
     // A timeline leaves out what is hidden or withdrawn; who asks for the note by name sees it as
     // it would stand there.
     let (hidden, withdrawn) = (note.hidden, note.withdrawn.take());
@@ -113,6 +113,14 @@ fn entry_of(mut facts: Facts, id: NoteId) -> Option<Value> {
         .collect();
     let note_kind = note.kind.as_str();
     let entry_id = EntryId::note(id);
+    // The entry of a note is made from the note alone.
+    let facts = Facts {
+        incident,
+        members: Vec::new(),
+        context: Vec::new(),
+        changes: Vec::new(),
+        revisions: Vec::new(),
+    };
     let entry = drafts::entries(&facts, false).into_iter().find(|entry| entry.id == entry_id)?;
     let mut value = render::json::entry(&entry);
     value["hidden"] = json!(hidden);

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use super::super::Shared;
 use super::super::answer::Problem;
 use crate::domain::timeline::Entry;
-use crate::domain::{Facts, IncidentId, IncidentState, Seq};
+use crate::domain::{Facts, Incident, IncidentId, IncidentState, Seq};
 use crate::store::{Store, StoreError};
 use crate::{drafts, render};
 
@@ -159,7 +159,7 @@ impl Ring {
                 value
             })
             .collect();
-        self.push(incident_event(facts));
+        self.push(incident_event(incident));
         for value in new {
             self.push(event("entry", &value));
         }
@@ -187,8 +187,8 @@ pub(super) fn missed(store: &Store, seq: Seq, now: Seq) -> Result<String, StoreE
     }
     let mut text = String::new();
     for (_, id) in &changed {
-        if let Some(facts) = store.facts(*id)? {
-            text += &incident_event(&facts);
+        if let Some(incident) = store.incident(*id)? {
+            text += &incident_event(&incident);
         }
     }
     // An id without an event only moves the place.
@@ -198,8 +198,7 @@ pub(super) fn missed(store: &Store, seq: Seq, now: Seq) -> Result<String, StoreE
     Ok(text)
 }
 
-fn incident_event(facts: &Facts) -> String {
-    let incident = &facts.incident;
+fn incident_event(incident: &Incident) -> String {
     let merged_into = match incident.state {
         IncidentState::Merged { into } => Some(into),
         IncidentState::Open
