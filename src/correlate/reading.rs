@@ -102,15 +102,19 @@ impl Machine {
             self.memory.learned.count_series(&word.labels, service.as_ref(), now);
         }
         let alone = self.times_alone(key, self.memory.newest_episode());
-        // Within its own running incident it goes on being a member, as long as others fire too or
-        // it is what opened it; a flapper that is the last to return prolongs nothing.
+        // Within its own running incident it is judged by how often it fired alone, not by what
+        // became of that: it goes on being a member as long as others fire too or it is what
+        // opened it. A flapper is context there too, lest a fault that is over go on for ever.
+        let flaps = before >= rules.alerts.flapping_episodes as usize;
         let own = self.running_incident(key);
-        if own.is_some_and(|id| self.opened(id, key) || self.fires_without(id, key)) {
+        if own.is_some_and(|id| {
+            self.opened_alone(id, key)
+                || !flaps && (self.opened(id, key) || self.fires_without(id, key))
+        }) {
             return Standing::Ordinary;
         }
         let fired_for_long = long_firing_at.is_some_and(|at| now - at <= HISTORY_MEMORY);
-        if before >= rules.alerts.flapping_episodes as usize || alone >= rules.alerts.alone_firings
-        {
+        if flaps || alone >= rules.alerts.alone_firings {
             Standing::Flapping
         } else if fired_for_long
             || (received_at - start >= rules.alerts.chronic_after && self.is_live(source))
@@ -175,6 +179,12 @@ impl Machine {
             Opening::Heartbeat { .. } | Opening::Split { .. } => None,
         });
         opener.is_some_and(|episode| episode.key == *key)
+    }
+
+    /// True for the alert that opened the incident and is still the only one in it: there is no
+    /// other story which it could prolong.
+    fn opened_alone(&self, id: IncidentId, key: &AlertKey) -> bool {
+        self.opened(id, key) && self.memory.crowd(id).is_some_and(|crowd| crowd.series() < 2)
     }
 
     /// True when another alert of the incident fires, of which we heard lately.
