@@ -102,6 +102,8 @@ pub(super) struct Pair<'w> {
     is_related: bool,
     /// True when a direct call, the service, the node or the alert itself ties them.
     is_tied: bool,
+    /// True when the traffic of one explains the other.
+    is_load: bool,
 }
 
 impl<'w> Pair<'w> {
@@ -126,6 +128,7 @@ impl<'w> Pair<'w> {
             has_positive: false,
             is_related: false,
             is_tied: false,
+            is_load: false,
         };
         let is_same_alert = a.traits.alert == b.traits.alert && a.episode.key == b.episode.key;
         if pair.keep_apart(a.traits, b.traits) && !is_same_alert {
@@ -147,7 +150,7 @@ impl<'w> Pair<'w> {
         }
         pair.weigh_circumstances(a, b, scene);
         let busy = pair.busy(scene);
-        pair.weigh_time(a.episode, b.episode, is_same_alert, busy);
+        pair.weigh_time(a, b, is_same_alert, busy);
         pair
     }
 
@@ -183,6 +186,7 @@ impl<'w> Pair<'w> {
         // Load goes down the calls, where every other trouble climbs, and explains only what
         // comes with it or after it.
         if caller.traits.signal == Signal::Traffic && headstart + LOAD_TOLERANCE >= Span::ZERO {
+            self.is_load = true;
             if steps == 1 {
                 self.add(Term::Load { calls: matches!(term, Term::Calls(_)) }, weights.load);
             } else {
@@ -219,12 +223,14 @@ impl<'w> Pair<'w> {
 
     fn weigh_nodes(&mut self, a: &Traits, b: &Traits, graph: &Graph) {
         let weights = self.weights;
-        if let (Some(x), Some(y)) = (&a.node, &b.node) {
-            if x == y {
-                self.tie(Term::SameNode, weights.same_node);
-            } else if a.is_about_a_node() || b.is_about_a_node() {
-                self.add(Term::OtherNode, weights.other_node);
-            }
+        let shares_node = a.shares_node(b);
+        if shares_node {
+            self.tie(Term::SameNode, weights.same_node);
+        } else if a.node.is_some()
+            && b.node.is_some()
+            && (a.is_about_a_node() || b.is_about_a_node())
+        {
+            self.add(Term::OtherNode, weights.other_node);
         }
         for (node, service) in [(a, b), (b, a)] {
             let (Some(name), Some(at)) = (&service.service, &node.node) else { continue };
@@ -241,9 +247,10 @@ impl<'w> Pair<'w> {
                 self.tie(Term::Placed, weights.placed_other);
             }
         }
-        let is_same_place =
-            a.service.is_some() && a.service == b.service || a.node.is_some() && a.node == b.node;
-        if a.signal.is_cause() && b.signal.is_cause() && !is_same_place {
+        let is_same_place = a.service.is_some() && a.service == b.service || shares_node;
+        // Traffic that explains traffic is one surge.
+        let is_one_surge = self.is_load && a.signal == b.signal;
+        if a.signal.is_cause() && b.signal.is_cause() && !is_same_place && !is_one_surge {
             self.add(Term::TwoCauses, weights.two_causes);
         }
     }
@@ -316,15 +323,18 @@ impl<'w> Pair<'w> {
     /// Nearness is measured to the nearest moment at which the other one was *firing*: a caller
     /// that still fires is near. The time between the starts counts as far as coincidence is
     /// likely, which is when much else goes on.
-    fn weigh_time(&mut self, a: &Episode, b: &Episode, is_same_alert: bool, busy: f64) {
+    fn weigh_time(&mut self, a: Side<'_>, b: Side<'_>, is_same_alert: bool, busy: f64) {
         let weights = self.weights;
+        let is_slow = self.is_tied && is_slow(a, b);
+        let (a, b) = (a.episode, b.episode);
         let apart = (a.starts_at() - b.starts_at()).abs();
         // When the same alert fires again soon, the reopen window alone decides.
         if !is_same_alert || apart > LONG_AGO {
             let gap = gap_between(a, b);
             self.add(Term::Gap(gap), weights.gap * gap.seconds_f64() / 600.0);
             let rest = (apart - gap).seconds_f64().max(0.0);
-            self.add(Term::Apart(apart), weights.apart * busy * rest / 600.0);
+            let ten_minutes = if is_slow { weights.apart_slow } else { weights.apart };
+            self.add(Term::Apart(apart), ten_minutes * busy * rest / 600.0);
         }
         let together = (-apart.seconds_f64() / BURST_SECONDS).exp();
         self.add(Term::Together(apart), weights.together * together);
@@ -415,7 +425,8 @@ pub(super) fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> String {
         Term::NotASymptom => "the caller shows no symptom of a call".to_owned(),
         Term::TwoCauses => "both look like causes, at two places".to_owned(),
         Term::SameNode => {
-            format!("same node {}", a.traits.node.as_ref().map_or("?", Name::as_str))
+            let node = a.traits.node.as_ref().or(b.traits.node.as_ref());
+            format!("same node {}", node.map_or("?", Name::as_str))
         }
         Term::Placed => "one names the node on which the other runs".to_owned(),
         Term::OtherNode => "another node".to_owned(),
@@ -444,6 +455,13 @@ fn is_one_message(a: &Episode, b: &Episode) -> bool {
     a.received_at == b.received_at
         && a.sources.first() == b.sources.first()
         && (a.starts_at() - b.starts_at()).abs() <= ONE_MOMENT
+}
+
+/// True when the earlier of two builds up, or the later one takes its time to show.
+fn is_slow(a: Side<'_>, b: Side<'_>) -> bool {
+    let a_is_first = (a.episode.starts_at(), a.episode.id) <= (b.episode.starts_at(), b.episode.id);
+    let (first, last) = if a_is_first { (a, b) } else { (b, a) };
+    first.traits.signal.builds_up() || last.traits.signal.shows_late()
 }
 
 /// Time between two firings; none where they overlap. An open one reaches to the end of time.

@@ -100,8 +100,10 @@ impl Machine {
     pub(super) fn open_or_float(&mut self, episode: &Episode, weighed: &[Scored]) {
         let nearest = weighed.first();
         let rules = &self.memory.rules.incidents;
-        let needed = rules.join_score;
         let opens_alone = rules.open_severities.contains(&episode.severity);
+        let is_mapped = self.memory.traits.get(&episode.id).is_some_and(|traits| traits.is_mapped);
+        let extra = if opens_alone { 0.0 } else { self.memory.weights.of(is_mapped).open };
+        let needed = rules.join_score + extra;
         let Ties { relatives, mut best, mut explained } = self.ties_to_floating(episode, needed);
         let rivals = rivals(weighed.iter().map(|other| (other.id, other.score)));
         let enough = u32::try_from(relatives.len() + 1).unwrap_or(u32::MAX) >= rules.open_alerts;
