@@ -126,7 +126,10 @@ pub fn render_draft(
     }
     let reviewed = facts.incident.finalised.as_ref().map(|reviewed| reviewed.revision);
     let (text, edition) = match reviewed {
-        None => (print(&facts, request, options(&facts, request), false)?, Edition::Live),
+        None => {
+            let options = options(&facts, request);
+            (print(facts, request, options, false)?, Edition::Live)
+        }
         Some(revision) => final_draft(store, facts, request, current.saturating_sub(revision))?,
     };
     Ok(Some(RenderedDraft { tag: tag_of(&text), text, edition }))
@@ -150,20 +153,23 @@ fn final_draft(
     let revisions = facts.revisions.clone();
     let reviewed = store.reviewed(id)?.unwrap_or(facts);
     let mut options = options(&reviewed, request);
-    let (text, edition) = match kept {
-        Some(kept) => {
+    let since = options.since_revision.take();
+    let (text, edition) = match (kept, since) {
+        (Some(kept), _) => {
             options.zone = Zone::parse(&kept.zone).unwrap_or(options.zone);
             (kept.text, Edition::Final { later })
         }
-        None => {
-            let options = DraftOptions { since_revision: None, ..options.clone() };
-            (print(&reviewed, request, options, true)?, Edition::Reprinted { later })
+        (None, None) => {
+            let text = print(reviewed, request, options, true)?;
+            return Ok((text, Edition::Reprinted { later }));
+        }
+        (None, Some(_)) => {
+            let text = print(reviewed.clone(), request, options.clone(), true)?;
+            (text, Edition::Reprinted { later })
         }
     };
-    if request.since_revision.is_none() {
-        return Ok((text, edition));
-    }
-    let draft = timeline::compose(&Facts { revisions, ..reviewed }, &options);
+    options.since_revision = since;
+    let draft = timeline::compose_from(Facts { revisions, ..reviewed }, &options);
     Ok((render::with_later(text, &draft, request.format), edition))
 }
 
@@ -215,14 +221,14 @@ pub fn printed(draft: &Draft, request: &DraftRequest) -> Result<String, DraftErr
     }
 }
 
-/// Prints facts that are at hand.
+/// Prints facts that are at hand and not needed any more.
 fn print(
-    facts: &Facts,
+    facts: Facts,
     request: &DraftRequest,
     options: DraftOptions,
     is_reprint: bool,
 ) -> Result<String, DraftError> {
-    let mut draft = timeline::compose(facts, &options);
+    let mut draft = timeline::compose_from(facts, &options);
     draft.is_reprint = is_reprint;
     printed(&draft, request)
 }
@@ -353,7 +359,8 @@ mod tests {
     fn equal_facts_give_equal_bytes_and_tags() {
         let text = || {
             let (facts, request) = (facts(None), request(None));
-            print(&facts, &request, options(&facts, &request), false).unwrap()
+            let options = options(&facts, &request);
+            print(facts, &request, options, false).unwrap()
         };
         assert_eq!(text(), text());
         assert_eq!(tag_of(&text()), tag_of(&text()));

@@ -21,10 +21,10 @@ use tracing::{error, info, warn};
 use crate::clock::Clock;
 use crate::correlate::{Beat, Machine, RULES_VERSION, UnreadableSnapshot};
 use crate::domain::record::Skip;
-use crate::domain::{Record, RecordBody, Rules, Seq, Span, Topology};
+use crate::domain::{Record, RecordBody, Rules, Seq, Span, Timestamp, Topology};
 use crate::metrics::Metrics;
 use crate::shutdown::StopSignal;
-use crate::store::{Append, EngineCommit, HeartbeatRow, Store, StoreError};
+use crate::store::{Append, EngineCommit, HeartbeatRow, Hold, Store, StoreError};
 use pulse::Pulse;
 pub use verify::{Check, Verdict, verify};
 pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, Since, what_if};
@@ -33,8 +33,14 @@ pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, S
 const BATCH_RECORDS: usize = 256;
 /// A snapshot is taken when at least this many records came since the last one, …
 const SNAPSHOT_EVERY_RECORDS: u64 = 20_000;
-/// … or this many alerts: as many as are worked in again within half a second after a kill.
+/// … or this many alerts: as many as are worked in again within half a second after a kill. …
 const SNAPSHOT_EVERY_ALERTS: u64 = 50_000;
+/// … Both times as much for each time that this many episodes are held: a snapshot writes all of
+/// them, and what it costs must stay in proportion to what came. …
+const SNAPSHOT_EPISODES: usize = 50_000;
+/// … Or this much record time: what the machine had not forgotten at the newest one is not dropped,
+/// however old it is.
+const SNAPSHOT_EVERY: Span = Span::from_hours(24);
 /// At a start, a snapshot is taken when at least this many records had to be worked through anew: a
 /// process that is killed again and again must not begin from further back each time.
 const SNAPSHOT_AT_START_RECORDS: u64 = 200;
@@ -80,6 +86,10 @@ pub struct Engine {
     #[cfg(test)]
     fails_on: Option<fn(&Record) -> bool>,
     snapshot_at: Seq,
+    /// The machine's time then.
+    snapshot_time: Option<Timestamp>,
+    /// Keeps retention from what was recalled, until what came of it is committed.
+    hold: Option<Hold>,
     /// Alerts that were heard since then.
     alerts_since: u64,
     /// Records that must not be digested again.
@@ -108,7 +118,9 @@ impl Engine {
         metrics: Metrics,
         known: &Known,
     ) -> Result<Self, EngineError> {
-        let (machine, cursor, snapshot_at) = restore::machine(&store)?;
+        let restored = restore::machine(&store)?;
+        let (machine, cursor, snapshot_at) =
+            (restored.machine, restored.cursor, restored.snapshot_at);
         let skipped = store.skips()?.into_iter().map(|skip| skip.seq).collect();
         let pulse = Pulse::new(&clock, machine.time());
         let mut engine = Self {
@@ -123,6 +135,8 @@ impl Engine {
             #[cfg(test)]
             fails_on: None,
             snapshot_at,
+            snapshot_time: restored.snapshot_time,
+            hold: None,
             alerts_since: cursor.0.saturating_sub(snapshot_at.0),
             skipped,
             pulse,
@@ -143,8 +157,14 @@ impl Engine {
         let snapshot = Some(self.machine.snapshot()?);
         let commit = EngineCommit { cursor: self.cursor, snapshot, ..EngineCommit::default() };
         self.store.commit(commit)?;
-        self.snapshot_at = self.cursor;
+        self.took_snapshot();
         Ok(())
+    }
+
+    fn took_snapshot(&mut self) {
+        self.snapshot_at = self.cursor;
+        self.snapshot_time = self.machine.time();
+        self.alerts_since = 0;
     }
 
     /// Notes from which record on our rules decide, where another release's did before. What that
@@ -271,6 +291,9 @@ impl Engine {
     fn digest(&mut self, records: &[Record]) -> Result<bool, EngineError> {
         let mut cursor = self.cursor;
         let mut recalls = Vec::new();
+        if self.hold.is_none() {
+            self.hold = Some(self.store.hold_rows());
+        }
         for record in records {
             match self.work_in(record) {
                 Ok(Some(recalled)) => recalls.extend(recalled.map(|bytes| (record.seq, bytes))),
@@ -337,7 +360,7 @@ impl Engine {
 
     /// Makes the machine again what the ledger makes of it up to the cursor.
     fn mend(&mut self) -> Result<(), EngineError> {
-        (self.machine, ..) = restore::machine(&self.store)?;
+        self.machine = restore::machine(&self.store)?.machine;
         self.is_machine_torn = false;
         Ok(())
     }
@@ -347,10 +370,7 @@ impl Engine {
         let mut commit = EngineCommit { recalls, ..commit_of(&mut self.machine, cursor) };
         // What is to go must not stay in an older snapshot.
         let takes_back = !commit.taken_back.is_empty();
-        if takes_back
-            || commit.cursor.0 - self.snapshot_at.0 >= SNAPSHOT_EVERY_RECORDS
-            || self.alerts_since >= SNAPSHOT_EVERY_ALERTS
-        {
+        if takes_back || self.is_snapshot_due(commit.cursor) {
             match self.machine.snapshot() {
                 Ok(snapshot) => commit.snapshot = Some(snapshot),
                 // The effects are out of the machine: they must reach the store all the same.
@@ -361,6 +381,18 @@ impl Engine {
         self.commit_rest()
     }
 
+    /// True when working in again what came since the last snapshot would take long, or when that
+    /// one keeps retention from too much.
+    fn is_snapshot_due(&self, cursor: Seq) -> bool {
+        let age = || Some(self.machine.time()? - self.snapshot_time?);
+        if age().is_some_and(|age| age >= SNAPSHOT_EVERY) {
+            return true;
+        }
+        let (records, alerts) = (cursor.0 - self.snapshot_at.0, self.alerts_since);
+        let came = (records / SNAPSHOT_EVERY_RECORDS).max(alerts / SNAPSHOT_EVERY_ALERTS);
+        came > 0 && came >= (self.machine.holdings().episodes / SNAPSHOT_EPISODES) as u64
+    }
+
     /// Commits what is left of an earlier attempt. A commit that fails is tried again as it is: a
     /// record is never handled twice.
     fn commit_rest(&mut self) -> Result<(), EngineError> {
@@ -369,10 +401,12 @@ impl Engine {
         let (cursor, has_snapshot) = (commit.cursor, commit.snapshot.is_some());
         self.uncommitted = None;
         self.cursor = cursor;
+        self.hold = None;
         if has_snapshot {
-            self.snapshot_at = cursor;
-            self.alerts_since = 0;
+            self.took_snapshot();
         }
+        // Without a snapshot, its age counts from the first record that has a time.
+        self.snapshot_time = self.snapshot_time.or(self.machine.time());
         // Only now is everything that may be forgotten safe in the store.
         self.machine.forget();
         Ok(())

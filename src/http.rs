@@ -12,6 +12,7 @@ pub mod api;
 mod audit;
 pub mod auth;
 pub mod body;
+mod desk;
 pub mod gate;
 pub mod health;
 pub mod ingest;
@@ -70,6 +71,8 @@ pub struct Shared {
     pub perimeter: Arc<Perimeter>,
     /// How much memory the bodies that are being read take.
     bodies: body::Budget,
+    /// Whose turn it is with large incidents.
+    desk: desk::Desk,
     /// The sources, with their metrics.
     targets: ingest::Targets,
     /// How fast each source may deliver.
@@ -107,6 +110,7 @@ impl Shared {
             throttle,
             perimeter,
             bodies: body::Budget::default(),
+            desk: desk::Desk::default(),
             targets: ingest::Targets::default(),
             rates: rate::RateLimiter::default(),
             replaying: tokio::sync::Mutex::default(),

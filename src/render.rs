@@ -89,7 +89,7 @@ pub fn draft(draft: &Draft, format: Format) -> String {
     match format {
         Format::Markdown => markdown::print(&layouts::lay_out(draft)),
         Format::Html => html::print(draft, &layouts::lay_out(draft)),
-        Format::Json => format!("{:#}\n", json::draft(draft)),
+        Format::Json => json::draft_text(draft),
         Format::Text => text::print(&layouts::lay_out(draft)),
     }
 }

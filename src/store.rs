@@ -12,7 +12,7 @@
 //! | `types`, `error` | what goes in and comes out |
 //! | `schema` | folder, file, migrations |
 //! | `inner`, `queue`, `job`, `writer` | the way of a write |
-//! | `ledger`, `ledger_form`, `intern`, `door` | appending, and reading back |
+//! | `ledger`, `ledger_form`, `intern`, `numbers`, `door` | appending, and reading back |
 //! | `deliveries`, `incidents`, `episodes`, `texts`, `changes`, `engine`, `audit` | one file for each group of tables |
 //! | `reading`, `readers`, `paging` | every read, and its way |
 //! | `retention`, `redact` | dropping what is too old, and what a person takes back |
@@ -32,6 +32,7 @@ mod error;
 mod files;
 mod generations;
 mod grouping;
+mod holding;
 mod incidents;
 mod inflight;
 mod inner;
@@ -39,6 +40,7 @@ mod intern;
 mod job;
 mod ledger;
 mod ledger_form;
+mod numbers;
 mod paging;
 mod printed;
 mod queue;
@@ -66,6 +68,7 @@ pub use backup::{Restored, back_up, restore};
 pub use check::{Archive, Depth, Faults, Holdings};
 pub use error::StoreError;
 pub use grouping::Grouping;
+pub use holding::Hold;
 pub use inflight::InFlight;
 pub use printed::{Printed, Printer};
 pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
@@ -79,9 +82,10 @@ pub use types::{
 use self::inner::{Inner, writer_is_gone};
 use self::job::{Job, Reply};
 use self::ledger::PreparedAppend;
+use self::printed::Final;
 use self::queue::Bounds;
 use crate::clock::Clock;
-use crate::domain::Timestamp;
+use crate::domain::{Facts, Timestamp};
 use crate::metrics::Metrics;
 
 /// Every value of the label `operation`; each starts at 0, so that an alert on the rate works from
@@ -192,8 +196,11 @@ impl Store {
     /// # Errors
     /// When nothing of it was committed.
     pub fn commit(&self, commit: impl Borrow<EngineCommit>) -> Result<(), StoreError> {
+        let commit = commit.borrow();
+        let finals = self.finals(commit)?;
         let mut shelf = lock(&self.inner.shelf);
-        let result = engine::PreparedCommit::new(commit.borrow(), &mut shelf).and_then(|commit| {
+        let result = engine::PreparedCommit::new(commit, &mut shelf).and_then(|commit| {
+            let commit = commit.with_finals(finals);
             let bytes = SMALL_JOB_BYTES + commit.bytes();
             self.inner.ask(bytes, Bounds::Pass, |reply| Job::Commit(Box::new(commit), reply))
         });
@@ -202,6 +209,19 @@ impl Store {
             Err(_) => shelf.undo(),
         }
         result
+    }
+
+    /// What is kept of the drafts that a commit makes final, while the writer goes on.
+    fn finals(&self, commit: &EngineCommit) -> Result<Vec<Final>, StoreError> {
+        let mut reviewed = engine::reviewed_now(commit).peekable();
+        if reviewed.peek().is_none() {
+            return Ok(Vec::new());
+        }
+        let facts: Vec<Facts> = self.inner.read(|connection| {
+            reviewed.map(|incident| incidents::facts_after(connection, commit, incident)).collect()
+        })?;
+        let printer = self.inner.shared.printer.get().map(AsRef::as_ref);
+        facts.into_iter().map(|facts| Final::of(facts, printer)).collect()
     }
 
     /// Says who prints drafts that become final. The first word holds.
@@ -232,9 +252,19 @@ impl Store {
             return Ok(false);
         }
         let has_more = plan.has_more;
-        let plan = Box::new(plan);
+        let mut plan = Box::new(plan);
+        let hold = self.inner.holding.take_within(HOLD_WAIT_MAX);
+        if hold.is_none() {
+            plan.leave_rows();
+        }
         self.inner.ask(SMALL_JOB_BYTES, Bounds::Pass, |reply| Job::Retain(plan, reply))?;
         Ok(has_more)
+    }
+
+    /// Keeps retention from the rows of what is over while the engine works on some that it looked
+    /// up: until what came of it is committed. Waits while retention drops a piece.
+    pub fn hold_rows(&self) -> Hold {
+        self.inner.holding.take()
     }
 
     /// Takes nothing more, commits what waits, checkpoints, and ends the writer. Blocks until that
@@ -243,6 +273,9 @@ impl Store {
         self.inner.close();
     }
 }
+
+/// How long retention waits for the engine to commit what it works on; else rows go next time.
+const HOLD_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Locks, also after a panic elsewhere: what our locks guard is whole between any two statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

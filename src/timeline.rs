@@ -19,5 +19,5 @@ mod tests;
 pub mod words;
 
 pub use collapse::collapse;
-pub use compose::{DraftOptions, compose};
+pub use compose::{DraftOptions, compose, compose_from};
 pub use entries::{delay, entries};

@@ -4,9 +4,9 @@
 //! strongest pairs with one incident are combined as independent witnesses (noisy-or). Each point
 //! has a name, so the reason of a membership is the list of its terms. Called by `grouping` only.
 
+use super::explaining::describe;
 use super::graph::{Graph, Relation, Standing};
 use super::learned::Learned;
-use super::reading::in_words;
 use super::signals::Signal;
 use super::traits::Traits;
 use super::weights::{Tables, Weights};
@@ -25,7 +25,7 @@ const ONE_MOMENT: Span = Span::from_minutes(1);
 /// What suffers from load may alert this long before the load itself does.
 const LOAD_TOLERANCE: Span = Span::from_minutes(2);
 /// With fewer series than this, nothing is known about how common a label pair is.
-const SERIES_MIN: u32 = 20;
+pub(super) const SERIES_MIN: u32 = 20;
 
 /// One named piece of evidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,6 +57,8 @@ pub(super) enum Term {
     EnvironmentDiffers,
     Gap(Span),
     Apart(Span),
+    /// As before, where one builds up or shows late.
+    ApartSlow(Span),
     Together(Span),
     OneMaintained,
     BothMaintained,
@@ -333,8 +335,12 @@ impl<'w> Pair<'w> {
             let gap = gap_between(a, b);
             self.add(Term::Gap(gap), weights.gap * gap.seconds_f64() / 600.0);
             let rest = (apart - gap).seconds_f64().max(0.0);
-            let ten_minutes = if is_slow { weights.apart_slow } else { weights.apart };
-            self.add(Term::Apart(apart), ten_minutes * busy * rest / 600.0);
+            let (term, points) = if is_slow {
+                (Term::ApartSlow(apart), weights.apart_slow)
+            } else {
+                (Term::Apart(apart), weights.apart)
+            };
+            self.add(term, points * busy * rest / 600.0);
         }
         let together = (-apart.seconds_f64() / BURST_SECONDS).exp();
         self.add(Term::Together(apart), weights.together * together);
@@ -386,8 +392,12 @@ impl<'w> Pair<'w> {
 
     /// True when all but time ties them.
     pub(super) fn ties_again(&self, needed: f64) -> bool {
-        let timeless =
-            |term: &Term| !matches!(term, Term::Gap(_) | Term::Apart(_) | Term::WrongOrder(_));
+        let timeless = |term: &Term| {
+            !matches!(
+                term,
+                Term::Gap(_) | Term::Apart(_) | Term::ApartSlow(_) | Term::WrongOrder(_)
+            )
+        };
         let points: f64 =
             self.terms.iter().filter(|(term, _)| timeless(term)).map(|(_, points)| points).sum();
         self.is_related && self.weights.bias + points >= needed
@@ -403,49 +413,6 @@ impl<'w> Pair<'w> {
             .map(|(term, points)| format!("{} ({points:+.1})", describe(*term, a, b)))
             .collect();
         words.join(", ")
-    }
-}
-
-pub(super) fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> String {
-    let service = |side: Side<'_>| {
-        side.traits.service.as_ref().map_or_else(|| "it".to_owned(), ToString::to_string)
-    };
-    let (x, y) = (service(a), service(b));
-    match term {
-        Term::SameAlert => "it is the same alert".to_owned(),
-        Term::SameService => format!("same service {x}"),
-        Term::Load { calls: true } => format!("{x} calls {y}, and brings the traffic"),
-        Term::Load { calls: false } => format!("{x} is called by {y}, which brings the traffic"),
-        Term::Calls(1) => format!("{x} calls {y}"),
-        Term::CalledBy(1) => format!("{x} is called by {y}"),
-        Term::Calls(n) => format!("{x} reaches {y} through {n} calls"),
-        Term::CalledBy(n) => format!("{x} is reached by {y} through {n} calls"),
-        Term::Siblings => "both stand beside one service without calling each other".to_owned(),
-        Term::WrongOrder(span) => format!("the caller alerted {} before", in_words(span)),
-        Term::NotASymptom => "the caller shows no symptom of a call".to_owned(),
-        Term::TwoCauses => "both look like causes, at two places".to_owned(),
-        Term::SameNode => {
-            let node = a.traits.node.as_ref().or(b.traits.node.as_ref());
-            format!("same node {}", node.map_or("?", Name::as_str))
-        }
-        Term::Placed => "one names the node on which the other runs".to_owned(),
-        Term::OtherNode => "another node".to_owned(),
-        Term::SharedGround => "one is about what the whole cluster stands on".to_owned(),
-        Term::SameAlertname => format!("same alert name {}", a.traits.alertname),
-        Term::OneMessage => "told in one message, begun at one moment".to_owned(),
-        Term::SameNamespace => "same namespace or folder".to_owned(),
-        Term::AlikeNames => format!("alike names {x} and {y}"),
-        Term::RareLabel => "a rare label in common".to_owned(),
-        Term::Critical => "severity critical".to_owned(),
-        Term::UnknownCluster => "the cluster of one is unknown".to_owned(),
-        Term::ClusterDiffers => "clusters differ".to_owned(),
-        Term::EnvironmentDiffers => "environments differ".to_owned(),
-        Term::Gap(gap) => format!("{} between the firings", in_words(gap)),
-        Term::Apart(apart) => format!("began {} apart while much else went on", in_words(apart)),
-        Term::Together(apart) => format!("began {} apart", in_words(apart)),
-        Term::OneMaintained => "planned work explains only one of them".to_owned(),
-        Term::BothMaintained => "planned work explains both".to_owned(),
-        Term::Quiet => "little else goes on".to_owned(),
     }
 }
 

@@ -264,7 +264,7 @@ impl Machine {
         let is_mapped = stage.side(episode).is_some_and(|side| side.traits.is_mapped);
         let weights = self.memory.weights.of(is_mapped);
         let mut points = 0.0;
-        let mut add = |name: &str, value: f64, text: &dyn Fn() -> String| {
+        let mut add = |name: &'static str, value: f64, text: &dyn Fn() -> String| {
             if value.abs() >= 0.05 {
                 points += value;
                 if let Some(told) = told.as_deref_mut() {

@@ -198,8 +198,13 @@ impl Memory {
     }
 
     /// Adds an episode, new or recalled, with its indexes.
-    pub(super) fn put_episode(&mut self, episode: Episode) {
+    pub(super) fn put_episode(&mut self, mut episode: Episode) {
         let ids = self.by_alert.entry(episode.key.clone()).or_default();
+        // An alert that comes and goes says the same each time.
+        if let Some(last) = ids.last().and_then(|id| self.episodes.get(id)) {
+            episode.labels.share(&last.labels);
+            episode.annotations.share(&last.annotations);
+        }
         if !ids.contains(&episode.id) {
             ids.push(episode.id);
         }
@@ -378,6 +383,15 @@ impl Memory {
         let forgotten = &self.forgotten;
         let half_known = self.by_alert.keys().filter(|key| forgotten.may_hold(alert_mark(key)));
         self.half_known = half_known.cloned().collect();
+    }
+
+    /// Adds an episode that was recalled with something else, such as its incident: others of the
+    /// same alert may still be forgotten.
+    pub(super) fn put_recalled(&mut self, episode: Episode) {
+        if !self.by_alert.contains_key(&episode.key) && self.may_have_forgotten(&episode.key) {
+            self.half_known.insert(episode.key.clone());
+        }
+        self.put_episode(episode);
     }
 
     /// The alert's episodes were recalled.

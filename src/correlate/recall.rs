@@ -105,7 +105,7 @@ impl Machine {
         }
         for episode in recalled.episodes {
             if !self.memory.episodes.contains_key(&episode.id) {
-                self.memory.put_episode(episode);
+                self.memory.put_recalled(episode);
             }
         }
         for change in recalled.changes {

@@ -143,7 +143,7 @@ impl Weights {
         same_alert: 8.0,
         same_service: 2.75,
         climbs: 4.0,
-        descends: 1.75,
+        descends: 1.25,
         second_call: 1.5,
         siblings: -1.25,
         wrong_order: -3.5,
@@ -190,7 +190,7 @@ impl Weights {
 
     /// Where it does not.
     pub(super) const UNMAPPED: Self = Self {
-        bias: -2.5,
+        bias: -2.25,
         same_service: 2.75,
         two_causes: -0.75,
         same_node: 5.25,

@@ -1,6 +1,7 @@
 //! Alerts: what a sender says (words), and what we make of it (episodes).
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -157,8 +158,8 @@ impl fmt::Display for Kind {
 pub struct Link {
     /// What it leads to: `generator`, `dashboard`, `panel`, `silence`, `runbook`, `image`.
     pub rel: Name,
-    /// The address as sent.
-    pub url: Box<str>,
+    /// The address as sent. Shared: it stands on an episode and its entries.
+    pub url: Arc<str>,
 }
 
 /// One thing that one delivery says about one alert.

@@ -2,6 +2,8 @@
 //!
 //! Kept beside the episode, whose `reason` says the same in one sentence.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::ids::{EpisodeId, IncidentId};
@@ -35,13 +37,13 @@ pub struct Explanation {
 pub struct Term {
     /// Its name, as in `incidents.weights`; or `witnesses`, for what the other members add.
     #[serde(rename = "n")]
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// What it adds or takes.
     #[serde(rename = "p")]
     pub points: f64,
     /// In words.
     #[serde(rename = "t")]
-    pub text: String,
+    pub text: Cow<'static, str>,
 }
 
 /// Another incident that was weighed.
@@ -60,6 +62,19 @@ impl Explanation {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The same, no finer than anybody reads it. Scores are cut, not rounded, so that what was not
+    /// enough does not look as if it were.
+    #[must_use]
+    pub fn in_thousandths(mut self) -> Self {
+        let rounded = |points: f64| (points * 1000.0).round() / 1000.0;
+        let cut = |points: f64| (points * 1000.0).floor() / 1000.0;
+        self.score = self.score.map(cut);
+        self.needed = self.needed.map(rounded);
+        self.terms.iter_mut().for_each(|term| term.points = rounded(term.points));
+        self.rivals.iter_mut().for_each(|rival| rival.score = cut(rival.score));
+        self
     }
 
     /// Puts the terms in order: the strongest first, equal ones by name.

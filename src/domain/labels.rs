@@ -69,18 +69,25 @@ impl Labels {
         Self(Some(Arc::new(Packed { text: text.into(), ends: ends.into() })))
     }
 
+    /// Keeps one copy where another holds the same pairs.
+    pub fn share(&mut self, other: &Self) {
+        if self == other {
+            self.0.clone_from(&other.0);
+        }
+    }
+
     /// The value of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let packed = self.0.as_ref()?;
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            match packed.piece(2 * middle).cmp(name) {
-                Ordering::Less => low = middle + 1,
-                Ordering::Equal => return Some(packed.piece(2 * middle + 1)),
-                Ordering::Greater => high = middle,
+        let (text, name) = (packed.text.as_bytes(), name.as_bytes());
+        let mut begin = 0;
+        // Sets are small: most names differ in their length already, which costs less than halving.
+        for (index, ends) in packed.ends.chunks_exact(2).enumerate() {
+            if text[begin..ends[0] as usize] == *name {
+                return Some(packed.piece(2 * index + 1));
             }
+            begin = ends[1] as usize;
         }
         None
     }

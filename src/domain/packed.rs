@@ -1,4 +1,4 @@
-//! Episodes written small.
+//! Episodes and explanations written small.
 //!
 //! Most texts of an episode (label names, services, summaries, the parts of a reason) come again
 //! in thousands of others, so each may be written as a number that the caller gives, or inline.
@@ -6,6 +6,9 @@
 //! for its rows and by `correlate` for its snapshots.
 //!
 //! The first byte names the form; a form that was ever released stays readable.
+
+mod explanation;
+mod phrase;
 
 use std::sync::Arc;
 
@@ -103,7 +106,8 @@ impl<'a> Packer<'a> {
         }
     }
 
-    fn inline(&mut self, text: &str) {
+    /// A text, never by a number.
+    pub fn inline(&mut self, text: &str) {
         self.count((text.len() as u64) << 1);
         self.bytes.extend_from_slice(text.as_bytes());
     }
@@ -129,11 +133,21 @@ impl<'a> Packer<'a> {
         }
     }
 
-    fn labels(&mut self, labels: &Labels) {
+    /// Names with their values.
+    pub fn labels(&mut self, labels: &Labels) {
         self.count(labels.len() as u64);
         for (name, value) in labels.iter() {
             self.text(name);
             self.text(value);
+        }
+    }
+
+    /// Ways back to the evidence.
+    pub fn links(&mut self, links: &[Link]) {
+        self.count(links.len() as u64);
+        for link in links {
+            self.text(link.rel.as_str());
+            self.text(&link.url);
         }
     }
 
@@ -147,11 +161,7 @@ impl<'a> Packer<'a> {
         episode.sources.iter().for_each(|source| self.text(source.as_str()));
         self.labels(&episode.labels);
         self.labels(&episode.annotations);
-        self.count(episode.links.len() as u64);
-        for link in &episode.links {
-            self.text(link.rel.as_str());
-            self.text(&link.url);
-        }
+        self.links(&episode.links);
         self.count(episode.values.len() as u64);
         for (name, value) in &episode.values {
             self.text(name);
@@ -188,7 +198,7 @@ impl<'a> Packer<'a> {
         // The parts of a reason come again, the whole hardly ever.
         let parts: Vec<&str> = episode.reason.split_inclusive([',', ';', ':']).collect();
         self.count(parts.len() as u64);
-        parts.into_iter().for_each(|part| self.text(part));
+        parts.into_iter().for_each(|part| self.phrase(part));
     }
 
     fn end(&mut self, end: Option<&EpisodeEnd>, base: Timestamp) {
@@ -206,6 +216,23 @@ impl<'a> Packer<'a> {
         self.moment(end.at, base);
         self.moment(end.heard_at, base);
         self.text_if_any(end.refused.as_deref());
+    }
+}
+
+/// A text as it is read.
+enum Piece<'a> {
+    /// From the caller's table.
+    Shared(Arc<str>),
+    /// From the bytes themselves.
+    Inline(&'a str),
+}
+
+impl AsRef<str> for Piece<'_> {
+    fn as_ref(&self) -> &str {
+        match self {
+            Self::Shared(text) => text,
+            Self::Inline(text) => text,
+        }
     }
 }
 
@@ -281,13 +308,22 @@ impl<'a> Unpacker<'a> {
     /// # Errors
     /// Also when nobody knows the text of a number.
     pub fn text(&mut self) -> Result<Arc<str>, Unreadable> {
+        match self.piece()? {
+            Piece::Shared(text) => Ok(text),
+            Piece::Inline(text) => Ok(Arc::from(text)),
+        }
+    }
+
+    /// As [`Unpacker::text`], without a copy of what is written inline.
+    fn piece(&mut self) -> Result<Piece<'a>, Unreadable> {
         let number = self.count()?;
         if number & 1 == 1 {
-            return (self.text)(number >> 1).ok_or(Unreadable("a text that it names is missing"));
+            let text = (self.text)(number >> 1);
+            return text.map(Piece::Shared).ok_or(Unreadable("a text that it names is missing"));
         }
         let length = usize::try_from(number >> 1).unwrap_or(usize::MAX);
         let text = std::str::from_utf8(self.take(length)?);
-        text.map(Arc::from).map_err(|_| Unreadable("a text in it is none"))
+        text.map(Piece::Inline).map_err(|_| Unreadable("a text in it is none"))
     }
 
     fn text_if_any(&mut self) -> Result<Option<Arc<str>>, Unreadable> {
@@ -302,7 +338,7 @@ impl<'a> Unpacker<'a> {
         let flags = self.count()?;
         let namespace = Name(self.text()?);
         let fingerprint = if flags & 1 == 1 {
-            Fingerprint::new(format!("{:016x}", self.word()?))
+            Fingerprint(Arc::from(digits_text(self.word()?, &mut [0; 16])))
         } else {
             Fingerprint(self.text()?)
         };
@@ -310,13 +346,17 @@ impl<'a> Unpacker<'a> {
         Ok(AlertKey { namespace, fingerprint, variant })
     }
 
-    fn labels(&mut self) -> Result<Labels, Unreadable> {
+    /// See [`Packer::labels`].
+    ///
+    /// # Errors
+    /// See [`Unpacker::text`].
+    pub fn labels(&mut self) -> Result<Labels, Unreadable> {
         let count = self.many()?;
         let mut pairs = Vec::with_capacity(count);
         for _ in 0..count {
-            pairs.push((Box::from(&*self.text()?), Box::from(&*self.text()?)));
+            pairs.push((self.piece()?, self.piece()?));
         }
-        Ok(Labels::from_pairs::<Box<str>, Box<str>>(pairs))
+        Ok(Labels::from_pairs(pairs))
     }
 
     fn each<T>(
@@ -325,6 +365,14 @@ impl<'a> Unpacker<'a> {
     ) -> Result<Vec<T>, Unreadable> {
         let count = self.many()?;
         (0..count).map(|_| one(self)).collect()
+    }
+
+    /// See [`Packer::links`].
+    ///
+    /// # Errors
+    /// See [`Unpacker::text`].
+    pub fn links(&mut self) -> Result<Vec<Link>, Unreadable> {
+        self.each(|own| Ok(Link { rel: Name(own.text()?), url: own.text()? }))
     }
 
     /// See [`Packer::episode`]; the id and what repeats change are kept beside it.
@@ -336,10 +384,9 @@ impl<'a> Unpacker<'a> {
         let (base, key) = self.episode_key()?;
         let sources = self.each(|own| own.text().map(Name))?;
         let (labels, annotations) = (self.labels()?, self.labels()?);
-        let links =
-            self.each(|own| Ok(Link { rel: Name(own.text()?), url: Box::from(&*own.text()?) }))?;
+        let links = self.links()?;
         let values =
-            self.each(|own| Ok((Box::from(&*own.text()?), f64::from_bits(own.word()?))))?;
+            self.each(|own| Ok((own.piece()?.as_ref().into(), f64::from_bits(own.word()?))))?;
         let starts = self.each(|own| {
             let at = own.moment(base)?;
             let by_api = own.count()? == 1;
@@ -348,10 +395,10 @@ impl<'a> Unpacker<'a> {
         let start_refused = self.text_if_any()?.map(|text| Box::from(&*text));
         let end = self.end(base)?;
         let flags = self.count()?;
-        let kind = Kind::deserialize(StrDeserializer::<WordError>::new(&self.text()?))
+        let kind = Kind::deserialize(StrDeserializer::<WordError>::new(self.piece()?.as_ref()))
             .map_err(|_| Unreadable("it is of an unknown kind"))?;
-        let severity =
-            Severity::from_word(&self.text()?).ok_or(Unreadable("it has an unknown severity"))?;
+        let severity = Severity::from_word(self.piece()?.as_ref())
+            .ok_or(Unreadable("it has an unknown severity"))?;
         Ok(Episode {
             id,
             key,
@@ -389,8 +436,17 @@ impl<'a> Unpacker<'a> {
                 },
             },
             context_of: self.each(|own| own.count().map(IncidentId))?,
-            reason: self.each(Self::text)?.concat(),
+            reason: self.reason()?,
         })
+    }
+
+    fn reason(&mut self) -> Result<String, Unreadable> {
+        let count = self.many()?;
+        let mut reason = String::with_capacity(128);
+        for _ in 0..count {
+            self.push_phrase(&mut reason)?;
+        }
+        Ok(reason)
     }
 
     /// The beginning of an episode: when its first word came in, and the alert that fires.
@@ -425,6 +481,14 @@ fn digits_of(fingerprint: &str) -> Option<u64> {
     let is_digits = fingerprint.len() == 16
         && fingerprint.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     u64::from_str_radix(fingerprint, 16).ok().filter(|_| is_digits)
+}
+
+/// The 16 lower-case digits of a number.
+fn digits_text(number: u64, digits: &mut [u8; 16]) -> &str {
+    for (place, digit) in digits.iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(number >> (60 - 4 * place) & 15) as usize];
+    }
+    std::str::from_utf8(digits).unwrap_or_default()
 }
 
 /// A number for a fingerprint, by which it is found again: the number it writes, or a hash.

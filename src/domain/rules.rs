@@ -200,7 +200,7 @@ impl Default for Rules {
                 ]),
                 stale_after: Span::from_hours(13),
                 stale_firing_window: Span::from_minutes(10),
-                flapping_episodes: 3,
+                flapping_episodes: 6,
                 flapping_window: Span::from_hours(2),
                 chronic_after: Span::from_hours(48),
                 alone_firings: 2,

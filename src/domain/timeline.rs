@@ -222,7 +222,7 @@ pub struct Signal {
     /// The alert's identity.
     pub key: AlertKey,
     /// The alert's name.
-    pub alertname: String,
+    pub alertname: Name,
     /// The pod, instance or node it fires on, with the label that says so.
     pub place: Option<(&'static str, String)>,
     /// Which end of the firing.

@@ -182,17 +182,61 @@ impl fmt::Display for Offset {
 }
 
 impl WallClock {
+    /// Year, month and day.
+    #[must_use]
+    pub const fn day(&self) -> (i16, i8, i8) {
+        (self.year, self.month, self.day)
+    }
+
     /// `2024-06-22`.
     #[must_use]
     pub fn date(&self) -> String {
-        format!("{:04}-{:02}-{:02}", self.year, self.month, self.day)
+        let mut text = String::with_capacity(24);
+        self.push_date(&mut text);
+        text
+    }
+
+    /// As [`WallClock::date`], behind what is written already.
+    pub fn push_date(&self, out: &mut String) {
+        match u8::try_from(self.year / 100) {
+            Ok(century) if century < 100 && self.year >= 0 => {
+                push_two(out, century);
+                push_two(out, u8::try_from(self.year % 100).unwrap_or_default());
+            }
+            _ => out.push_str(&format!("{:04}", self.year)),
+        }
+        out.push('-');
+        push_two(out, self.month.unsigned_abs());
+        out.push('-');
+        push_two(out, self.day.unsigned_abs());
     }
 
     /// `15:05`.
     #[must_use]
     pub fn minutes(&self) -> String {
-        format!("{:02}:{:02}", self.hour, self.minute)
+        let mut text = String::with_capacity(8);
+        self.push_minutes(&mut text);
+        text
     }
+
+    /// As [`WallClock::minutes`], behind what is written already.
+    pub fn push_minutes(&self, out: &mut String) {
+        push_two(out, self.hour.unsigned_abs());
+        out.push(':');
+        push_two(out, self.minute.unsigned_abs());
+    }
+
+    /// The seconds behind [`WallClock::minutes`]: `:07`.
+    pub fn push_seconds(&self, out: &mut String) {
+        out.push(':');
+        push_two(out, self.second.unsigned_abs());
+    }
+}
+
+/// A number below 100 with two digits. A draft of a long outage holds tens of thousands of times.
+fn push_two(out: &mut String, number: u8) {
+    out.push(char::from(b'0' + number / 10 % 10));
+    out.push(char::from(b'0' + number % 10));
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Prints every document of a draft that becomes final, while it becomes so.
 //!
-//! The store calls it inside the transaction that freezes the facts, so it asks the store for
-//! nothing. Made by `app`, which tells it when the configuration changes.
+//! The store calls it with the facts, so it asks the store for nothing. Made by `app`, which tells
+//! it when the configuration changes.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -48,38 +48,33 @@ impl Press {
 }
 
 impl Printer for Press {
-    fn print(&self, facts: &Facts) -> Vec<Printed> {
+    fn print(&self, facts: Facts, keep: &mut dyn FnMut(Printed)) {
         let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
         let zone = zone_of(&facts.incident, &settings.default_zone);
-        let document = |format: &str, template: &str, text: String| Printed {
-            format: format.to_owned(),
-            template: template.to_owned(),
-            zone: zone.name().to_owned(),
-            text,
+        let mut keep = |format: &str, template: &str, text: String| {
+            let zone = zone.name().to_owned();
+            keep(Printed { format: format.to_owned(), template: template.to_owned(), zone, text });
         };
-        let mut draft = timeline::compose(
-            facts,
-            &DraftOptions {
-                zone: zone.clone(),
-                template: Template::default(),
-                since_revision: None,
-                external_url: settings.external_url.clone(),
-            },
-        );
-        let mut documents = vec![document(CHART, "", render::svg::lanes(facts, &zone))];
+        keep(CHART, "", render::svg::lanes(&facts, &zone));
+        let options = DraftOptions {
+            zone: zone.clone(),
+            template: Template::default(),
+            since_revision: None,
+            external_url: settings.external_url.clone(),
+        };
+        let mut draft = timeline::compose_from(facts, &options);
         for shipped in ShippedTemplate::ALL {
             draft.template = Template::Shipped(shipped);
-            documents.extend(Format::ALL.map(|format| {
-                let text = render::draft(&draft, format);
-                document(format.as_str(), shipped.as_str(), text)
-            }));
+            for format in Format::ALL {
+                keep(format.as_str(), shipped.as_str(), render::draft(&draft, format));
+            }
         }
         for name in settings.own_templates.names() {
             draft.template = Template::Own(Name::from(name));
-            let texts = own(&draft, name, &settings.own_templates);
-            documents.extend(texts.map(|(format, text)| document(format.as_str(), name, text)));
+            for (format, text) in own(&draft, name, &settings.own_templates) {
+                keep(format.as_str(), name, text);
+            }
         }
-        documents
     }
 }
 

@@ -259,9 +259,16 @@ impl IntoResponse for Problem {
 /// # Errors
 /// `Internal` when the value cannot be written as JSON, which would be a fault of ours.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
-    let text = serde_json::to_vec(value)
-        .map_err(|error| Problem::Internal(format!("an answer cannot be written: {error}")))?;
-    Ok(json_text(status, text))
+    Ok(json_text(status, written(value)?))
+}
+
+/// The text of a JSON answer.
+///
+/// # Errors
+/// `Internal` when the value cannot be written, which would be a fault of ours.
+pub fn written(value: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(value)
+        .map_err(|error| Problem::Internal(format!("an answer cannot be written: {error}")))
 }
 
 /// A JSON answer that is written already.

@@ -7,6 +7,7 @@
 
 mod actions;
 pub(crate) mod alerts;
+mod asking;
 mod audit;
 mod changes;
 pub(crate) mod conditional;
@@ -30,6 +31,7 @@ use serde_json::{Value, json};
 use super::answer::{self, Answer, Problem};
 use super::{live, openapi};
 use crate::domain::IncidentId;
+use crate::domain::record::OperationAction as Do;
 use crate::store::Page;
 use invalid::{Invalid, quoted};
 
@@ -52,10 +54,10 @@ pub(crate) use route_table;
 route_table! {
     "/api/v1/incidents": get incidents::list;
     "/api/v1/incidents/{id}": get incidents::get, patch incidents::patch;
-    "/api/v1/incidents/{id}/acknowledge": post incidents::acknowledge;
-    "/api/v1/incidents/{id}/mitigate": post incidents::mitigate;
-    "/api/v1/incidents/{id}/resolve": post incidents::resolve;
-    "/api/v1/incidents/{id}/reopen": post incidents::reopen;
+    "/api/v1/incidents/{id}/acknowledge": post |asking| incidents::step(asking, Do::Acknowledge);
+    "/api/v1/incidents/{id}/mitigate": post |asking| incidents::step(asking, Do::Mitigate);
+    "/api/v1/incidents/{id}/resolve": post |asking| incidents::step(asking, Do::Resolve);
+    "/api/v1/incidents/{id}/reopen": post |asking| incidents::step(asking, Do::Reopen);
     "/api/v1/incidents/{id}/merge": post incidents::merge;
     "/api/v1/incidents/{id}/split": post incidents::split;
     "/api/v1/incidents/{id}/alerts": post incidents::take_alerts;
@@ -78,7 +80,7 @@ route_table! {
     "/api/v1/quarantine/{id}/raw": get quarantine::raw;
     "/api/v1/quarantine/{id}/replay": post quarantine::replay;
     "/api/v1/audit": get audit::list;
-    "/api/v1/incidents/{id}/redact": post redaction::fields;
+    "/api/v1/incidents/{id}/redact": post redaction::field;
     "/api/v1/incidents/{id}/notes/{note}/redact": post redaction::note;
     "/api/v1/incidents/{id}/actions/{action}/redact": post redaction::action;
     "/api/v1/openapi.json": get openapi::document;

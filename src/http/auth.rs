@@ -317,6 +317,12 @@ macro_rules! extractor {
         #[derive(Clone, Debug)]
         pub struct $name(pub Principal);
 
+        impl From<$name> for Principal {
+            fn from(somebody: $name) -> Self {
+                somebody.0
+            }
+        }
+
         impl FromRequestParts<Arc<Shared>> for $name {
             type Rejection = Problem;
 

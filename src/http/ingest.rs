@@ -36,6 +36,7 @@ use crate::store::{AuditEntry, Quarantine, RawDelivery, RefusedAlert};
 pub use counted::prime_metrics;
 use counted::{count, lags_seconds};
 use delivered::Delivered;
+pub(super) use delivered::{delivery_id, delivery_seq};
 use target::Target;
 pub use target::Targets;
 

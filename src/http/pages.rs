@@ -78,6 +78,9 @@ route_table! {
     "/assets/icon.svg": get assets::icon;
 }
 
+/// What tells alerts of one name and service apart, the best first.
+const PLACE_LABELS: [&str; 4] = ["pod", "instance", "node", "device"];
+
 /// The routes of the pages.
 pub fn routes() -> axum::Router<Arc<Shared>> {
     table().layer(axum::middleware::from_fn(compress::packed)).layer(Extension(Pages::default()))
@@ -233,6 +236,7 @@ fn alert(episode: &Episode, zone: &Zone) -> Value {
         "deliveries": episode.deliveries,
         "length": episode.ends_at().map(|end| length(end - episode.starts_at())),
         "service": episode.service,
+        "place": PLACE_LABELS.iter().find_map(|name| episode.labels.get(name)),
         "severity": episode.severity.as_str(),
         "status": episode.status().as_str(),
         "starts_at": moment(episode.starts_at(), zone),

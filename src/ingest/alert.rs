@@ -57,6 +57,8 @@ pub(super) struct Alert<'a> {
     pub(super) image_url: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) values: Option<Values<'a>>,
+    #[serde(borrow)]
+    pub(super) value_string: Option<Text<'a>>,
     pub(super) org_id: Option<i64>,
 }
 
@@ -213,6 +215,7 @@ impl<'a> Alert<'a> {
             silence_url: text("silenceURL"),
             image_url: text("imageURL"),
             values: object.object("values").map(|values| Values::lenient(&values)),
+            value_string: text("valueString"),
             org_id: object.scalar("orgId").and_then(|text| text.parse().ok()),
         })
     }

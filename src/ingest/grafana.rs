@@ -4,7 +4,8 @@
 //! and it is unique within an organisation. A resolve whose `grafana_state_reason` says that the
 //! rule stopped (its series vanished, it was paused, changed or deleted) is no recovery. The test
 //! of a contact point never resolves and must open nothing. `values` are measured numbers by
-//! refID; `valueString` says the same for people and is not read.
+//! refID. They are missing when one of them is no number, and from old releases; `valueString`,
+//! which says the same for people, is read then.
 
 use super::alert::{self, Alert, Head};
 use super::wire::Text;
@@ -17,6 +18,10 @@ use crate::domain::{
 /// Reasons that say how Grafana treated missing data or an error, and not that the rule stopped.
 /// They come in lists too, such as `NoData, KeepLast`.
 const TREATED_AS: [&str; 3] = ["NoData", "Error", "KeepLast"];
+
+/// Values that are read from a text for people, and the longest of their names.
+const VALUES_MAX: usize = 16;
+const VALUE_NAME_BYTES_MAX: usize = 64;
 
 /// Reads a notification.
 pub(super) fn read(envelope: &Envelope<'_>, text: &str) -> Result<Parsed, Unusable> {
@@ -83,8 +88,26 @@ fn word(
         annotations,
         state,
         starts_at,
-        values: alert.values.map(|values| values.into_list()).unwrap_or_default(),
+        values: values(&mut alert),
     })
+}
+
+fn values(alert: &mut Alert<'_>) -> Vec<(Box<str>, f64)> {
+    let values = alert.values.take().map(|values| values.into_list()).unwrap_or_default();
+    let told = alert.value_string.as_ref().map(Text::as_str).filter(|_| values.is_empty());
+    told.map(told_values).unwrap_or(values)
+}
+
+/// The numbers of `[ var='B' labels={instance=web-1} value=93.4 ], [ var='C' labels={} value=1 ]`.
+fn told_values(text: &str) -> Vec<(Box<str>, f64)> {
+    let one = |part: &str| {
+        let (_, rest) = part.split_once("var='")?;
+        let (name, rest) = rest.split_once("' ")?;
+        let (_, value) = rest.rsplit_once(" value=")?;
+        let value: f64 = value.trim_end_matches([' ', ']', ',']).parse().ok()?;
+        (value.is_finite() && name.len() <= VALUE_NAME_BYTES_MAX).then(|| (name.into(), value))
+    };
+    text.split("[ ").filter_map(one).take(VALUES_MAX).collect()
 }
 
 /// What Grafana calls the end.
@@ -236,6 +259,32 @@ mod tests {
         let words = parse(Grafana, body).delivery.words;
         assert_eq!(words[0].values, [("A".into(), 2.0)]);
         assert_eq!(words[0].key.fingerprint, words[0].labels.fingerprint());
+    }
+
+    #[test]
+    fn numbers_are_read_from_their_text_where_they_are_told_only_there() {
+        let check = |values: &str, text: &str, expect: &[(&str, f64)]| {
+            let text = serde_json::Value::from(text);
+            let body = format!(
+                r#"{{"alerts":[{{"labels":{{"a":"b"}},"values":{values},"valueString":{text}}}]}}"#
+            );
+            let words = parse(Grafana, body.as_bytes()).delivery.words;
+            let expect: Vec<(Box<str>, f64)> =
+                expect.iter().map(|(name, value)| ((*name).into(), *value)).collect();
+            assert_eq!(words[0].values, expect, "{text}");
+        };
+        let both = "[ var='B' labels={instance=web-1, x=a value=7} value=93.4 ], [ var='C' metric='m' labels={} value=1 ]";
+        check("null", both, &[("B", 93.4), ("C", 1.0)]);
+        check(r#"{"A":2}"#, both, &[("A", 2.0)]);
+        check(
+            "null",
+            "[ var='B' labels={} value=NaN ], [ var='C' labels={} value=1 ]",
+            &[("C", 1.0)],
+        );
+        for odd in ["", "no numbers", "[ var='B", "[ var='B' labels={} value= ]", "[ [ [ value=3 ]"]
+        {
+            check("null", odd, &[]);
+        }
     }
 
     #[test]

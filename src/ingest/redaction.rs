@@ -66,7 +66,7 @@ pub fn redact(rules: &[RedactionRule], parsed: &mut Parsed, body: &[u8]) -> Clea
             everywhere.clean_claim(ends_at);
         }
         for link in &mut word.links {
-            everywhere.clean_box(&mut link.url);
+            everywhere.clean_text(&mut link.url);
         }
     }
     delivery.changes.iter_mut().for_each(|change| everywhere.clean_change(change));
@@ -303,8 +303,8 @@ impl Everywhere {
         }
     }
 
-    fn clean_box(&self, text: &mut Box<str>) {
-        if let Some(cleaned) = self.cleaned(text) {
+    fn clean_text<T: AsRef<str> + From<String>>(&self, text: &mut T) {
+        if let Some(cleaned) = self.cleaned(text.as_ref()) {
             *text = cleaned.into();
         }
     }
@@ -324,7 +324,7 @@ impl Everywhere {
 
     fn clean_claim(&self, claim: &mut Claim) {
         if let Some(refused) = &mut claim.refused {
-            self.clean_box(refused);
+            self.clean_text(refused);
         }
     }
 

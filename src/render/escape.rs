@@ -121,34 +121,29 @@ pub fn html_revealed(text: &str) -> Escaped {
 
 fn without_markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
+    text.chars().for_each(|c| push_without_markup(&mut out, c));
     out
+}
+
+fn push_without_markup(out: &mut String, c: char) {
+    match c {
+        '&' => out.push_str("&amp;"),
+        '<' => out.push_str("&lt;"),
+        '>' => out.push_str("&gt;"),
+        '"' => out.push_str("&quot;"),
+        '\'' => out.push_str("&#39;"),
+        c => out.push(c),
+    }
 }
 
 /// For HTML inside Markdown: programs still look for mentions and emoji there.
 #[must_use]
 pub fn html_in_markdown(text: &str) -> Escaped {
-    let chars: Vec<char> = plain(text).chars().collect();
-    let mut out = String::with_capacity(chars.len() + 16);
-    for (index, c) in chars.iter().copied().enumerate() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-        if needs_break(&chars, index) {
+    let text = plain(text);
+    let mut out = String::with_capacity(text.len() + 16);
+    for (index, c) in text.char_indices() {
+        push_without_markup(&mut out, c);
+        if needs_break(&text, index) {
             out.push_str(BREAK);
         }
     }
@@ -158,22 +153,36 @@ pub fn html_in_markdown(text: &str) -> Escaped {
 /// For Markdown, in the middle of a line.
 #[must_use]
 pub fn markdown(text: &str) -> Escaped {
-    Escaped(markdown_line(&plain(text)))
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    push_markdown(&mut out, text);
+    Escaped(out)
 }
 
 /// For Markdown, where a block begins: also a list, a heading or a rule cannot be forged.
 #[must_use]
 pub fn markdown_block(text: &str) -> Escaped {
-    let escaped = markdown_line(&plain(text));
-    let digits = escaped.bytes().take_while(u8::is_ascii_digit).count();
-    let marker = escaped.as_bytes().get(digits).copied();
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    push_markdown_block(&mut out, text);
+    Escaped(out)
+}
+
+/// As [`markdown`], behind what is written already.
+pub fn push_markdown(out: &mut String, text: &str) {
+    push_markdown_line(out, &plain(text));
+}
+
+/// As [`markdown_block`], behind what is written already.
+pub fn push_markdown_block(out: &mut String, text: &str) {
+    let begin = out.len();
+    push_markdown_line(out, &plain(text));
+    let escaped = &out.as_bytes()[begin..];
+    let digits = escaped.iter().take_while(|b| b.is_ascii_digit()).count();
+    let marker = escaped.get(digits).copied();
     let forges_number = digits > 0 && matches!(marker, Some(b'.' | b')'));
     let forges_mark = digits == 0 && matches!(marker, Some(b'-' | b'+' | b'=' | b':'));
     if forges_number || forges_mark {
-        let (head, tail) = escaped.split_at(digits);
-        return Escaped(format!("{head}\\{tail}"));
+        out.insert(begin + digits, '\\');
     }
-    Escaped(escaped)
 }
 
 /// An address that may be a link, or none: only `http` and `https` with a host, everything odd
@@ -209,12 +218,16 @@ pub fn url(address: &str) -> Option<Escaped> {
     Some(Escaped(out))
 }
 
+/// Without an early end, so that the compiler can look at many bytes at once.
 fn is_plain(text: &str) -> bool {
-    text.len() <= TEXT_CHARS_MAX
-        && text.bytes().all(|b| (0x20..0x7f).contains(&b))
-        && !text.starts_with(' ')
-        && !text.ends_with(' ')
-        && !text.contains("  ")
+    if text.len() > TEXT_CHARS_MAX {
+        return false;
+    }
+    let bytes = text.as_bytes();
+    let is_shown = bytes.iter().fold(true, |all, byte| all & (0x20..0x7f).contains(byte));
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    let is_folded = pairs.fold(true, |all, (a, b)| all & !((*a == b' ') & (*b == b' ')));
+    is_shown && is_folded && text.trim_ascii().len() == text.len()
 }
 
 /// Characters that show nothing, or turn the direction of what follows. White space is not among
@@ -229,42 +242,65 @@ const fn is_hidden(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-fn markdown_line(text: &str) -> String {
-    let chars: Vec<char> = text.chars().collect();
-    let at = |index: usize| chars.get(index).copied();
-    let mut out = String::with_capacity(text.len() + text.len() / 8);
-    for (index, c) in chars.iter().copied().enumerate() {
-        let before = index.checked_sub(1).and_then(at);
-        let after = at(index + 1);
-        match c {
-            '\\' | '`' | '*' | '[' | ']' | '|' | '~' | '#' | '$' | '{' | '}' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' if after.is_some_and(|a| a.is_ascii_alphanumeric() || a == '#') => {
-                out.push_str("&amp;");
+/// What is markup in Markdown is ASCII, so the stretches between are taken over as they are.
+fn push_markdown_line(out: &mut String, text: &str) {
+    let bytes = text.as_bytes();
+    let char_before = |index: usize| text[..index].chars().next_back();
+    let char_after = |index: usize| text[index + 1..].chars().next();
+    let mut taken = 0;
+    for (index, byte) in bytes.iter().copied().enumerate() {
+        if !MAY_BE_MARKUP[usize::from(byte)] {
+            continue;
+        }
+        let shown = match byte {
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'&' if bytes
+                .get(index + 1)
+                .is_some_and(|a| a.is_ascii_alphanumeric() || *a == b'#') =>
+            {
+                "&amp;"
             }
             // Inside a word an underscore is only itself.
-            '_' if !(is_word(before) && is_word(after)) => out.push_str("\\_"),
+            b'_' if is_word(char_before(index)) && is_word(char_after(index)) => continue,
+            b'&' | b'@' | b':' => "",
             // A bracket that follows a bracket would be a link's address.
-            '(' if before == Some(']') => out.push_str("\\("),
-            c => out.push(c),
-        }
-        if needs_break(&chars, index) {
+            b'(' if index.checked_sub(1).is_none_or(|before| bytes[before] != b']') => continue,
+            _ => "\\",
+        };
+        let is_replaced = shown.len() > 1;
+        out.push_str(&text[taken..index]);
+        out.push_str(shown);
+        taken = if is_replaced { index + 1 } else { index };
+        if needs_break(text, index) {
+            out.push_str(&text[taken..=index]);
             out.push_str(BREAK);
+            taken = index + 1;
         }
     }
-    out
+    out.push_str(&text[taken..]);
 }
+
+/// The bytes that are looked at more closely.
+const MAY_BE_MARKUP: [bool; 256] = {
+    let mut table = [false; 256];
+    let marks = b"\\`*[]|~#${}<>&_(@:";
+    let mut index = 0;
+    while index < marks.len() {
+        table[marks[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
 
 /// True where a program would otherwise see a mention, an address of mail, an emoji, or a link to
 /// elsewhere than the web.
-fn needs_break(chars: &[char], index: usize) -> bool {
-    match chars.get(index) {
-        Some('@') => is_word(chars.get(index + 1).copied()),
-        Some(':') => begins_emoji(chars, index) || begins_foreign_link(chars, index),
+fn needs_break(text: &str, index: usize) -> bool {
+    match text.as_bytes().get(index) {
+        Some(b'@') => is_word(text[index + 1..].chars().next()),
+        Some(b':') => {
+            begins_emoji(text.as_bytes(), index) || begins_foreign_link(text.as_bytes(), index)
+        }
         Some(_) | None => false,
     }
 }
@@ -274,32 +310,30 @@ fn is_word(c: Option<char>) -> bool {
 }
 
 /// `:boom:`, `:+1:`. A time such as `12:30:45` is none.
-fn begins_emoji(chars: &[char], colon: usize) -> bool {
-    let name = chars[colon + 1..]
+fn begins_emoji(bytes: &[u8], colon: usize) -> bool {
+    let name = bytes[colon + 1..]
         .iter()
-        .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '-'))
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-'))
         .count();
-    let closes = chars.get(colon + 1 + name) == Some(&':');
-    let after_digit = colon.checked_sub(1).is_some_and(|i| chars[i].is_ascii_digit());
+    let closes = bytes.get(colon + 1 + name) == Some(&b':');
+    let after_digit = colon.checked_sub(1).is_some_and(|i| bytes[i].is_ascii_digit());
     name > 0 && closes && !after_digit
 }
 
 /// `ftp://`, `mailto:`, `javascript:`: what programs link by themselves, other than the web.
-fn begins_foreign_link(chars: &[char], colon: usize) -> bool {
-    let scheme: String = chars[..colon]
+fn begins_foreign_link(bytes: &[u8], colon: usize) -> bool {
+    let letters = bytes[..colon]
         .iter()
         .rev()
-        .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-'))
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-'))
         .take(32)
-        .collect();
-    let scheme: String = scheme.chars().rev().collect::<String>().to_ascii_lowercase();
-    let slashes = chars.get(colon + 1) == Some(&'/') && chars.get(colon + 2) == Some(&'/');
-    let is_web = matches!(scheme.as_str(), "http" | "https");
-    let acts_alone = matches!(
-        scheme.as_str(),
-        "mailto" | "xmpp" | "javascript" | "data" | "vbscript" | "tel" | "file"
-    );
-    (slashes && !scheme.is_empty() && !is_web) || acts_alone
+        .count();
+    let scheme = &bytes[colon - letters..colon];
+    let is_one_of =
+        |names: &[&str]| names.iter().any(|n| scheme.eq_ignore_ascii_case(n.as_bytes()));
+    let has_slashes = bytes[colon + 1..].starts_with(b"//");
+    (has_slashes && !scheme.is_empty() && !is_one_of(&["http", "https"]))
+        || is_one_of(&["mailto", "xmpp", "javascript", "data", "vbscript", "tel", "file"])
 }
 
 #[cfg(test)]

@@ -12,13 +12,15 @@ use crate::domain::timeline::{Entry, EntryId, EntryKind};
 use crate::domain::{Facts, Severity, Timestamp, Zone};
 use crate::timeline::{self, words};
 
-const WIDTH: i64 = 880;
-const LABELS: i64 = 150;
+const WIDTH: i64 = 720;
+const LABELS: i64 = 136;
 const RIGHT: i64 = 14;
 const TOP: i64 = 38;
 const BAR: i64 = 10;
 const BAR_STEP: i64 = 13;
 const LANE_GAP: i64 = 10;
+/// Half of what a date takes, with a gap.
+const EDGE: i64 = 38;
 const LABEL_CHARS_MAX: usize = 21;
 /// More lanes than this are only counted.
 const LANES_MAX: usize = 40;
@@ -128,19 +130,23 @@ fn height_of(lane: &Lane) -> i64 {
 
 fn axis(out: &mut String, scale: &Scale, zone: &Zone, height: i64) {
     let mut day = String::new();
+    let mut free_from = 0;
     for tick in scale.ticks(zone) {
         let (x, wall) = (scale.x(tick), zone.wall_clock(tick));
+        let (at, anchor) = if x > WIDTH - EDGE { (WIDTH - 2, "end") } else { (x, "middle") };
         out.push_str(&format!(
             "<line class=\"rule\" x1=\"{x}\" y1=\"{}\" x2=\"{x}\" y2=\"{height}\"/>\
-             <text class=\"axis\" x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+             <text class=\"axis\" x=\"{at}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
             TOP - 8,
             TOP - 12,
             html(&wall.minutes())
         ));
-        if day != wall.date() {
+        // Of days that stand close only those are named that have the room for it.
+        if day != wall.date() && at - EDGE >= free_from {
             day = wall.date();
+            free_from = at + EDGE;
             out.push_str(&format!(
-                "<text class=\"axis\" x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+                "<text class=\"axis\" x=\"{at}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
                 TOP - 26,
                 html(&day)
             ));

@@ -8,6 +8,7 @@ use super::markdown::spaces;
 use super::report::{Block, Inline, Line, Table};
 use super::svg;
 use crate::domain::draft::Draft;
+use crate::timeline::words;
 
 /// A column whose cells are all at most this long is kept from breaking lines, in characters.
 const TIGHT_CHARS_MAX: usize = 40;
@@ -44,16 +45,33 @@ pub(super) fn blocks(draft: &Draft, blocks: &[Block]) -> String {
     body
 }
 
-/// Prints a report as a part of another page, whose style it takes: headings two levels down, and
-/// no chart, which brings a style of its own.
+/// Rows of one table, and rows of all that is folded, that a part of another page shows.
+const PART_ROWS_MAX: usize = 100;
+
+/// Prints a report as a part of another page, whose style it takes: headings two levels down, no
+/// chart, which brings a style of its own, and of long lists only the begin.
 pub(super) fn part(draft: &Draft, blocks: &[Block]) -> String {
     let mut body = String::new();
+    let (mut unfolded, mut left_out) = (0, 0);
     for block in blocks {
+        if let Block::Details { rows, .. } = block {
+            if unfolded + rows.len() > PART_ROWS_MAX {
+                left_out += rows.len();
+                continue;
+            }
+            unfolded += rows.len();
+        }
+        print_left_out(&mut body, std::mem::take(&mut left_out));
         match block {
             Block::Heading(level, words) => {
                 print_block(&mut body, draft, &Block::Heading((level + 2).min(6), words.clone()));
             }
             Block::Chart => {}
+            Block::Table(table) if table.rows.len() > PART_ROWS_MAX => {
+                let rows = table.rows[..PART_ROWS_MAX].to_vec();
+                print_table(&mut body, &Table { head: table.head.clone(), rows, wide: table.wide });
+                print_left_out(&mut body, table.rows.len() - PART_ROWS_MAX);
+            }
             Block::Paragraph(_)
             | Block::Bullets(_)
             | Block::Ranked(_)
@@ -62,7 +80,16 @@ pub(super) fn part(draft: &Draft, blocks: &[Block]) -> String {
             | Block::Details { .. } => print_block(&mut body, draft, block),
         }
     }
+    print_left_out(&mut body, left_out);
     body
+}
+
+/// Says how many rows the draft has more than its part.
+fn print_left_out(out: &mut String, rows: usize) {
+    if rows > 0 {
+        let rows = words::count(rows, "more row");
+        out.push_str(&format!("<p class=\"left-out\">{rows}, which the draft itself has.</p>\n"));
+    }
 }
 
 /// A page with a section more: the last of its main part, or of its body, or of all.

@@ -3,6 +3,7 @@
 //! Times are RFC 3339 in UTC with milliseconds. Labels and annotations are data and stay as sent;
 //! lines made for people are made plain, as in every other format.
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::escape::{plain, url};
@@ -159,6 +160,12 @@ pub fn change(change: &Change) -> Value {
 /// A timeline entry; a folded one holds its rows.
 #[must_use]
 pub fn entry(entry: &Entry) -> Value {
+    let mut shape = entry_without_rows(entry);
+    shape["rows"] = entry.rows.iter().map(self::entry).collect();
+    shape
+}
+
+fn entry_without_rows(entry: &Entry) -> Value {
     let corrections: Vec<_> = entry.corrections.iter().map(|c| plain(c)).collect();
     json!({
         "id": entry.id.0,
@@ -177,13 +184,12 @@ pub fn entry(entry: &Entry) -> Value {
         "pinned": entry.pinned,
         "alert": entry.episode.map(|id| id.to_string()),
         "corrections": corrections,
-        "rows": entry.rows.iter().map(self::entry).collect::<Vec<_>>(),
+        "rows": [],
     })
 }
 
-/// A timeline entry with its times in a zone beside the ones in UTC.
-#[must_use]
-pub fn entry_in(entry: &Entry, zone: &Zone) -> Value {
+/// The times of an entry in a zone, beside the ones in UTC.
+fn add_local_times(shape: &mut Value, entry: &Entry, zone: &Zone) {
     let local = |at: Timestamp| {
         let wall = zone.wall_clock(at);
         json!(format!(
@@ -194,12 +200,74 @@ pub fn entry_in(entry: &Entry, zone: &Zone) -> Value {
             zone.offset_at(at).to_string().trim_start_matches("UTC")
         ))
     };
-    let mut shape = self::entry(entry);
-    if let Value::Object(fields) = &mut shape {
-        fields.insert("occurred_at_local".to_owned(), local(entry.occurred_at));
-        fields.insert("ended_at_local".to_owned(), entry.ended_at.map_or(Value::Null, local));
+    shape["occurred_at_local"] = local(entry.occurred_at);
+    shape["ended_at_local"] = entry.ended_at.map_or(Value::Null, local);
+}
+
+/// Entries that are written one after the other: as one value, those of a long outage would take
+/// many times the memory of their text.
+#[derive(Clone, Copy, Debug)]
+pub struct Entries<'a> {
+    /// The entries.
+    pub list: &'a [Entry],
+    /// The zone in which times stand beside the ones in UTC; those of folded rows do not.
+    pub zone: Option<&'a Zone>,
+}
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.list.iter().map(|entry| OneEntry { entry, zone: self.zone }))
     }
-    shape
+}
+
+struct OneEntry<'a> {
+    entry: &'a Entry,
+    zone: Option<&'a Zone>,
+}
+
+impl Serialize for OneEntry<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut shape = entry_without_rows(self.entry);
+        if let Some(zone) = self.zone {
+            add_local_times(&mut shape, self.entry, zone);
+        }
+        with_lists(shape, to, |name| {
+            let rows = Entries { list: &self.entry.rows, zone: None };
+            (name == "rows").then_some(Listed::Entries(rows))
+        })
+    }
+}
+
+/// A list that is written item by item in the place of a field.
+enum Listed<'a> {
+    Entries(Entries<'a>),
+    Alerts(&'a [Episode]),
+}
+
+impl Serialize for Listed<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Entries(entries) => entries.serialize(to),
+            Self::Alerts(list) => to.collect_seq(list.iter().map(alert)),
+        }
+    }
+}
+
+/// Writes an object, and lists in the place of some of its fields.
+fn with_lists<'a, S: Serializer>(
+    shape: Value,
+    to: S,
+    list: impl Fn(&str) -> Option<Listed<'a>>,
+) -> Result<S::Ok, S::Error> {
+    let Value::Object(fields) = shape else { return shape.serialize(to) };
+    let mut map = to.serialize_map(Some(fields.len()))?;
+    for (name, value) in &fields {
+        match list(name) {
+            Some(list) => map.serialize_entry(name, &list)?,
+            None => map.serialize_entry(name, value)?,
+        }
+    }
+    map.end()
 }
 
 /// A measure to take.
@@ -225,6 +293,37 @@ pub fn action(action: &Action) -> Value {
 /// A draft.
 #[must_use]
 pub fn draft(draft: &Draft) -> Value {
+    let mut shape = draft_without_lists(draft);
+    shape["timeline"] = entries(&draft.timeline).into();
+    shape["alerts"] = draft.alerts.iter().map(alert).collect();
+    shape["context"] = draft.context.iter().map(alert).collect();
+    shape
+}
+
+/// A draft as text, its long lists written item by item.
+pub(super) fn draft_text(draft: &Draft) -> String {
+    // Writing into memory fails for no value of ours; one that could not be written would be shown
+    // whole, the slow way.
+    serde_json::to_string_pretty(&Whole(draft))
+        .unwrap_or_else(|_| format!("{:#}", self::draft(draft)))
+        + "\n"
+}
+
+struct Whole<'a>(&'a Draft);
+
+impl Serialize for Whole<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let draft = self.0;
+        with_lists(draft_without_lists(draft), to, |name| match name {
+            "timeline" => Some(Listed::Entries(Entries { list: &draft.timeline, zone: None })),
+            "alerts" => Some(Listed::Alerts(&draft.alerts)),
+            "context" => Some(Listed::Alerts(&draft.context)),
+            _ => None,
+        })
+    }
+}
+
+fn draft_without_lists(draft: &Draft) -> Value {
     json!({
         "incident": draft.incident.0,
         "revision": draft.revision,
@@ -249,7 +348,7 @@ pub fn draft(draft: &Draft) -> Value {
             .iter()
             .map(|m| (m.measure.as_str().to_owned(), measure(m, is_least(draft, m.measure))))
             .collect::<Map<_, _>>(),
-        "timeline": entries(&draft.timeline),
+        "timeline": [],
         "detection": {
             "alert": draft.detection.episode.map(|id| id.to_string()),
             "first_sign": draft.detection.first_sign.map(|id| id.to_string()),
@@ -259,8 +358,8 @@ pub fn draft(draft: &Draft) -> Value {
         "escalations": entries(&draft.escalations),
         "actions": draft.actions.iter().map(action).collect::<Vec<_>>(),
         "suggestions": draft.suggestions.iter().map(suggestion).collect::<Vec<_>>(),
-        "alerts": draft.alerts.iter().map(alert).collect::<Vec<_>>(),
-        "context": draft.context.iter().map(alert).collect::<Vec<_>>(),
+        "alerts": [],
+        "context": [],
         "changes": draft.changes.iter().map(change).collect::<Vec<_>>(),
         "caveats": draft.caveats.iter().map(caveat).collect::<Vec<_>>(),
         "todo": draft

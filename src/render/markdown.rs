@@ -20,33 +20,29 @@ pub(super) fn print(blocks: &[Block]) -> String {
 fn print_block(out: &mut String, block: &Block) {
     match block {
         Block::Heading(level, words) => {
-            let marks = "#".repeat(usize::from(*level));
-            out.push_str(&format!("{marks} {}\n", escape::markdown_block(words)));
+            (0..*level).for_each(|_| out.push('#'));
+            out.push(' ');
+            escape::push_markdown_block(out, words);
+            out.push('\n');
         }
-        Block::Paragraph(line) => out.push_str(&format!("{}\n", inline(line))),
-        Block::Bullets(lines) => {
-            for line in lines {
-                out.push_str(&format!("- {}\n", inline(line)));
-            }
-        }
+        Block::Paragraph(line) => print_line(out, "", line),
+        Block::Bullets(lines) => lines.iter().for_each(|line| print_line(out, "- ", line)),
         Block::Ranked(lines) => {
             for (index, line) in lines.iter().enumerate() {
-                out.push_str(&format!("{}. {}\n", index + 1, inline(line)));
+                print_line(out, &format!("{}. ", index + 1), line);
             }
         }
         Block::Checklist(items) => {
             for (is_done, line) in items {
-                let tick = if *is_done { 'x' } else { ' ' };
-                out.push_str(&format!("- [{tick}] {}\n", inline(line)));
+                print_line(out, if *is_done { "- [x] " } else { "- [ ] " }, line);
             }
         }
         Block::Table(table) => print_table(out, table),
         Block::Details { summary, rows } => {
-            let summary = escape::html_in_markdown(summary);
-            out.push_str(&format!("<details><summary>{summary}</summary>\n\n"));
-            for row in rows {
-                out.push_str(&format!("- {}\n", inline(row)));
-            }
+            out.push_str("<details><summary>");
+            out.push_str(escape::html_in_markdown(summary).as_str());
+            out.push_str("</summary>\n\n");
+            rows.iter().for_each(|row| print_line(out, "- ", row));
             out.push_str("\n</details>\n");
         }
         // A chart cannot stand in Markdown.
@@ -55,21 +51,33 @@ fn print_block(out: &mut String, block: &Block) {
 }
 
 fn print_table(out: &mut String, table: &Table) {
-    out.push_str(&format!("| {} |\n", table.head.join(" | ")));
-    out.push_str(&format!("|{}\n", " --- |".repeat(table.head.len())));
+    out.push_str("| ");
+    out.push_str(&table.head.join(" | "));
+    out.push_str(" |\n|");
+    table.head.iter().for_each(|_| out.push_str(" --- |"));
+    out.push('\n');
     for row in &table.rows {
-        let cells: Vec<String> = row.iter().map(|line| inline_from(line, 1)).collect();
-        out.push_str(&format!("| {} |\n", cells.join(" | ")));
+        out.push_str("| ");
+        for (column, line) in row.iter().enumerate() {
+            if column > 0 {
+                out.push_str(" | ");
+            }
+            push_inline(out, line, 1);
+        }
+        out.push_str(" |\n");
     }
 }
 
-fn inline(line: &Line) -> String {
-    inline_from(line, 0)
+/// Prints a line behind its mark.
+fn print_line(out: &mut String, mark: &str, line: &Line) {
+    out.push_str(mark);
+    push_inline(out, line, 0);
+    out.push('\n');
 }
 
-/// Prints a line. Only what stands at place 0 could forge a block; in a table nothing does.
-fn inline_from(line: &Line, place: usize) -> String {
-    let mut out = String::new();
+/// Prints the parts of a line. Only what stands at place 0 could forge a block; in a table nothing
+/// does.
+fn push_inline(out: &mut String, line: &Line, place: usize) {
     for (index, part) in line.iter().enumerate().map(|(index, part)| (index + place, part)) {
         match part {
             Inline::Text(words) => {
@@ -77,9 +85,9 @@ fn inline_from(line: &Line, place: usize) -> String {
                 let (lead, tail) = spaces(words);
                 out.push_str(lead);
                 if index == 0 {
-                    out.push_str(escape::markdown_block(words).as_str());
+                    escape::push_markdown_block(out, words);
                 } else {
-                    out.push_str(escape::markdown(words).as_str());
+                    escape::push_markdown(out, words);
                 }
                 out.push_str(tail);
             }
@@ -93,17 +101,16 @@ fn inline_from(line: &Line, place: usize) -> String {
                 out.push_str(&format!("**TODO** ({})", escape::markdown(question)));
             }
             Inline::Link { text, url } => match escape::url(url) {
-                Some(url) => out.push_str(&link(&escape::markdown(text), url.as_str())),
-                None => out.push_str(escape::markdown(text).as_str()),
+                Some(url) => push_link(out, text, url.as_str()),
+                None => escape::push_markdown(out, text),
             },
-            Inline::Home { text, url } => out.push_str(&link(&escape::markdown(text), url)),
+            Inline::Home { text, url } => push_link(out, text, url),
         }
     }
-    out
 }
 
-fn link(text: &escape::Escaped, url: &str) -> String {
-    format!("[{text}]({})", url.replace('&', "&amp;"))
+fn push_link(out: &mut String, text: &str, url: &str) {
+    out.push_str(&format!("[{}]({})", escape::markdown(text), url.replace('&', "&amp;")));
 }
 
 /// One space at each end, where the words have any there.

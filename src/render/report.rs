@@ -199,8 +199,11 @@ impl<'a> Layout<'a> {
         blocks.push(Block::Chart);
         if !folded_away.is_empty() {
             let line = |(index, entry): &(usize, &Entry)| {
-                let (row, when) = (index + 1, self.clocks.short(entry.occurred_at));
-                vec![text(format!("Row {row}: {when} {}", entry.text))]
+                let mut words = format!("Row {}: ", index + 1);
+                self.clocks.push_short(&mut words, entry.occurred_at);
+                words.push(' ');
+                words.push_str(&entry.text);
+                vec![text(words)]
             };
             let number = timeline::words::count(folded_away.len(), "more entry");
             let number = number.replace("entrys", "entries");
@@ -255,8 +258,17 @@ impl<'a> Layout<'a> {
     fn folded_row(&self, entry: &Entry) -> Line {
         let place = entry.signal.as_ref().and_then(|signal| signal.place.as_ref());
         let place = place.filter(|(_, place)| !entry.text.contains(place.as_str()));
-        let place = place.map_or_else(String::new, |(label, place)| format!(", {label} {place}"));
-        vec![text(format!("{} {}{place}", self.clocks.short(entry.occurred_at), entry.text))]
+        let place_bytes = place.map_or(0, |(label, place)| label.len() + place.len() + 3);
+        let mut words = String::with_capacity(24 + entry.text.len() + place_bytes);
+        self.clocks.push_short(&mut words, entry.occurred_at);
+        words.push(' ');
+        words.push_str(&entry.text);
+        if let Some((label, place)) = place {
+            for part in [", ", label, " ", place] {
+                words.push_str(part);
+            }
+        }
+        vec![text(words)]
     }
 
     /// How an entry stood before a correction, with the moment of it in the report's zone.

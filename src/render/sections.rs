@@ -314,7 +314,10 @@ pub(super) fn diagnosis(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
 pub(super) fn resolution(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     let summary = &layout.draft.summary;
     let is_done = |e: &Entry| {
-        e.phase == Phase::Mitigation && e.kind != EntryKind::Caveat && !is_set_milestone(e)
+        e.phase == Phase::Mitigation
+            && e.kind != EntryKind::Caveat
+            && !is_set_milestone(e)
+            && (e.kind != EntryKind::Change || may_be_an_answer(layout, e))
     };
     let done = lines_of(layout, |e| is_done(e) && !is_in_vain(layout, e));
     named_list(blocks, "What was done:", done);
@@ -337,6 +340,16 @@ pub(super) fn resolution(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
             Section::Resolution,
         ),
     }
+}
+
+/// True for a change that may have been made because of the incident: after it was detected, before
+/// it was over, and on a service that it hit. Others only happened to be made meanwhile; they stand
+/// in the timeline.
+fn may_be_an_answer(layout: &Layout<'_>, change: &Entry) -> bool {
+    let at = change.occurred_at;
+    milestone_at(layout, Milestone::Detection).is_none_or(|detected| at >= detected)
+        && layout.draft.summary.ended_at.is_none_or(|end| at <= end)
+        && change.service.as_ref().is_none_or(|service| layout.draft.services.contains(service))
 }
 
 /// True for a change while alerts fired, of which none ended within an hour. Of what people noted

@@ -1,6 +1,6 @@
 //! The sections of a report that are tables and lists of evidence.
 
-use std::collections::BTreeMap;
+use hashbrown::HashMap;
 
 use super::escape;
 use super::report::{Block, Inline, Layout, Line, Table, cell, strong, text};
@@ -14,6 +14,9 @@ use crate::timeline::words;
 
 /// Most rows of the table of alerts; the others are counted, and all are in the JSON draft.
 const ALERT_ROWS_MAX: usize = 200;
+/// Most candidates of one kind that are listed; behind them come those that hardly anything speaks
+/// for. All are in the JSON draft.
+const CANDIDATES_MAX: usize = 5;
 
 /// The milestones and the lengths between them, each with where it comes from.
 pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
@@ -101,9 +104,9 @@ pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
         "Ranked by rule from the records. Candidates, not findings: people confirm or refute them.";
     paragraph(blocks, vec![text(lead)]);
     for (kind, name) in [(CandidateKind::Change, "Changes"), (CandidateKind::Service, "Services")] {
-        let lines: Vec<Line> = all
-            .iter()
-            .filter(|candidate| candidate.kind == kind)
+        let of_kind = || all.iter().filter(|candidate| candidate.kind == kind);
+        let lines: Vec<Line> = of_kind()
+            .take(CANDIDATES_MAX)
             .map(|candidate| {
                 let why = candidate.why.join("; ");
                 let why = if why.is_empty() { String::new() } else { format!(" Why: {why}.") };
@@ -121,6 +124,11 @@ pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
         if !lines.is_empty() {
             blocks.push(Block::Heading(3, name.to_owned()));
             blocks.push(Block::Ranked(lines));
+        }
+        let more = of_kind().count().saturating_sub(CANDIDATES_MAX);
+        if more > 0 {
+            let words = format!("And {more} more with lower scores; the JSON draft has them all.");
+            paragraph(blocks, vec![text(words)]);
         }
     }
 }
@@ -178,7 +186,7 @@ pub(super) fn alerts(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
         paragraph(blocks, vec![text("None.")]);
     } else {
         let mut groups: Vec<Vec<&Episode>> = Vec::new();
-        let mut places = BTreeMap::new();
+        let mut places = HashMap::new();
         for episode in &draft.alerts {
             let alike = (episode.alertname(), episode.service.as_ref(), episode.severity.rank());
             let place = *places.entry(alike).or_insert(groups.len());

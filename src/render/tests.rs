@@ -33,6 +33,8 @@ fn every_example_prints_as_it_was_reviewed() {
         ("skewed", examples::skewed()),
         ("hostile", examples::hostile()),
         ("many_lanes", examples::many_lanes()),
+        ("grafana_values", examples::grafana_values()),
+        ("receiver_down", examples::receiver_down()),
     ] {
         insta::assert_snapshot!(format!("{name}.txt"), printed(&facts, Format::Text));
         insta::assert_snapshot!(format!("{name}.html"), printed(&facts, Format::Html));
@@ -561,4 +563,36 @@ fn the_parts_of_an_incident_are_shaded_and_described() {
         assert!(chart.contains(part), "{part}: {chart}");
     }
     assert_eq!(chart.matches("band\"").count(), 3, "{chart}");
+}
+
+#[test]
+fn what_only_happened_meanwhile_is_no_answer() {
+    let mut facts = examples::ecommerce();
+    let (detected, over) =
+        (facts.members[0].starts_at(), facts.incident.tally.last_end.unwrap().at);
+    let minutes = crate::domain::Span::from_minutes;
+    let mut change = facts.changes[0].clone();
+    for (number, at, service, summary) in [
+        (91, detected + minutes(20), "mail", "Elsewhere"),
+        (92, detected + minutes(20), "shop-db", "An answer"),
+        (93, over + minutes(5), "shop-db", "Too late"),
+    ] {
+        change.id = crate::domain::ChangeId(number);
+        change.report.at = at;
+        change.report.service = Some(service.into());
+        change.report.summary = summary.to_owned();
+        facts.changes.push(change.clone());
+    }
+    // What was changed between the first sign and the detection answers nothing either.
+    facts.members[0].starts[0].at = detected - minutes(30);
+    facts.members[0].severity = crate::domain::Severity::Warning;
+    facts.incident.tally.first.as_mut().unwrap().at = detected - minutes(30);
+    let markdown = printed(&facts, Format::Markdown);
+    let (story, rest) = markdown.split_once("## Root cause and resolution").unwrap();
+    let (answers, _) = rest.split_once("## Wrong leads").unwrap();
+    for summary in ["Elsewhere", "Too late", "Replication parameter changed"] {
+        assert!(story.contains(summary), "{summary} in {story}");
+        assert!(!answers.contains(summary), "{summary} in {answers}");
+    }
+    assert!(answers.contains("An answer"), "{answers}");
 }

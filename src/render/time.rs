@@ -1,21 +1,22 @@
 //! Moments as a report shows them: in one zone, with dates, seconds and zone names only where a
 //! reader needs them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::domain::draft::Draft;
 use crate::domain::timeline::Entry;
-use crate::domain::zone::OffsetChange;
+use crate::domain::zone::{OffsetChange, WallClock};
 use crate::domain::{Timestamp, Zone};
+
+/// A day of a calendar: year, month and day.
+type Day = (i16, i8, i8);
 
 /// How the times of one report are written.
 #[derive(Clone, Debug)]
 pub struct Clocks {
     zone: Zone,
-    /// The only day that the report touches, when there is only one.
-    only_day: Option<String>,
-    /// Minutes in which several things happened at different seconds.
-    busy_minutes: BTreeSet<i64>,
+    /// The only day that the report touches, when there is only one: year, month and day.
+    only_day: Option<Day>,
+    /// Minutes in which several things happened at different seconds, in order.
+    busy_minutes: Vec<i64>,
     /// Changes of the zone's offset inside the report.
     changes: Vec<OffsetChange>,
     first: Option<Timestamp>,
@@ -29,7 +30,7 @@ impl Clocks {
         let mut clocks = Self::new(draft.zone.clone(), moments(&draft.timeline).chain(milestones));
         // One that still runs reaches to the moment of its revision, where nothing else may stand.
         if draft.summary.ended_at.is_none() {
-            let today = draft.zone.wall_clock(draft.as_of).date();
+            let today = draft.zone.wall_clock(draft.as_of).day();
             clocks.only_day = clocks.only_day.filter(|day| *day == today);
         }
         clocks
@@ -42,39 +43,57 @@ impl Clocks {
     }
 
     fn new(zone: Zone, moments: impl Iterator<Item = Timestamp>) -> Self {
-        let mut days = BTreeSet::new();
-        let mut minutes: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+        let mut seconds: Vec<i64> = Vec::new();
         let (mut first, mut last) = (None, None);
         for at in moments {
-            days.insert(zone.wall_clock(at).date());
-            let seconds = at.millis().div_euclid(1_000);
-            minutes.entry(seconds.div_euclid(60)).or_default().insert(seconds.rem_euclid(60));
+            seconds.push(at.millis().div_euclid(1_000));
             first = Some(first.map_or(at, |first: Timestamp| first.min(at)));
             last = Some(last.map_or(at, |last: Timestamp| last.max(at)));
         }
-        let changes = match (first, last) {
-            (Some(first), Some(last)) => zone.changes_between(first, last),
-            _ => Vec::new(),
+        let (changes, only_day) = match (first, last) {
+            (Some(first), Some(last)) => {
+                // Whatever lies between two moments of one day is of that day.
+                let day = zone.wall_clock(first).day();
+                let is_only = zone.wall_clock(last).day() == day;
+                (zone.changes_between(first, last), is_only.then_some(day))
+            }
+            _ => (Vec::new(), None),
         };
-        let only_day = if days.len() == 1 { days.pop_first() } else { None };
-        let busy_minutes =
-            minutes.into_iter().filter(|(_, s)| s.len() > 1).map(|(minute, _)| minute).collect();
+        seconds.sort_unstable();
+        seconds.dedup();
+        let minute = |second: i64| second.div_euclid(60);
+        let pairs = seconds.windows(2).filter(|pair| minute(pair[0]) == minute(pair[1]));
+        let mut busy_minutes: Vec<i64> = pairs.map(|pair| minute(pair[0])).collect();
+        busy_minutes.dedup();
         Self { zone, only_day, busy_minutes, changes, first }
     }
 
     /// A time in a row or a sentence: `15:05`, with the date when the report touches several days.
     #[must_use]
     pub fn short(&self, at: Timestamp) -> String {
+        let mut text = String::with_capacity(24);
+        self.push_short(&mut text, at);
+        text
+    }
+
+    /// As [`Clocks::short`], behind what is written already.
+    pub fn push_short(&self, out: &mut String, at: Timestamp) {
         let wall = self.zone.wall_clock(at);
-        let date = wall.date();
-        let time = self.time_of_day(at);
-        if self.only_day.as_ref() == Some(&date) { time } else { format!("{date} {time}") }
+        if self.only_day != Some(wall.day()) {
+            wall.push_date(out);
+            out.push(' ');
+        }
+        self.push_time_of_day(out, at, wall);
     }
 
     /// A time with its date: `2024-06-22 15:05`.
     #[must_use]
     pub fn full(&self, at: Timestamp) -> String {
-        format!("{} {}", self.zone.wall_clock(at).date(), self.time_of_day(at))
+        let wall = self.zone.wall_clock(at);
+        let mut text = wall.date();
+        text.push(' ');
+        self.push_time_of_day(&mut text, at, wall);
+        text
     }
 
     /// Like [`Clocks::full`], with UTC beside it where the zone is another.
@@ -84,8 +103,8 @@ impl Clocks {
         if self.zone.offset_at(at).seconds == 0 {
             return full;
         }
-        let (here, utc) = (self.zone.wall_clock(at).date(), Zone::utc().wall_clock(at));
-        let date = if here == utc.date() { String::new() } else { format!("{} ", utc.date()) };
+        let (here, utc) = (self.zone.wall_clock(at).day(), Zone::utc().wall_clock(at));
+        let date = if here == utc.day() { String::new() } else { format!("{} ", utc.date()) };
         format!("{full} ({date}{} UTC)", utc.minutes())
     }
 
@@ -93,7 +112,7 @@ impl Clocks {
     #[must_use]
     pub fn range(&self, from: Timestamp, to: Timestamp) -> String {
         let (start, end) = (self.short(from), self.short(to));
-        let same_day = self.zone.wall_clock(from).date() == self.zone.wall_clock(to).date();
+        let same_day = self.zone.wall_clock(from).day() == self.zone.wall_clock(to).day();
         if start == end {
             start
         } else if same_day {
@@ -121,16 +140,21 @@ impl Clocks {
     }
 
     fn time_of_day(&self, at: Timestamp) -> String {
-        let wall = self.zone.wall_clock(at);
-        let mut time = wall.minutes();
+        let mut text = String::new();
+        self.push_time_of_day(&mut text, at, self.zone.wall_clock(at));
+        text
+    }
+
+    fn push_time_of_day(&self, out: &mut String, at: Timestamp, wall: WallClock) {
+        wall.push_minutes(out);
         let minute = at.millis().div_euclid(60_000);
-        if wall.second != 0 && self.busy_minutes.contains(&minute) {
-            time = format!("{time}:{:02}", wall.second);
+        if wall.second != 0 && self.busy_minutes.binary_search(&minute).is_ok() {
+            wall.push_seconds(out);
         }
         if !self.changes.is_empty() {
-            time = format!("{time} {}", self.zone.offset_at(at).abbreviation);
+            out.push(' ');
+            out.push_str(&self.zone.offset_at(at).abbreviation);
         }
-        time
     }
 }
 

@@ -11,6 +11,7 @@ use super::changes::{self, ChangeColumns};
 use super::episodes::{self, EpisodeColumns};
 use super::error::Trying;
 use super::incidents::{self, IncidentColumns, RevisionColumns};
+use super::printed::Final;
 use super::redact;
 use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
 use super::texts::{NewTexts, Shelf};
@@ -18,12 +19,10 @@ use super::types::{EngineCommit, HeartbeatRow, RuleEpoch, SignOfLife, Snapshot};
 use crate::domain::packed::Heard;
 use crate::domain::record::Outcome;
 use crate::domain::words::TakenBack;
-use crate::domain::{EpisodeId, IncidentId, Seq, Topology};
+use crate::domain::{EpisodeId, Incident, IncidentId, Seq, Topology};
 
 /// Outcomes that are kept. A person waits seconds for one; a script may come back later.
 const OUTCOMES_KEPT: u64 = 10_000;
-/// Snapshots that are kept: the newest, and one more should that one turn out unreadable.
-const SNAPSHOTS_KEPT: u64 = 2;
 
 /// A commit of the engine, ready to be stored.
 #[derive(Debug)]
@@ -33,9 +32,10 @@ pub(super) struct PreparedCommit {
     episodes: Vec<EpisodeColumns>,
     heard: Vec<(EpisodeId, Heard)>,
     incidents: Vec<IncidentColumns>,
+    finals: Vec<Final>,
     changes: Vec<ChangeColumns>,
     revisions: Vec<RevisionColumns>,
-    explanations: Vec<(EpisodeId, Option<String>)>,
+    explanations: Vec<(EpisodeId, Option<Vec<u8>>)>,
     outcomes: Vec<(Seq, String, Came)>,
     recalls: Vec<(Seq, Vec<u8>)>,
     snapshot: Option<Vec<u8>>,
@@ -51,34 +51,30 @@ impl PreparedCommit {
         let newest = shelf.newest_episode();
         let episodes =
             commit.episodes.iter().map(|episode| EpisodeColumns::of(episode, shelf)).collect();
+        let explanations = commit
+            .explanations
+            .iter()
+            .map(|(id, explanation)| (*id, episodes::packed(explanation, shelf)))
+            .collect();
         Ok(Self {
             cursor: commit.cursor,
             texts: shelf.fresh(newest),
             episodes,
             heard: commit.heard.clone(),
             incidents: each(&commit.incidents, |incident| {
-                // A pin comes without a revision, and what was reviewed stays as it was then.
-                let is_new = incident.finalised.is_some()
-                    && commit.revisions.iter().any(|(id, revision)| {
-                        (*id, revision.revision) == (incident.id, incident.revision)
-                    });
-                IncidentColumns::of(incident, is_new)
+                IncidentColumns::of(incident, is_reviewed_now(commit, incident))
             })?,
+            finals: Vec::new(),
             changes: each(&commit.changes, ChangeColumns::of)?,
             revisions: each(&commit.revisions, |(id, revision)| {
                 RevisionColumns::of(*id, revision)
             })?,
-            explanations: each(&commit.explanations, |(id, explanation)| {
-                let json = (!explanation.is_empty())
-                    .then(|| to_json(explanation, "an explanation"))
-                    .transpose()?;
-                Ok((*id, json))
-            })?,
+            explanations,
             outcomes: each(&commit.outcomes, |(seq, outcome)| {
                 Ok((*seq, to_json(outcome, "an outcome")?, Came::of(outcome)))
             })?,
             recalls: commit.recalls.clone(),
-            snapshot: commit.snapshot.clone(),
+            snapshot: commit.snapshot.as_deref().map(lz4_flex::block::compress_prepend_size),
             rules_version: commit.rules_version,
             heartbeats: commit
                 .heartbeats
@@ -96,9 +92,9 @@ impl PreparedCommit {
         })
     }
 
-    /// The incidents whose drafts it makes final.
-    pub(super) fn reviewed_now(&self) -> impl Iterator<Item = IncidentId> {
-        self.incidents.iter().filter_map(IncidentColumns::reviewed_now)
+    /// With what is kept of the drafts that it makes final, made before the writer is asked.
+    pub(super) fn with_finals(self, finals: Vec<Final>) -> Self {
+        Self { finals, ..self }
     }
 
     /// The incidents out of whose words something must not be found in the files any more.
@@ -112,16 +108,32 @@ impl PreparedCommit {
             + self.episodes.iter().map(EpisodeColumns::bytes).sum::<usize>()
             + self.heard.len() * std::mem::size_of::<(EpisodeId, Heard)>()
             + self.incidents.iter().map(IncidentColumns::bytes).sum::<usize>()
+            + self.finals.iter().map(Final::bytes).sum::<usize>()
             + self.changes.iter().map(ChangeColumns::bytes).sum::<usize>()
             + self.revisions.iter().map(RevisionColumns::bytes).sum::<usize>()
             + self
                 .explanations
                 .iter()
-                .map(|(_, j)| j.as_ref().map_or(0, String::len))
+                .map(|(_, packed)| packed.as_ref().map_or(0, Vec::len))
                 .sum::<usize>()
             + self.recalls.iter().map(|(_, bytes)| bytes.len()).sum::<usize>()
             + self.snapshot.as_ref().map_or(0, Vec::len)
     }
+}
+
+/// The incidents whose drafts a commit makes final.
+pub(super) fn reviewed_now(commit: &EngineCommit) -> impl Iterator<Item = &Incident> {
+    commit.incidents.iter().filter(|incident| is_reviewed_now(commit, incident))
+}
+
+/// A pin comes without a revision, and what was reviewed stays as it was then.
+fn is_reviewed_now(commit: &EngineCommit, incident: &Incident) -> bool {
+    let reviewed = incident.finalised.as_ref().map(|reviewed| reviewed.revision);
+    reviewed == Some(incident.revision)
+        && commit
+            .revisions
+            .iter()
+            .any(|(id, revision)| (*id, revision.revision) == (incident.id, incident.revision))
 }
 
 fn each<T, U>(
@@ -155,13 +167,18 @@ pub(super) fn store(
         .try_for_each(|row| incidents::upsert(connection, row, commit.cursor))?;
     commit.texts.store(connection)?;
     commit.episodes.iter().try_for_each(|row| episodes::upsert(connection, row))?;
-    for (id, json) in &commit.explanations {
-        episodes::explain(connection, *id, json.as_deref())?;
+    for (id, packed) in &commit.explanations {
+        episodes::explain(connection, *id, packed.as_deref())?;
     }
     commit.heard.iter().try_for_each(|(id, heard)| episodes::hear(connection, *id, heard))?;
     commit.changes.iter().try_for_each(|row| changes::upsert(connection, row))?;
     commit.revisions.iter().try_for_each(|row| incidents::insert_revision(connection, row))?;
-    commit.incidents.iter().try_for_each(|row| incidents::freeze(connection, row))?;
+    if commit.finals.is_empty() {
+        // Of a store that is worked in anew, beside the one in use.
+        commit.incidents.iter().try_for_each(|row| incidents::freeze(connection, row))?;
+    } else {
+        commit.finals.iter().try_for_each(|kept| kept.store(connection))?;
+    }
     for taken in &commit.taken_back {
         redact::carry_out(connection, taken, commit.cursor)?;
     }
@@ -209,7 +226,8 @@ pub(super) fn store(
     Ok(())
 }
 
-/// A snapshot makes what was recalled before it needless; old outcomes go on the same occasion.
+/// A snapshot makes those before it and what was recalled before it needless; old outcomes go on
+/// the same occasion.
 fn store_snapshot(connection: &Connection, seq: Seq, state: &[u8]) -> Result<(), StoreError> {
     let what = "storing a snapshot";
     connection
@@ -219,11 +237,7 @@ fn store_snapshot(connection: &Connection, seq: Seq, state: &[u8]) -> Result<(),
         )
         .trying(what)?;
     connection
-        .execute(
-            "DELETE FROM snapshots WHERE seq NOT IN
-             (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT :kept)",
-            named! { kept: int(SNAPSHOTS_KEPT) },
-        )
+        .execute("DELETE FROM snapshots WHERE seq < :seq", named! { seq: int(seq.0) })
         .trying(what)?;
     connection
         .execute("DELETE FROM recalls WHERE seq <= :seq", named! { seq: int(seq.0) })
@@ -260,12 +274,17 @@ pub(super) fn cursor(connection: &Connection) -> Result<Seq, StoreError> {
 
 /// The newest snapshot.
 pub(super) fn snapshot(connection: &Connection) -> Result<Option<Snapshot>, StoreError> {
-    connection
+    let what = "reading the newest snapshot";
+    let found: Option<(u64, Vec<u8>)> = connection
         .query_row("SELECT seq, state FROM snapshots ORDER BY seq DESC LIMIT 1", [], |row| {
-            Ok(Snapshot { seq: Seq(count(row, "seq")?), bytes: row.get("state")? })
+            Ok((count(row, "seq")?, row.get("state")?))
         })
         .optional()
-        .trying("reading the newest snapshot")
+        .trying(what)?;
+    let Some((seq, state)) = found else { return Ok(None) };
+    let bytes = lz4_flex::block::decompress_size_prepended(&state)
+        .map_err(|error| StoreError::Broken(format!("{what} failed: {error}")))?;
+    Ok(Some(Snapshot { seq: Seq(seq), bytes }))
 }
 
 /// Up to where the newest snapshot reaches.

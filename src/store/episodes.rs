@@ -5,13 +5,13 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 use super::StoreError;
 use super::error::Trying;
 use super::paging::Place;
-use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named};
+use super::rows::{At, count, from_int, int, moment, moment_if_any, named};
 use super::texts::{Shelf, Texts};
 use super::types::EpisodeFilter;
 use crate::domain::packed::{Heard, Packer, Unpacker, fingerprint_number};
 use crate::domain::{AlertKey, Episode, EpisodeId, Explanation, IncidentId, Matcher, Timestamp};
 
-/// What is read of an episode; see [`Stored`]. The columns that repeats change stand in two places.
+/// What is read of an episode; see [`unpack`]. The columns that repeats change stand in two places.
 pub(super) const COLUMNS: &str = "e.id AS id, e.packed AS packed,
     max(e.last_word_at, coalesce(h.last_word_at, e.last_word_at)) AS last_word_at,
     coalesce(max(e.lease, h.lease), e.lease, h.lease) AS lease,
@@ -127,32 +127,37 @@ pub(super) fn hear(
         .map(drop)
 }
 
-/// A row as it is stored.
-struct Stored {
-    id: EpisodeId,
-    heard: Heard,
-    packed: Vec<u8>,
+/// Makes an episode of a row with the columns of [`COLUMNS`], by their places and not their names:
+/// a long incident has ten thousand rows.
+fn unpack(row: &Row<'_>, texts: &mut Texts<'_>) -> rusqlite::Result<Result<Episode, StoreError>> {
+    let heard = Heard {
+        last_word_at: Timestamp::from_nanos(row.get(2)?),
+        lease: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_nanos),
+        deliveries: from_int(row.get(4)?),
+    };
+    let id = EpisodeId(from_int(row.get(0)?));
+    Ok(unpack_episode(id, heard, row.get_ref(1)?.as_blob()?, texts))
 }
 
-impl Stored {
-    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            id: EpisodeId(count(row, "id")?),
-            heard: Heard {
-                last_word_at: moment(row, "last_word_at")?,
-                lease: moment_if_any(row, "lease")?,
-                deliveries: count(row, "deliveries")?,
-            },
-            packed: row.get("packed")?,
-        })
-    }
+fn unpack_episode(
+    id: EpisodeId,
+    heard: Heard,
+    packed: &[u8],
+    texts: &mut Texts<'_>,
+) -> Result<Episode, StoreError> {
+    let mut find = |number: u64| texts.text(number);
+    Unpacker::new(packed, &mut find)
+        .episode(id, heard)
+        .map_err(|error| StoreError::Broken(format!("reading episode {id} back failed: {error}")))
+}
 
-    fn unpack(self, texts: &mut Texts<'_>) -> Result<Episode, StoreError> {
-        let mut find = |number: u64| texts.text(number);
-        Unpacker::new(&self.packed, &mut find).episode(self.id, self.heard).map_err(|error| {
-            StoreError::Broken(format!("reading episode {} back failed: {error}", self.id))
-        })
+fn by_start(mut episodes: Vec<Episode>) -> Vec<Episode> {
+    // They come by id, which is nearly the order wanted: cheaper here than in the database, which
+    // would carry the whole rows about.
+    if !episodes.is_sorted_by_key(|episode| (episode.starts_at(), episode.id)) {
+        episodes.sort_by_key(|episode| (episode.starts_at(), episode.id));
     }
+    episodes
 }
 
 /// Reads episodes; `rest` is the statement behind `FROM episodes e LEFT JOIN heard h …`.
@@ -164,12 +169,14 @@ fn read(
 ) -> Result<Vec<Episode>, StoreError> {
     let sql =
         format!("SELECT {COLUMNS} FROM episodes e LEFT JOIN heard h ON h.episode = e.id {rest}");
-    let rows: Vec<Stored> = connection
-        .prepare_cached(&sql)
-        .and_then(|mut select| select.query_map(values, Stored::of)?.collect())
-        .trying(what)?;
+    let mut select = connection.prepare_cached(&sql).trying(what)?;
+    let mut rows = select.query(values).trying(what)?;
     let mut texts = Texts::new(connection);
-    rows.into_iter().map(|row| row.unpack(&mut texts)).collect()
+    let mut episodes = Vec::new();
+    while let Some(row) = rows.next().trying(what)? {
+        episodes.push(unpack(row, &mut texts).trying(what)??);
+    }
+    Ok(episodes)
 }
 
 /// The newest firing alerts with their starts, newest first.
@@ -205,8 +212,14 @@ pub(super) fn as_json(
     row: &Row<'_>,
     texts: &mut Texts<'_>,
 ) -> rusqlite::Result<Result<String, StoreError>> {
-    let stored = Stored::of(row)?;
-    Ok(stored.unpack(texts).and_then(|episode| super::rows::to_json(&episode, "an episode")))
+    let heard = Heard {
+        last_word_at: moment(row, "last_word_at")?,
+        lease: moment_if_any(row, "lease")?,
+        deliveries: count(row, "deliveries")?,
+    };
+    let packed = row.get_ref("packed")?.as_blob()?;
+    let episode = unpack_episode(EpisodeId(count(row, "id")?), heard, packed, texts);
+    Ok(episode.and_then(|episode| super::rows::to_json(&episode, "an episode")))
 }
 
 /// One episode.
@@ -216,22 +229,38 @@ pub(super) fn get(connection: &Connection, id: EpisodeId) -> Result<Option<Episo
     Ok(found.into_iter().next())
 }
 
+/// An explanation as it is stored; none where nothing was weighed.
+pub(super) fn packed(explanation: &Explanation, shelf: &mut Shelf) -> Option<Vec<u8>> {
+    if explanation.is_empty() {
+        return None;
+    }
+    let mut number = |text: &str| shelf.number(text);
+    let mut packer = Packer::new(&mut number);
+    packer.explanation(explanation);
+    Some(packer.finish())
+}
+
+fn unpacked(id: i64, packed: &[u8], texts: &mut Texts<'_>) -> Result<Explanation, StoreError> {
+    let mut find = |number: u64| texts.text(number);
+    Unpacker::new(packed, &mut find).explanation().map_err(|error| {
+        StoreError::Broken(format!("reading the explanation of episode {id} back failed: {error}"))
+    })
+}
+
 /// Keeps how an episode was weighed, or that nothing was.
 pub(super) fn explain(
     connection: &Connection,
     id: EpisodeId,
-    json: Option<&str>,
+    packed: Option<&[u8]>,
 ) -> Result<(), StoreError> {
     let what = "storing an explanation";
-    match json {
-        Some(json) => connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO explanations (episode, json) VALUES (:id, :json)",
-            )
-            .and_then(|mut insert| insert.execute(named! { id: int(id.0), json: json })),
+    match packed {
+        Some(packed) => connection
+            .prepare_cached("INSERT OR REPLACE INTO explanations (episode, packed) VALUES (?1, ?2)")
+            .and_then(|mut insert| insert.execute((int(id.0), packed))),
         None => connection
-            .prepare_cached("DELETE FROM explanations WHERE episode = :id")
-            .and_then(|mut delete| delete.execute(named! { id: int(id.0) })),
+            .prepare_cached("DELETE FROM explanations WHERE episode = ?1")
+            .and_then(|mut delete| delete.execute((int(id.0),))),
     }
     .trying(what)
     .map(drop)
@@ -243,15 +272,25 @@ pub(super) fn explanation(
     id: EpisodeId,
 ) -> Result<Explanation, StoreError> {
     connection
-        .prepare_cached("SELECT json FROM explanations WHERE episode = :id")
+        .prepare_cached("SELECT packed FROM explanations WHERE episode = :id")
         .and_then(|mut select| {
-            select.query_row(named! { id: int(id.0) }, |row| row.get::<_, String>(0)).optional()
+            select.query_row(named! { id: int(id.0) }, |row| row.get::<_, Vec<u8>>(0)).optional()
         })
         .trying("reading an explanation")?
         .map_or_else(
             || Ok(Explanation::default()),
-            |json| from_json(&json, &format!("the explanation of episode {id}")),
+            |packed| unpacked(int(id.0), &packed, &mut Texts::new(connection)),
         )
+}
+
+/// An explanation of a row with the columns `episode` and `packed`, as JSON.
+pub(super) fn explanation_as_json(
+    row: &Row<'_>,
+    texts: &mut Texts<'_>,
+) -> rusqlite::Result<Result<String, StoreError>> {
+    let (id, packed): (i64, Vec<u8>) = (row.get("episode")?, row.get("packed")?);
+    Ok(unpacked(id, &packed, texts)
+        .and_then(|explanation| super::rows::to_json(&explanation, "an explanation")))
 }
 
 /// Episodes after a place, by id.
@@ -279,12 +318,10 @@ pub(super) fn after(
 
 /// Members of an incident, by start and id.
 pub(super) fn members(connection: &Connection, id: IncidentId) -> Result<Vec<Episode>, StoreError> {
-    read(
-        connection,
-        "WHERE e.incident = :incident ORDER BY e.starts_at, e.id",
-        named! { incident: int(id.0) },
-        "reading the members of an incident",
-    )
+    let what = "reading the members of an incident";
+    let members =
+        read(connection, "WHERE e.incident = :incident", named! { incident: int(id.0) }, what)?;
+    Ok(by_start(members))
 }
 
 /// Episodes listed beside an incident, by start and id.

@@ -1,16 +1,18 @@
 //! Incidents and their revisions as the machine left them, and the facts of one.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error::Trying;
 use super::paging::Place;
 use super::rows::{At, from_int, from_json, int, named, to_json};
-use super::types::IncidentFilter;
+use super::types::{EngineCommit, IncidentFilter};
 use super::{StoreError, changes, episodes};
 use crate::domain::facts::Revision;
 use crate::domain::incident::{LifecycleKind, Opening};
 use crate::domain::milestone::{Milestone, value_of};
-use crate::domain::{Facts, Incident, IncidentId, IncidentState, Seq, Timestamp};
+use crate::domain::{Episode, Facts, Incident, IncidentId, IncidentState, Seq, Timestamp};
 
 /// An incident's columns, made ready by the caller.
 #[derive(Debug)]
@@ -30,8 +32,8 @@ pub(super) struct IncidentColumns {
 }
 
 impl IncidentColumns {
-    /// `is_new` says whether a reviewed incident came to its revision just now.
-    pub(super) fn of(incident: &Incident, is_new: bool) -> Result<Self, StoreError> {
+    /// With whether its draft becomes final just now.
+    pub(super) fn of(incident: &Incident, is_reviewed_now: bool) -> Result<Self, StoreError> {
         let mut services = "\n".to_owned();
         for service in &incident.tally.services {
             services.push_str(service.as_str());
@@ -55,18 +57,9 @@ impl IncidentColumns {
             services,
             search: search.to_lowercase(),
             pinned: incident.pinned,
-            is_reviewed_now: is_new
-                && incident
-                    .finalised
-                    .as_ref()
-                    .is_some_and(|reviewed| reviewed.revision == incident.revision),
+            is_reviewed_now,
             json: to_json(incident, "an incident")?,
         })
-    }
-
-    /// The incident, when its draft became final with just this revision.
-    pub(super) fn reviewed_now(&self) -> Option<IncidentId> {
-        self.is_reviewed_now.then(|| IncidentId(from_int(self.id)))
     }
 
     /// What it takes while it waits.
@@ -242,21 +235,75 @@ pub(super) fn facts(connection: &Connection, id: IncidentId) -> Result<Option<Fa
     }))
 }
 
-/// Keeps the facts of an incident whose draft has just become final. The engine commits such a
-/// record alone or last, so that nothing later is among them.
+/// The facts of an incident as they will be when a commit is stored. What is stored must be what
+/// the engine committed before.
+pub(super) fn facts_after(
+    connection: &Connection,
+    commit: &EngineCommit,
+    incident: &Incident,
+) -> Result<Facts, StoreError> {
+    let id = incident.id;
+    let newer: BTreeMap<_, _> = commit.episodes.iter().map(|e| (e.id, e)).collect();
+    let heard: BTreeMap<_, _> = commit.heard.iter().copied().collect();
+    let after = |stored: Vec<Episode>, is_listed: &dyn Fn(&Episode) -> bool| {
+        let mut list: Vec<Episode> =
+            stored.into_iter().filter(|episode| !newer.contains_key(&episode.id)).collect();
+        list.extend(commit.episodes.iter().filter(|episode| is_listed(episode)).cloned());
+        for episode in &mut list {
+            if let Some(heard) = heard.get(&episode.id) {
+                episode.last_word_at = episode.last_word_at.max(heard.last_word_at);
+                episode.lease = episode.lease.max(heard.lease);
+                episode.deliveries = episode.deliveries.max(heard.deliveries);
+            }
+        }
+        list.sort_by_key(|episode| (episode.starts_at(), episode.id));
+        list
+    };
+    let mut changes = Vec::with_capacity(incident.changes.len());
+    for change in &incident.changes {
+        match commit.changes.iter().find(|newer| newer.id == *change) {
+            Some(newer) => changes.push(newer.clone()),
+            None => changes.extend(changes::get(connection, *change)?),
+        }
+    }
+    changes.sort_by_key(|change| (change.report.at, change.id));
+    let mut all: BTreeMap<u64, Revision> =
+        revisions(connection, id)?.into_iter().map(|r| (r.revision, r)).collect();
+    let own = commit.revisions.iter().filter(|(of, _)| *of == id);
+    all.extend(own.map(|(_, revision)| (revision.revision, revision.clone())));
+    Ok(Facts {
+        incident: incident.clone(),
+        members: after(episodes::members(connection, id)?, &|e| e.incident() == Some(id)),
+        context: after(episodes::context(connection, id)?, &|e| e.context_of.contains(&id)),
+        changes,
+        revisions: all.into_values().collect(),
+    })
+}
+
+/// Keeps the facts of an incident whose draft has just become final, from what is stored. The
+/// engine commits such a record alone or last, so that nothing later is among them.
 pub(super) fn freeze(connection: &Connection, row: &IncidentColumns) -> Result<(), StoreError> {
     if !row.is_reviewed_now {
         return Ok(());
     }
-    let Some(facts) = facts(connection, IncidentId(from_int(row.id)))? else { return Ok(()) };
-    let json = to_json(&facts, "reviewed facts")?;
+    let id = IncidentId(from_int(row.id));
+    let Some(facts) = facts(connection, id)? else { return Ok(()) };
+    store_reviewed(connection, id, &to_json(&facts, "reviewed facts")?)
+}
+
+/// Keeps the facts of a final draft.
+pub(super) fn store_reviewed(
+    connection: &Connection,
+    id: IncidentId,
+    json: &str,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO reviewed (incident, facts) VALUES (:incident, :facts)",
         )
-        .and_then(|mut insert| insert.execute(named! { incident: row.id, facts: json }))
-        .trying("keeping the facts of a final draft")?;
-    Ok(())
+        .and_then(|mut insert| insert.execute(named! { incident: int(id.0), facts: json }))
+        .trying("keeping the facts of a final draft")
+        .map(drop)
 }
 
 /// The facts that people had reviewed when they last called the draft final.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::door::{Door, Eye};
 use super::error::Trying;
+use super::holding::Holding;
 use super::intern::TextHasher;
 use super::job::{Job, Reply};
 use super::ledger::{Head, TextCache};
@@ -37,6 +38,8 @@ pub(super) struct Inner {
     pub(super) eye: Eye,
     /// Makes the hashes of texts.
     pub(super) hasher: TextHasher,
+    /// Whose turn it is with the rows of what is over.
+    pub(super) holding: Arc<Holding>,
     /// Requests that may still append.
     pub(super) in_flight: inflight::Registry,
     /// As it stood when we opened.
@@ -86,6 +89,7 @@ impl Inner {
             shelf: Mutex::new(shelf),
             eye,
             hasher: TextHasher::default(),
+            holding: Arc::default(),
             in_flight: inflight::Registry::default(),
             sign_of_life,
             thread: Mutex::new(Some(thread)),

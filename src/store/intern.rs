@@ -18,13 +18,12 @@ use rusqlite::Connection;
 use super::StoreError;
 use super::error::Trying;
 use super::ledger_form::Text;
+use super::numbers::{ENTRY_BYTES, Numbers};
 use super::rows::{from_int, int, named};
-use crate::domain::Seq;
+use crate::domain::{Name, Seq};
 
 /// The memory's bound. 5,000 series of an everyday load take about 4 MiB.
 const REMEMBERED_BYTES_MAX: usize = 16 << 20;
-/// What an entry takes beside its text, roughly.
-const ENTRY_BYTES: usize = 48;
 /// An epoch ends after this many records even when nothing new was stored, so that texts which are
 /// repeated for years do not keep everything older than them alive.
 const EPOCH_RECORDS_MAX: u64 = 1_000_000;
@@ -47,7 +46,7 @@ impl TextHasher {
 struct Known {
     hash: u64,
     text: Text,
-    /// How long it is as it is stored.
+    /// What it takes.
     length: usize,
     id: u64,
 }
@@ -63,6 +62,8 @@ pub(super) struct Mark {
 #[derive(Debug)]
 pub(super) struct Interner {
     known: HashTable<Known>,
+    /// The pieces of texts: names, values.
+    pieces: Numbers,
     known_bytes: usize,
     known_bytes_max: usize,
     next_id: u64,
@@ -78,6 +79,7 @@ impl Interner {
             .trying("finding the newest interned text")?;
         Ok(Self {
             known: HashTable::new(),
+            pieces: Numbers::default(),
             known_bytes: 0,
             known_bytes_max: REMEMBERED_BYTES_MAX,
             next_id: from_int(newest) + 1,
@@ -89,7 +91,7 @@ impl Interner {
     /// among them.
     pub(super) fn begin_record(&mut self, seq: Seq) {
         let is_old = self.epoch.is_some_and(|first| seq.0 - first.0 >= EPOCH_RECORDS_MAX);
-        if is_old || self.known_bytes > self.known_bytes_max {
+        if is_old || self.known_bytes + self.pieces.bytes() > self.known_bytes_max {
             self.forget();
         }
     }
@@ -104,23 +106,26 @@ impl Interner {
         if let Some(known) = self.known.find(hash, |known| known.text == *text) {
             return Ok(known.id);
         }
-        let id = self.next_id;
-        let stored = text.write()?;
         if self.epoch.is_none() {
             connection
                 .prepare_cached(
                     "INSERT OR IGNORE INTO intern_epochs (first_id, first_seq) VALUES (:id, :seq)",
                 )
-                .and_then(|mut insert| insert.execute(named! { id: int(id), seq: int(seq.0) }))
+                .and_then(|mut insert| {
+                    insert.execute(named! { id: int(self.next_id), seq: int(seq.0) })
+                })
                 .trying("beginning an epoch of interned texts")?;
             self.epoch = Some(seq);
         }
-        connection
-            .prepare_cached("INSERT INTO interned (id, text) VALUES (?1, ?2)")
-            .and_then(|mut insert| insert.execute((int(id), &*stored)))
-            .trying("storing a text")?;
+        let (pieces, next, mut fresh) = (&mut self.pieces, &mut self.next_id, Vec::new());
+        let stored = text.write(&mut |piece| pieces.number(piece, next, &mut fresh));
+        for (id, piece) in fresh {
+            insert(connection, id, &Text::Name(Name::from(&*piece)).write(&mut |_| None))?;
+        }
+        let id = self.next_id;
+        insert(connection, id, &stored)?;
         self.next_id += 1;
-        let length = stored.len();
+        let length = text.bytes();
         self.known_bytes += length + ENTRY_BYTES;
         let known = Known { hash, text: text.clone(), length, id };
         self.known.insert_unique(hash, known, |known| known.hash);
@@ -136,6 +141,7 @@ impl Interner {
         if self.next_id != mark.next_id {
             self.known.retain(|known| known.id < mark.next_id);
             self.known_bytes = self.known.iter().map(|known| known.length + ENTRY_BYTES).sum();
+            self.pieces.forget_from(mark.next_id);
         }
         if self.epoch != mark.epoch {
             // Whatever is still remembered belongs to the epoch that is in force again, or the
@@ -148,6 +154,7 @@ impl Interner {
     fn forget(&mut self) {
         self.known.clear();
         self.known_bytes = 0;
+        self.pieces.clear();
         self.epoch = None;
     }
 
@@ -156,6 +163,14 @@ impl Interner {
     pub(super) fn limit_to(&mut self, bytes: usize) {
         self.known_bytes_max = bytes;
     }
+}
+
+fn insert(connection: &Connection, id: u64, packed: &[u8]) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT INTO interned (id, packed) VALUES (?1, ?2)")
+        .and_then(|mut insert| insert.execute((int(id), packed)))
+        .trying("storing a text")
+        .map(drop)
 }
 
 /// Drops the texts that no record from `first_kept` on can name; returns how many.
@@ -172,15 +187,26 @@ pub(super) fn drop_unused(
         )
         .trying("finding the oldest epoch in use")?;
     let Some(first_id) = first_id else { return Ok(0) };
+    drop_before(connection, ("interned", "intern_epochs", "first_id"), first_id, limit)
+}
+
+/// Drops at most `limit` rows that came before `first`, and the epochs that began before it; for a
+/// table of texts, the table of its epochs, and the column that says where an epoch begins.
+pub(super) fn drop_before(
+    connection: &Connection,
+    (texts, epochs, begins): (&str, &str, &str),
+    first: i64,
+    limit: u64,
+) -> Result<usize, StoreError> {
+    let rows = format!(
+        "DELETE FROM {texts} WHERE id IN
+         (SELECT id FROM {texts} WHERE id < :first ORDER BY id LIMIT :limit)"
+    );
     let dropped = connection
-        .execute(
-            "DELETE FROM interned WHERE id IN
-             (SELECT id FROM interned WHERE id < :first ORDER BY id LIMIT :limit)",
-            named! { first: first_id, limit: int(limit) },
-        )
+        .execute(&rows, named! { first: first, limit: int(limit) })
         .trying("dropping unused texts")?;
     connection
-        .execute("DELETE FROM intern_epochs WHERE first_id < :first", named! { first: first_id })
+        .execute(&format!("DELETE FROM {epochs} WHERE {begins} < :first"), named! { first: first })
         .trying("dropping old epochs of texts")?;
     Ok(dropped)
 }
@@ -188,7 +214,8 @@ pub(super) fn drop_unused(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Name;
+    use crate::domain::Labels;
+    use crate::store::ledger_form::TextSort;
     use crate::store::schema;
 
     /// A database in a folder that goes with it.
@@ -204,9 +231,16 @@ mod tests {
     }
 
     fn stored(connection: &Connection) -> Vec<(i64, String)> {
-        let mut select = connection.prepare("SELECT id, text FROM interned ORDER BY id").unwrap();
+        let mut select = connection.prepare("SELECT id, packed FROM interned ORDER BY id").unwrap();
         let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        rows.collect::<Result<_, _>>().unwrap()
+        rows.map(Result::unwrap)
+            .map(|(id, packed): (i64, Vec<u8>)| {
+                match Text::read(TextSort::Name, &packed, &mut |_| None).unwrap() {
+                    Text::Name(name) => (id, name.to_string()),
+                    other => panic!("{other:?}"),
+                }
+            })
+            .collect()
     }
 
     fn epochs(connection: &Connection) -> Vec<(i64, i64)> {
@@ -275,5 +309,25 @@ mod tests {
         texts.roll_back(mark);
         assert_eq!(intern(&mut texts, &connection, 2, "b"), 2);
         assert_eq!(epochs(&connection), [(1, 1), (2, 2)]);
+    }
+
+    #[test]
+    fn a_piece_that_was_not_stored_is_not_named() {
+        let (_folder, connection) = database();
+        let mut texts = Interner::open(&connection).unwrap();
+        let add = |texts: &mut Interner, pod: &str| {
+            let labels = Labels::from_pairs([("service", "checkout"), ("pod", pod)]);
+            texts.intern(&connection, Seq(1), (0, &Text::Labels(labels))).unwrap()
+        };
+        assert_eq!(add(&mut texts, "a"), 1);
+        let mark = texts.mark();
+        connection.execute_batch("SAVEPOINT job").unwrap();
+        // What comes twice is stored as a piece: the name and the value of the service.
+        assert_eq!(add(&mut texts, "b"), 4);
+        connection.execute_batch("ROLLBACK TO job; RELEASE job").unwrap();
+        texts.roll_back(mark);
+        assert_eq!([add(&mut texts, "c"), add(&mut texts, "d")], [4, 5]);
+        let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM interned"), 5);
     }
 }

@@ -311,6 +311,19 @@ pub(super) fn first(connection: &Connection) -> Result<Option<Seq>, StoreError> 
         .map(|seq| seq.map(|seq| Seq(from_int(seq))))
 }
 
+/// The record time of a record, if it is there and has one.
+pub(super) fn time_of(connection: &Connection, seq: Seq) -> Result<Option<Timestamp>, StoreError> {
+    connection
+        .prepare_cached("SELECT record_time FROM ledger WHERE seq = :seq")
+        .and_then(|mut select| {
+            select
+                .query_row(named! { seq: int(seq.0) }, |row| moment_if_any(row, "record_time"))
+                .optional()
+        })
+        .trying("finding records by their time")
+        .map(Option::flatten)
+}
+
 /// The first record of this time or a later one, or the place behind the head. Record time never
 /// goes back, so halving finds it without an index.
 pub(super) fn first_since(connection: &Connection, time: Timestamp) -> Result<Seq, StoreError> {
@@ -318,18 +331,7 @@ pub(super) fn first_since(connection: &Connection, time: Timestamp) -> Result<Se
         (first(connection)?.unwrap_or_default(), head(connection)?.seq.next());
     while low < high {
         let middle = Seq(low.0 + (high.0 - low.0) / 2);
-        let at: Option<Timestamp> = connection
-            .prepare_cached("SELECT record_time FROM ledger WHERE seq = :seq")
-            .and_then(|mut select| {
-                select
-                    .query_row(named! { seq: int(middle.0) }, |row| {
-                        moment_if_any(row, "record_time")
-                    })
-                    .optional()
-            })
-            .trying("finding records by their time")?
-            .flatten();
-        if at.is_some_and(|at| at >= time) {
+        if time_of(connection, middle)?.is_some_and(|at| at >= time) {
             high = middle;
         } else {
             low = middle.next();
@@ -368,9 +370,9 @@ impl Texts for StoredTexts<'_> {
                 return Ok(text);
             }
         }
-        let stored: Option<String> = self
+        let stored: Option<Vec<u8>> = self
             .connection
-            .prepare_cached("SELECT text FROM interned WHERE id = :id")
+            .prepare_cached("SELECT packed FROM interned WHERE id = :id")
             .and_then(|mut select| {
                 select.query_row(named! { id: int(id) }, |row| row.get(0)).optional()
             })
@@ -378,8 +380,12 @@ impl Texts for StoredTexts<'_> {
         let stored = stored.ok_or_else(|| {
             StoreError::Broken(format!("it refers to text {id}, which is not in the store"))
         })?;
-        let text = Text::read(sort, &stored)?;
-        let weight = stored.len() * TEXT_FACTOR + TEXT_BYTES;
+        let mut piece = |id| match self.text(id, TextSort::Name) {
+            Ok(Text::Name(name)) => Some(name.0),
+            Ok(Text::Series(_) | Text::Labels(_) | Text::Links(_)) | Err(_) => None,
+        };
+        let text = Text::read(sort, &stored, &mut piece)?;
+        let weight = text.bytes() * TEXT_FACTOR + TEXT_BYTES;
         lock(&self.cache.texts).insert(key, (text.clone(), weight), weight);
         Ok(text)
     }

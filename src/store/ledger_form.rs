@@ -4,8 +4,9 @@
 //! number of the form it is written in (column `form`), and a form that was ever released stays
 //! readable. Within a form fields may be added when they have a default; a test pins the text.
 //!
-//! A delivery is written with one-letter fields and refers to interned texts: a repeat of an alert
-//! is about fifty bytes. Everything else is rare and written as the domain writes it.
+//! A delivery is written with one-letter fields and refers to interned texts, which are packed and
+//! name their own pieces by number: a repeat of an alert is about fifty bytes, a new one some hundred
+//! and fifty. Everything else is rare and written as the domain writes it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use super::rows::{from_json, to_json};
 use crate::domain::alert::Link;
+use crate::domain::packed::{Packer, Unpacker, Unreadable};
 use crate::domain::record::{Delivery, Path};
 use crate::domain::{
     AlertKey, ChangeReport, Claim, Ending, Labels, Name, RecordBody, Timestamp, Word, WordState,
@@ -103,14 +105,25 @@ struct WordForm {
 }
 
 /// What a word is about: the part that all words of an alert share.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Series {
-    #[serde(flatten)]
     key: AlertKey,
-    #[serde(rename = "y", default, skip_serializing_if = "is_default")]
     key_from_labels: bool,
-    #[serde(rename = "l")]
     labels: Labels,
+}
+
+impl Series {
+    fn pack(&self, to: &mut Packer<'_>) {
+        to.key(&self.key);
+        to.count(u64::from(self.key_from_labels));
+        to.labels(&self.labels);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self, Unreadable> {
+        let key = from.key()?;
+        let key_from_labels = from.count()? == 1;
+        Ok(Self { key, key_from_labels, labels: from.labels()? })
+    }
 }
 
 /// What an interned text is read as. The same text may be read in two ways.
@@ -132,30 +145,36 @@ pub(super) enum Text {
 }
 
 impl Text {
-    /// Reads a stored text.
-    pub(super) fn read(sort: TextSort, text: &str) -> Result<Self, StoreError> {
-        let what = "an interned text";
-        Ok(match sort {
-            TextSort::Series => Self::Series(from_json(text, what)?),
-            TextSort::Labels => Self::Labels(from_json(text, what)?),
-            TextSort::Links => Self::Links(from_json(text, what)?),
-            TextSort::Name => Self::Name(Name::from(text)),
-        })
+    /// Reads a stored text; `find` gives the pieces that it names by number.
+    pub(super) fn read(
+        sort: TextSort,
+        packed: &[u8],
+        find: &mut dyn FnMut(u64) -> Option<Arc<str>>,
+    ) -> Result<Self, StoreError> {
+        let mut from = Unpacker::new(packed, find);
+        match sort {
+            TextSort::Series => Series::unpack(&mut from).map(|series| Self::Series(series.into())),
+            TextSort::Labels => from.labels().map(Self::Labels),
+            TextSort::Links => from.links().map(|links| Self::Links(links.into())),
+            TextSort::Name => from.text().map(|text| Self::Name(Name(text))),
+        }
+        .map_err(|error| StoreError::Broken(format!("reading an interned text failed: {error}")))
     }
 
-    /// The text to store.
-    pub(super) fn write(&self) -> Result<Cow<'_, str>, StoreError> {
-        let what = "an interned text";
-        Ok(match self {
-            Self::Series(series) => to_json(series, what)?.into(),
-            Self::Labels(labels) => to_json(labels, what)?.into(),
-            Self::Links(links) => to_json(links, what)?.into(),
-            Self::Name(name) => name.as_str().into(),
-        })
+    /// What to store; `number` gives pieces that come again their numbers.
+    pub(super) fn write(&self, number: &mut dyn FnMut(&str) -> Option<u64>) -> Vec<u8> {
+        let mut to = Packer::new(number);
+        match self {
+            Self::Series(series) => series.pack(&mut to),
+            Self::Labels(labels) => to.labels(labels),
+            Self::Links(links) => to.links(links),
+            Self::Name(name) => to.inline(name.as_str()),
+        }
+        to.finish()
     }
 
     /// What it takes, roughly.
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let of_labels =
             |labels: &Labels| labels.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
         match self {

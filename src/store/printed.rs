@@ -1,9 +1,10 @@
-//! Drafts as they were printed when they became final.
+//! Drafts as they were when they became final: their facts, and every document printed from them.
 //!
 //! A later release prints the same facts otherwise; what people reviewed are these bytes. They are
-//! printed and stored in the transaction that makes the draft final, so that there is never the one
-//! without the other. They are no part of what a replay gives: the facts are, and they are kept
-//! beside (see `incidents`). How a draft is printed is for whoever opened the store to say.
+//! stored in the transaction that makes the draft final, so that there is never the one without the
+//! other, but made before it, on the engine's thread: the documents of a long outage take seconds,
+//! and meanwhile the writer must go on taking what comes to the door. They are no part of what a
+//! replay gives: the facts are. How a draft is printed is for whoever opened the store to say.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::StoreError;
 use super::error::Trying;
 use super::incidents;
-use super::rows::{int, named};
+use super::rows::{int, named, to_json};
 use crate::domain::{Facts, IncidentId};
 
 /// One document of a final draft.
@@ -31,28 +32,82 @@ pub struct Printed {
 
 /// Prints every document of a draft that becomes final.
 pub trait Printer: fmt::Debug + Send + Sync {
-    /// All documents, from the facts that were reviewed. Runs inside the writer's transaction: it
-    /// must not ask the store.
-    fn print(&self, facts: &Facts) -> Vec<Printed>;
+    /// Gives each document away, from the facts that were reviewed. When words were taken back out
+    /// of a final draft it runs inside the writer's transaction, so it must not wait for the store.
+    fn print(&self, facts: Facts, keep: &mut dyn FnMut(Printed));
 }
 
-/// Prints and keeps the documents of an incident whose facts have just been frozen.
-pub(super) fn keep(
-    connection: &Connection,
-    id: IncidentId,
-    printer: &dyn Printer,
-) -> Result<(), StoreError> {
-    let Some(facts) = incidents::reviewed(connection, id)? else { return Ok(()) };
-    let what = "keeping the documents of a final draft";
-    // A fault of a printer must not take the writer with it: the facts are frozen all the same.
-    let Ok(documents) = catch_unwind(AssertUnwindSafe(|| printer.print(&facts))) else {
+/// A document as it is stored: packed, since those of a long outage are a hundred megabytes that
+/// say the same.
+#[derive(Debug)]
+struct Packed {
+    format: String,
+    template: String,
+    zone: String,
+    text: Vec<u8>,
+}
+
+/// What is kept of a draft that becomes final.
+#[derive(Debug)]
+pub(super) struct Final {
+    incident: IncidentId,
+    facts: String,
+    documents: Vec<Packed>,
+}
+
+impl Final {
+    /// Everything that is kept of an incident, from its facts.
+    pub(super) fn of(facts: Facts, printer: Option<&dyn Printer>) -> Result<Self, StoreError> {
+        let (incident, json) = (facts.incident.id, to_json(&facts, "reviewed facts")?);
+        let documents = printer.map(|printer| documents(facts, printer)).unwrap_or_default();
+        Ok(Self { incident, facts: json, documents })
+    }
+
+    /// What it takes while it waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.facts.len() + self.documents.iter().map(|one| one.text.len() + 128).sum::<usize>()
+    }
+
+    /// Stores it in the transaction that is open.
+    pub(super) fn store(&self, connection: &Connection) -> Result<(), StoreError> {
+        incidents::store_reviewed(connection, self.incident, &self.facts)?;
+        store(connection, self.incident, &self.documents)
+    }
+}
+
+/// All documents, packed. None when the printer fails: the facts are frozen all the same.
+fn documents(facts: Facts, printer: &dyn Printer) -> Vec<Packed> {
+    let id = facts.incident.id;
+    let mut documents = Vec::new();
+    let mut keep = |printed: Printed| {
+        let Printed { format, template, zone, text } = printed;
+        let text = lz4_flex::block::compress_prepend_size(text.as_bytes());
+        documents.push(Packed { format, template, zone, text });
+    };
+    // A fault of a printer must not take its thread with it.
+    if catch_unwind(AssertUnwindSafe(|| printer.print(facts, &mut keep))).is_err() {
         tracing::error!(
             incident.id = id.0,
             "A final draft could not be printed; it is printed from its reviewed facts when asked \
              for. Please report it with this log"
         );
-        return Ok(());
-    };
+        return Vec::new();
+    }
+    documents
+}
+
+/// Prints and keeps the documents of an incident anew, from reviewed facts that have just changed.
+pub(super) fn renew(
+    connection: &Connection,
+    id: IncidentId,
+    printer: &dyn Printer,
+) -> Result<(), StoreError> {
+    let Some(facts) = incidents::reviewed(connection, id)? else { return Ok(()) };
+    store(connection, id, &documents(facts, printer))
+}
+
+fn store(connection: &Connection, id: IncidentId, documents: &[Packed]) -> Result<(), StoreError> {
+    let what = "keeping the documents of a final draft";
     connection
         .prepare_cached("DELETE FROM reviewed_documents WHERE incident = :incident")
         .and_then(|mut delete| delete.execute(named! { incident: int(id.0) }))
@@ -60,13 +115,14 @@ pub(super) fn keep(
     for document in documents {
         connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO reviewed_documents (incident, format, template, zone, text)
-                 VALUES (:incident, :format, :template, :zone, :text)",
+                "INSERT OR REPLACE INTO reviewed_documents
+                     (incident, format, template, zone, packed)
+                 VALUES (:incident, :format, :template, :zone, :packed)",
             )
             .and_then(|mut insert| {
                 insert.execute(named! {
                     incident: int(id.0), format: document.format, template: document.template,
-                    zone: document.zone, text: document.text,
+                    zone: document.zone, packed: document.text,
                 })
             })
             .trying(what)?;
@@ -81,25 +137,21 @@ pub(super) fn get(
     format: &str,
     template: &str,
 ) -> Result<Option<Printed>, StoreError> {
-    connection
+    let what = "reading a document of a final draft";
+    let found: Option<(String, Vec<u8>)> = connection
         .prepare_cached(
-            "SELECT zone, text FROM reviewed_documents
+            "SELECT zone, packed FROM reviewed_documents
              WHERE incident = :incident AND format = :format AND template = :template",
         )
         .and_then(|mut select| {
-            select
-                .query_row(
-                    named! { incident: int(id.0), format: format, template: template },
-                    |row| {
-                        Ok(Printed {
-                            format: format.to_owned(),
-                            template: template.to_owned(),
-                            zone: row.get("zone")?,
-                            text: row.get("text")?,
-                        })
-                    },
-                )
-                .optional()
+            let values = named! { incident: int(id.0), format: format, template: template };
+            select.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()
         })
-        .trying("reading a document of a final draft")
+        .trying(what)?;
+    let Some((zone, packed)) = found else { return Ok(None) };
+    let text = lz4_flex::block::decompress_size_prepended(&packed)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| StoreError::Broken(format!("{what} failed: it cannot be unpacked")))?;
+    Ok(Some(Printed { format: format.to_owned(), template: template.to_owned(), zone, text }))
 }

@@ -167,12 +167,12 @@ const TABLES: [Table; 6] = [
     },
     Table {
         name: |id, _| format!("the explanation of alert e{id}"),
-        sql: "SELECT x.episode, 0, x.json, '',
+        sql: "SELECT x.episode AS episode, 0, x.packed AS packed, '',
                      coalesce(CASE WHEN e.incident IS NULL THEN e.ends_at
                               ELSE (SELECT ended_at FROM incidents i WHERE i.id = e.incident)
                               END < :before, 0)
               FROM explanations x JOIN episodes e ON e.id = x.episode ORDER BY x.episode",
-        json: third,
+        json: episodes::explanation_as_json,
     },
     Table {
         name: |id, _| format!("change c{id}"),

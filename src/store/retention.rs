@@ -1,16 +1,25 @@
 //! Dropping what is too old, a bounded piece at a time.
 //!
 //! A reader plans a piece, because finding it may take a while; the writer drops what the plan
-//! names, looking again at whatever may have changed since. The ledger is never dropped past the
+//! names, looking again at whatever may have changed since. The ledger is never dropped up to the
 //! newest snapshot, and its newest record always stays. A pinned incident stays with all that its
 //! draft is made from, whatever asks for room.
+//!
+//! What is dropped is no part of the ledger, so a replay cannot know of it: an alert that comes
+//! again is begun anew where it would have gone on. So nothing is dropped that a replay could still
+//! find. It begins at the newest snapshot once the ledger's beginning is gone, and is told what was
+//! recalled since; therefore rows go only after the ledger's beginning, only when the machine had
+//! forgotten them at that snapshot, and not when they were recalled since.
+
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
+use serde::Deserialize;
 
 use super::error::Trying;
 use super::rows::{At, from_int, int, named, to_json};
-use super::{StoreError, engine, intern, ledger, texts};
-use crate::domain::{Seq, Span, Timestamp};
+use super::{StoreError, changes, engine, episodes, intern, ledger, texts};
+use crate::domain::{ChangeId, Episode, EpisodeId, IncidentId, Seq, Span, Timestamp};
 
 /// Raw bodies that go at once. They can be large, and each of their pages is touched.
 const RAW_MAX: u64 = 200;
@@ -26,13 +35,13 @@ const PAGES_FREED: i64 = 1_024;
 /// incident that began well after it.
 const CHANGES_KEPT_LONGER: Span = Span::from_hours(7 * 24);
 
-/// However short the retention, what ended within this much record time stays: the engine still
-/// remembers it, and what it writes again must find its other half. Several times the longest of
-/// its windows.
+/// However short the retention, what ended within this much record time before the newest snapshot
+/// stays: the engine remembered it then, and what it writes again must find its other half. Several
+/// times the longest of its windows.
 const KEPT_AT_LEAST: Span = Span::from_hours(72);
 
 /// One piece to drop.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
     /// Deliveries whose raw body goes.
     raw: Vec<i64>,
@@ -42,6 +51,8 @@ pub(super) struct Plan {
     episodes: Vec<i64>,
     /// Changes that go.
     changes: Vec<i64>,
+    /// Incidents written at this record or later stay.
+    untouched: Seq,
     /// Records that go: up to this one.
     ledger_until: Option<Seq>,
     /// Whether unused texts are looked for.
@@ -74,13 +85,11 @@ pub(super) fn plan(
         plan.has_more |= plan.raw.len() as u64 == RAW_MAX;
     }
     if let Some(before) = before {
-        let (forgotten, untouched) = forgotten_before(connection, before)?;
-        let kept = Kept::find(connection)?;
-        plan.incidents = incidents(connection, &kept, forgotten, untouched)?;
-        plan.episodes = floating_episodes(connection, forgotten)?;
-        plan.changes = changes(connection, &kept, forgotten)?;
         let (until, has_more) = records(connection, before)?;
         plan.ledger_until = until;
+        if let Some(forgotten) = Forgotten::find(connection, until)? {
+            plan.rows(connection, before, &forgotten)?;
+        }
         plan.has_more |= has_more
             // What an incident held on to (merged ones, context) can go after it.
             || !plan.incidents.is_empty()
@@ -90,6 +99,114 @@ pub(super) fn plan(
         plan.has_more |= plan.with_texts;
     }
     Ok(plan)
+}
+
+impl Plan {
+    /// Finds incidents, alerts and changes that go.
+    fn rows(
+        &mut self,
+        connection: &Connection,
+        before: Timestamp,
+        forgotten: &Forgotten,
+    ) -> Result<(), StoreError> {
+        let before = forgotten.since.map_or(before, |since| before.min(since));
+        let kept = Kept::find(connection)?;
+        self.untouched = forgotten.untouched;
+        self.incidents = incidents(connection, &kept, before, forgotten.untouched)?;
+        self.episodes = floating_episodes(connection, before)?;
+        self.changes = changes(connection, &kept, before)?;
+        if let Some(since) = forgotten.since {
+            self.leave_what_was_heard(connection, since)?;
+        }
+        self.leave_recalled(connection)
+    }
+
+    /// What ended long ago and was told lately is remembered.
+    fn leave_what_was_heard(
+        &mut self,
+        connection: &Connection,
+        since: Timestamp,
+    ) -> Result<(), StoreError> {
+        let heard_at = |episode: Episode| {
+            episode.end.map_or(episode.last_word_at, |end| end.heard_at.max(episode.last_word_at))
+        };
+        retain(&mut self.episodes, |id| {
+            let episode = episodes::get(connection, self::episode(id))?;
+            Ok(episode.is_none_or(|episode| heard_at(episode) < since))
+        })?;
+        retain(&mut self.changes, |id| {
+            let change = changes::get(connection, self::change(id))?;
+            Ok(change.is_none_or(|change| change.received_at < since))
+        })
+    }
+
+    /// What was recalled since the newest snapshot is remembered.
+    fn leave_recalled(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        if self.incidents.is_empty() && self.episodes.is_empty() && self.changes.is_empty() {
+            return Ok(());
+        }
+        let after = engine::snapshot_seq(connection)?.unwrap_or_default();
+        let mut recalled = Recalled::default();
+        for (_, bytes) in engine::recalls_after(connection, after)? {
+            let more: Recalled = serde_json::from_slice(&bytes).map_err(|error| {
+                StoreError::Broken(format!("a logged recall cannot be read: {error}"))
+            })?;
+            recalled.incidents.extend(more.incidents);
+            recalled.episodes.extend(more.episodes);
+            recalled.changes.extend(more.changes);
+        }
+        self.incidents.retain(|id| !recalled.incidents.contains(&Only { id: incident(*id) }));
+        self.episodes.retain(|id| !recalled.episodes.contains(&Only { id: episode(*id) }));
+        self.changes.retain(|id| !recalled.changes.contains(&Only { id: change(*id) }));
+        Ok(())
+    }
+
+    /// Leaves out what the engine may be working on.
+    pub(super) fn leave_rows(&mut self) {
+        self.incidents.clear();
+        self.episodes.clear();
+        self.changes.clear();
+    }
+}
+
+fn incident(id: i64) -> IncidentId {
+    IncidentId(from_int(id))
+}
+
+fn episode(id: i64) -> EpisodeId {
+    EpisodeId(from_int(id))
+}
+
+fn change(id: i64) -> ChangeId {
+    ChangeId(from_int(id))
+}
+
+/// Keeps the ids that pass.
+fn retain(
+    ids: &mut Vec<i64>,
+    mut passes: impl FnMut(i64) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
+    let mut kept = Vec::with_capacity(ids.len());
+    for id in ids.drain(..) {
+        if passes(id)? {
+            kept.push(id);
+        }
+    }
+    *ids = kept;
+    Ok(())
+}
+
+/// The ids of what was recalled for a record, of all that the engine's log says.
+#[derive(Default, Deserialize)]
+struct Recalled {
+    incidents: BTreeSet<Only<IncidentId>>,
+    episodes: BTreeSet<Only<EpisodeId>>,
+    changes: BTreeSet<Only<ChangeId>>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+struct Only<T> {
+    id: T,
 }
 
 /// What stays because people pinned an incident. Each is a list in JSON, as statements take it.
@@ -136,16 +253,32 @@ impl Kept {
     }
 }
 
-/// Before when the engine remembers nothing that ended, and since which record it may have written
-/// what it remembers. Record time counts: a replay of an old outage lives in its own time.
-fn forgotten_before(
-    connection: &Connection,
-    before: Timestamp,
-) -> Result<(Timestamp, Seq), StoreError> {
-    let head = ledger::head(connection)?;
-    let Some(now) = head.record_time else { return Ok((before, head.seq.next())) };
-    let remembered = now - KEPT_AT_LEAST;
-    Ok((before.min(remembered), ledger::first_since(connection, remembered)?))
+/// What the machine no longer remembers, nor a replay finds.
+struct Forgotten {
+    /// What ended, and was heard, before this; `None` when there is no ledger at all. Record time
+    /// counts: a replay of an old outage lives in its own time.
+    since: Option<Timestamp>,
+    /// What was not written since this record.
+    untouched: Seq,
+}
+
+impl Forgotten {
+    /// `None` when a replay could still find everything. `until` goes from the ledger at once.
+    fn find(connection: &Connection, until: Option<Seq>) -> Result<Option<Self>, StoreError> {
+        let head = ledger::head(connection)?;
+        if head.record_time.is_none() {
+            return Ok(Some(Self { since: None, untouched: head.seq.next() }));
+        }
+        let is_whole = ledger::first(connection)?.is_none_or(|first| first <= Seq(1));
+        if is_whole && until.is_none() {
+            return Ok(None);
+        }
+        let Some(snapshot) = engine::snapshot_seq(connection)? else { return Ok(None) };
+        let Some(taken_at) = ledger::time_of(connection, snapshot)? else { return Ok(None) };
+        let since = taken_at - KEPT_AT_LEAST;
+        let untouched = ledger::first_since(connection, since)?;
+        Ok(Some(Self { since: Some(since), untouched }))
+    }
 }
 
 /// Raw bodies by their true age. They came in the order of the ledger but for the moments that a
@@ -270,7 +403,8 @@ fn records(connection: &Connection, before: Timestamp) -> Result<(Option<Seq>, b
         .iter()
         .take_while(|(seq, at)| {
             at.is_none_or(|at| at < before.nanos())
-                && from_int(*seq) <= snapshot.0
+                // Its time tells what the machine had forgotten then.
+                && from_int(*seq) < snapshot.0
                 && from_int(*seq) < head.0
         })
         .last()
@@ -297,10 +431,13 @@ fn unused_texts(connection: &Connection) -> Result<bool, StoreError> {
 /// Drops a piece in the transaction that is open.
 pub(super) fn carry_out(connection: &Connection, plan: &Plan) -> Result<(), StoreError> {
     each(connection, "DELETE FROM raw_bodies WHERE seq = :id", &plan.raw, "dropping raw bodies")?;
+    // The engine may have looked back since.
+    let mut plan = plan.clone();
+    plan.leave_recalled(connection)?;
     // Somebody may have pinned one since the plan was made.
     let kept = Kept::find(connection)?;
     for id in &plan.incidents {
-        drop_incident(connection, &kept, *id)?;
+        drop_incident(connection, &kept, plan.untouched, *id)?;
     }
     each(
         connection,
@@ -355,16 +492,26 @@ fn each(connection: &Connection, sql: &str, ids: &[i64], what: &str) -> Result<(
 }
 
 /// An incident goes whole, unless it was reopened or pinned since the plan was made.
-fn drop_incident(connection: &Connection, kept: &Kept, id: i64) -> Result<(), StoreError> {
+fn drop_incident(
+    connection: &Connection,
+    kept: &Kept,
+    untouched: Seq,
+    id: i64,
+) -> Result<(), StoreError> {
     let what = "dropping an old incident";
     let is_over: Option<bool> = connection
         .prepare_cached(
-            "SELECT state IN ('resolved', 'merged')
+            "SELECT state IN ('resolved', 'merged') AND cursor < :untouched
                     AND id NOT IN (SELECT value FROM json_each(:kept))
              FROM incidents WHERE id = :id",
         )
         .and_then(|mut select| {
-            select.query_row(named! { id: id, kept: kept.incidents }, |row| row.get(0)).optional()
+            let untouched = int(untouched.0);
+            select
+                .query_row(named! { id: id, kept: kept.incidents, untouched: untouched }, |row| {
+                    row.get(0)
+                })
+                .optional()
         })
         .trying(what)?;
     if is_over != Some(true) {

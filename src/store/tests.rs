@@ -3,5 +3,6 @@
 mod copies;
 mod reading;
 mod retaining;
+mod reviewed;
 mod support;
 mod writing;

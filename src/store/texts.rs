@@ -1,39 +1,25 @@
 //! The texts of packed episodes: what comes again is stored once and named by a number.
 //!
-//! Compression, not identity: a text may be stored twice, and nothing is looked up by text in the
-//! database. A text is given a number when it comes for the second time, so what is unique stays in
-//! its row. As in `intern`, an **epoch** makes texts removable: it begins with an empty memory, so
+//! Nothing is looked up by text in the database. As in `intern`, an **epoch** makes texts removable: it begins with an empty memory, so
 //! an episode that was first written after its beginning names only texts from there on.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::StoreError;
 use super::error::Trying;
+use super::numbers::{ENTRY_BYTES, Numbers};
 use super::rows::{from_int, int, named};
+use super::{StoreError, intern};
 use crate::domain::EpisodeId;
 
 /// The memory's bound, in bytes of texts.
 const KNOWN_BYTES_MAX: usize = 4 << 20;
-/// What an entry takes beside its text, roughly.
-const ENTRY_BYTES: usize = 48;
-/// Texts that came once are remembered up to this many.
-const SEEN_MAX: usize = 64 * 1024;
-/// Shorter texts take no more room inline.
-const SHORT: usize = 3;
-/// Longer ones are hardly ever the same.
-const LONG: usize = 1024;
 
 /// The memory of whoever packs. See the module.
 #[derive(Debug)]
 pub(super) struct Shelf {
-    known: HashMap<Box<str>, u64>,
-    known_bytes: usize,
-    seen: HashSet<u64>,
-    hashes: RandomState,
+    numbers: Numbers,
     next: u64,
     newest_episode: u64,
     /// Given out since the last commit.
@@ -60,10 +46,7 @@ impl Shelf {
                 .map(|newest| newest.map_or(0, from_int))
         };
         Ok(Self {
-            known: HashMap::new(),
-            known_bytes: 0,
-            seen: HashSet::new(),
-            hashes: RandomState::new(),
+            numbers: Numbers::default(),
             next: newest("SELECT max(id) FROM texts")? + 1,
             newest_episode: newest("SELECT max(id) FROM episodes")?,
             fresh: Vec::new(),
@@ -73,24 +56,7 @@ impl Shelf {
 
     /// The number of a text, unless it comes for the first time.
     pub(super) fn number(&mut self, text: &str) -> Option<u64> {
-        if let Some(number) = self.known.get(text) {
-            return Some(*number);
-        }
-        if text.len() <= SHORT || text.len() > LONG {
-            return None;
-        }
-        if self.seen.insert(self.hashes.hash_one(text)) {
-            if self.seen.len() > SEEN_MAX {
-                self.seen.clear();
-            }
-            return None;
-        }
-        let number = self.next;
-        self.next += 1;
-        self.known_bytes += text.len() + ENTRY_BYTES;
-        self.known.insert(text.into(), number);
-        self.fresh.push((number, text.into()));
-        Some(number)
+        self.numbers.number(text, &mut self.next, &mut self.fresh)
     }
 
     /// Says that an episode is written.
@@ -114,21 +80,19 @@ impl Shelf {
     pub(super) fn keep(&mut self) {
         self.is_begun |= !self.fresh.is_empty();
         self.fresh.clear();
-        if self.known_bytes > KNOWN_BYTES_MAX {
-            self.known.clear();
-            self.known_bytes = 0;
-            self.seen.clear();
+        if self.numbers.bytes() > KNOWN_BYTES_MAX {
+            self.numbers.clear();
             self.is_begun = false;
         }
     }
 
     /// It was not stored.
     pub(super) fn undo(&mut self) {
-        for (number, text) in std::mem::take(&mut self.fresh) {
-            self.known.remove(&text);
-            self.known_bytes -= text.len() + ENTRY_BYTES;
-            self.next = self.next.min(number);
+        if let Some((first, _)) = self.fresh.first() {
+            self.next = *first;
+            self.numbers.forget_from(*first);
         }
+        self.fresh.clear();
     }
 }
 
@@ -164,12 +128,13 @@ impl NewTexts {
 /// The texts that one read asks for, each read once.
 pub(super) struct Texts<'a> {
     connection: &'a Connection,
-    read: HashMap<u64, Arc<str>>,
+    // Asked for some twenty times an episode, by numbers of our own.
+    read: hashbrown::HashMap<u64, Arc<str>>,
 }
 
 impl<'a> Texts<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
-        Self { connection, read: HashMap::new() }
+        Self { connection, read: hashbrown::HashMap::new() }
     }
 
     /// The text of a number; none when it cannot be read, which whoever reads the row tells.
@@ -202,15 +167,5 @@ pub(super) fn drop_unused(connection: &Connection, limit: u64) -> Result<usize, 
         )
         .trying("finding the oldest epoch of texts in use")?;
     let Some(first) = first else { return Ok(0) };
-    let dropped = connection
-        .execute(
-            "DELETE FROM texts WHERE id IN
-             (SELECT id FROM texts WHERE id < :first ORDER BY id LIMIT :limit)",
-            named! { first: first, limit: int(limit) },
-        )
-        .trying("dropping unused texts")?;
-    connection
-        .execute("DELETE FROM text_epochs WHERE first_text < :first", named! { first: first })
-        .trying("dropping old epochs of texts")?;
-    Ok(dropped)
+    intern::drop_before(connection, ("texts", "text_epochs", "first_text"), first, limit)
 }

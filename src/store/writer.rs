@@ -327,11 +327,10 @@ impl Writer {
         let taken_back: Vec<_> = commit.taken_back_from().collect();
         self.must_wipe |= !taken_back.is_empty();
         if let Some(printer) = self.shared.printer.get() {
-            commit
-                .reviewed_now()
-                // What was printed before some words were taken back still says them.
-                .chain(taken_back)
-                .try_for_each(|id| printed::keep(&self.connection, id, printer.as_ref()))?;
+            // What was printed before some words were taken back still says them.
+            taken_back
+                .into_iter()
+                .try_for_each(|id| printed::renew(&self.connection, id, printer.as_ref()))?;
         }
         Ok(())
     }

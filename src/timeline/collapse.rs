@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::{HashMap, HashSet};
+
 use super::words;
 use crate::domain::timeline::{Edge, Entry, EntryKind, Phase, Provenance, Signal};
 use crate::domain::{AlertKey, EpisodeId, Name, Span, Timestamp};
@@ -25,16 +27,15 @@ const FLAP_FIRINGS_MIN: usize = 3;
 /// Folds storms and flaps. The input must be sorted, as `entries` gives it; it stays so.
 #[must_use]
 pub fn collapse(entries: Vec<Entry>) -> Vec<Entry> {
-    let mut folds: Vec<Fold> = Vec::new();
-    let mut folded: BTreeSet<usize> = BTreeSet::new();
-    for fold in storms(&entries) {
-        folded.extend(&fold.rows);
-        folds.push(fold);
-    }
-    for fold in flaps(&entries, &folded) {
-        folded.extend(&fold.rows);
-        folds.push(fold);
-    }
+    let mut folded = vec![false; entries.len()];
+    let mark = |folded: &mut [bool], folds: &[Fold]| {
+        folds.iter().flat_map(|fold| &fold.rows).for_each(|row| folded[*row] = true);
+    };
+    let mut folds = storms(&entries);
+    mark(&mut folded, &folds);
+    let flaps = flaps(&entries, &folded);
+    mark(&mut folded, &flaps);
+    folds.extend(flaps);
     folds.extend(spreads(&entries, &folded));
     apply(entries, folds)
 }
@@ -81,18 +82,23 @@ fn storms(entries: &[Entry]) -> Vec<Fold> {
         .into_values()
         .flat_map(|group| chains(&group, close))
         .filter(|rows| {
-            let keys: BTreeSet<&AlertKey> =
-                rows.iter().filter_map(|i| Some(&entries[*i].signal.as_ref()?.key)).collect();
-            keys.len() >= STORM_ALERTS_MIN
+            let mut keys = rows.iter().filter_map(|i| Some(&entries[*i].signal.as_ref()?.key));
+            let mut seen: Vec<&AlertKey> = Vec::with_capacity(STORM_ALERTS_MIN);
+            keys.any(|key| {
+                if !seen.contains(&key) {
+                    seen.push(key);
+                }
+                seen.len() >= STORM_ALERTS_MIN
+            })
         })
         .map(|rows| Fold { rows, sort: Sort::Storm })
         .collect()
 }
 
 /// What is left of one rule on many services, beginning or ending within one stretch.
-fn spreads(entries: &[Entry], folded: &BTreeSet<usize>) -> Vec<Fold> {
+fn spreads(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
     let mut groups: BTreeMap<(&str, Edge, bool), Vec<usize>> = BTreeMap::new();
-    for (index, entry, signal) in signals(entries).filter(|(index, ..)| !folded.contains(index)) {
+    for (index, entry, signal) in signals(entries).filter(|(index, ..)| !folded[*index]) {
         let alike = (signal.alertname.as_str(), signal.edge, entry.phase == Phase::LeadUp);
         groups.entry(alike).or_default().push(index);
     }
@@ -109,10 +115,10 @@ fn spreads(entries: &[Entry], folded: &BTreeSet<usize>) -> Vec<Fold> {
         .collect()
 }
 
-fn flaps(entries: &[Entry], folded: &BTreeSet<usize>) -> Vec<Fold> {
-    let mut starts: BTreeMap<&AlertKey, Vec<usize>> = BTreeMap::new();
-    let mut ends: BTreeMap<EpisodeId, usize> = BTreeMap::new();
-    for (index, entry, signal) in signals(entries).filter(|(index, ..)| !folded.contains(index)) {
+fn flaps(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
+    let mut starts: HashMap<&AlertKey, Vec<usize>> = HashMap::new();
+    let mut ends: HashMap<EpisodeId, usize> = HashMap::new();
+    for (index, entry, signal) in signals(entries).filter(|(index, ..)| !folded[*index]) {
         match (signal.edge, entry.episode) {
             (Edge::Start, _) => starts.entry(&signal.key).or_default().push(index),
             (Edge::End, Some(episode)) => {
@@ -155,26 +161,38 @@ fn chains(group: &[usize], close: impl Fn(usize, usize) -> bool) -> Vec<Vec<usiz
     chains
 }
 
+/// Folds share no entry, so their order does not matter: each stands where its first row stood.
 fn apply(entries: Vec<Entry>, folds: Vec<Fold>) -> Vec<Entry> {
-    let mut heads: BTreeMap<usize, Fold> = BTreeMap::new();
-    let mut others: BTreeSet<usize> = BTreeSet::new();
-    for fold in folds {
-        if let Some((head, rest)) = fold.rows.split_first() {
-            others.extend(rest);
-            heads.insert(*head, fold);
+    if folds.is_empty() {
+        return entries;
+    }
+    let mut fold_of: Vec<Option<usize>> = vec![None; entries.len()];
+    for (number, fold) in folds.iter().enumerate() {
+        fold.rows.iter().for_each(|row| fold_of[*row] = Some(number));
+    }
+    let mut rows: Vec<Vec<Entry>> =
+        folds.iter().map(|fold| Vec::with_capacity(fold.rows.len())).collect();
+    // An entry of its own, or the number of the fold that begins here.
+    let mut places: Vec<Result<Entry, usize>> = Vec::new();
+    for (entry, fold) in entries.into_iter().zip(fold_of) {
+        match fold {
+            None => places.push(Ok(entry)),
+            Some(number) => {
+                if rows[number].is_empty() {
+                    places.push(Err(number));
+                }
+                rows[number].push(entry);
+            }
         }
     }
-    let mut slots: Vec<Option<Entry>> = entries.into_iter().map(Some).collect();
-    let mut out = Vec::with_capacity(slots.len());
-    for index in 0..slots.len() {
-        if let Some(fold) = heads.remove(&index) {
-            let rows: Vec<Entry> = fold.rows.iter().filter_map(|i| slots[*i].take()).collect();
-            out.extend(summary(rows, fold.sort));
-        } else if !others.contains(&index) {
-            out.extend(slots[index].take());
+    let single_or_fold = |place: Result<Entry, usize>| match place {
+        Ok(entry) => Some(entry),
+        Err(number) => {
+            let rows: Vec<Entry> = std::mem::take(&mut rows[number]);
+            summary(rows, folds[number].sort)
         }
-    }
-    out
+    };
+    places.into_iter().filter_map(single_or_fold).collect()
 }
 
 /// The one entry that stands for its rows.
@@ -252,8 +270,8 @@ fn services(rows: &[Entry]) -> String {
 /// `14 pods of checkout`, and how many alerts that is.
 fn reach(rows: &[Entry]) -> (String, usize) {
     let signals = || rows.iter().filter_map(|row| row.signal.as_ref());
-    let alerts = signals().map(|s| &s.key).collect::<BTreeSet<_>>().len();
-    let places: BTreeSet<_> = signals().filter_map(|s| s.place.as_ref()).collect();
+    let alerts = signals().map(|s| &s.key).collect::<HashSet<_>>().len();
+    let places: HashSet<_> = signals().filter_map(|s| s.place.as_ref()).collect();
     let labels: BTreeSet<&str> = places.iter().map(|(label, _)| *label).collect();
     let of = |number: usize, noun: &str| {
         let counted = words::count(number, noun);

@@ -23,15 +23,25 @@ pub struct DraftOptions {
 /// Composes the draft. What is known is filled in; what only people know becomes a question.
 #[must_use]
 pub fn compose(facts: &Facts, options: &DraftOptions) -> Draft {
-    let incident = &facts.incident;
-    let report = &incident.report;
-    let all = entries(facts);
+    compose_from(facts.clone(), options)
+}
+
+/// As [`compose`], of facts that are not needed any more: their alerts are not copied, which for a
+/// long outage is much of the work.
+#[must_use]
+pub fn compose_from(facts: Facts, options: &DraftOptions) -> Draft {
+    let all = entries(&facts);
     let notes_of = |phase: Phase| -> Vec<Entry> {
         let is_told = |e: &&Entry| e.phase == phase && e.kind == EntryKind::Note;
         all.iter().filter(is_told).cloned().collect()
     };
     let (wrong_leads, escalations) = (notes_of(Phase::WrongLead), notes_of(Phase::Escalation));
-    let caveats = caveats::all(facts, &all);
+    let caveats = caveats::all(&facts, &all);
+    let (summary, detection) = (summary(&facts), detection(&facts));
+    let (suggestions, todo) = (suggestions::suggestions(&facts), questions(&facts));
+    let is_afterthought = Lateness::judge(&facts).is_afterthought();
+    let since = since(&facts, options);
+    let Facts { incident, members, context, changes, revisions: _ } = facts;
     Draft {
         incident: incident.id,
         revision: incident.revision,
@@ -40,32 +50,32 @@ pub fn compose(facts: &Facts, options: &DraftOptions) -> Draft {
         template: options.template.clone(),
         title: incident.display_title().to_owned(),
         state: incident.state,
-        status: report.status,
+        status: incident.report.status,
         severity: incident.severity(),
-        services: incident.tally.services.clone(),
-        lead: report.lead.clone(),
-        summary: summary(facts),
-        milestones: milestone::milestones(incident),
-        measures: milestone::measures(incident),
+        summary,
+        milestones: milestone::milestones(&incident),
+        measures: milestone::measures(&incident),
+        services: incident.tally.services,
+        lead: incident.report.lead,
         timeline: collapse(all),
-        detection: detection(facts),
+        detection,
         wrong_leads,
         escalations,
-        actions: incident.actions.clone(),
-        suggestions: suggestions::suggestions(facts),
-        alerts: facts.members.clone(),
-        context: facts.context.clone(),
-        changes: facts.changes.clone(),
+        actions: incident.actions,
+        suggestions,
+        alerts: members,
+        context,
+        changes,
         caveats,
-        is_afterthought: Lateness::judge(facts).is_afterthought(),
-        todo: questions(facts),
-        candidate_causes: incident.candidates.clone(),
+        is_afterthought,
+        todo,
+        candidate_causes: incident.candidates,
         follows: incident.follows,
-        similar: incident.similar.clone(),
-        related: incident.related.clone(),
-        finalised: incident.finalised.clone(),
+        similar: incident.similar,
+        related: incident.related,
+        finalised: incident.finalised,
         is_reprint: false,
-        since: since(facts, options),
+        since,
         external_url: options.external_url.clone(),
     }
 }

@@ -19,8 +19,9 @@ const VERY_LATE: Span = Span::from_hours(1);
 pub fn entries(facts: &Facts) -> Vec<Entry> {
     let lateness = Lateness::judge(facts);
     let mut rows = episodes::rows(facts, &lateness);
-    let onset = milestone::value_of(&facts.incident, Milestone::Onset).at;
-    rows.extend(facts.changes.iter().map(|change| change_row(change, onset, &lateness)));
+    let moment = |milestone| milestone::value_of(&facts.incident, milestone).at;
+    let noticed = moment(Milestone::Detection).or_else(|| moment(Milestone::Onset));
+    rows.extend(facts.changes.iter().map(|change| change_row(change, noticed, &lateness)));
     rows.extend(
         facts
             .incident
@@ -107,14 +108,13 @@ pub(super) struct Lateness {
 
 impl Lateness {
     pub(super) fn judge(facts: &Facts) -> Self {
-        let delays: Vec<Span> = (facts.members.iter().map(|e| e.received_at - e.starts_at()))
+        let delays = (facts.members.iter().map(|e| e.received_at - e.starts_at()))
             .chain(facts.changes.iter().map(|c| c.received_at - c.report.at))
-            .chain(facts.incident.notes.iter().map(|n| n.received_at - n.at))
-            .collect();
-        Self {
-            total: delays.len(),
-            very_late: delays.iter().filter(|delay| **delay > VERY_LATE).count(),
-        }
+            .chain(facts.incident.notes.iter().map(|n| n.received_at - n.at));
+        delays.fold(Self { total: 0, very_late: 0 }, |so_far, delay| Self {
+            total: so_far.total + 1,
+            very_late: so_far.very_late + usize::from(delay > VERY_LATE),
+        })
     }
 
     /// True when most of the story was learnt long afterwards, as with an import. One caveat says
@@ -139,7 +139,7 @@ pub fn delay(at: Timestamp, received_at: Timestamp) -> Option<String> {
     (delay > LATE).then(|| words::duration(delay))
 }
 
-fn change_row(change: &Change, onset: Option<Timestamp>, lateness: &Lateness) -> Row {
+fn change_row(change: &Change, noticed: Option<Timestamp>, lateness: &Lateness) -> Row {
     let report = &change.report;
     let what = match report.kind {
         ChangeKind::Deploy => "Deploy",
@@ -152,9 +152,9 @@ fn change_row(change: &Change, onset: Option<Timestamp>, lateness: &Lateness) ->
     };
     let place = report.service.as_ref().map_or_else(String::new, |s| format!(" on {s}"));
     let late = lateness.mark(report.at, change.received_at);
-    // A change after the onset may be an answer to it or not; its phase says when, not why.
-    let phase = match onset {
-        Some(onset) if report.at >= onset => Phase::Mitigation,
+    // A change after the trouble was noticed may be an answer to it or not; before that it is none.
+    let phase = match noticed {
+        Some(noticed) if report.at >= noticed => Phase::Mitigation,
         Some(_) | None => Phase::LeadUp,
     };
     let mut row = Row::new(

@@ -1,6 +1,6 @@
 //! Entries for the two ends of each firing, and for the peak between them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::entries::{Lateness, Row};
 use super::words;
@@ -8,7 +8,9 @@ use crate::domain::alert::EndKind;
 use crate::domain::incident::Opening;
 use crate::domain::milestone::{self, Milestone};
 use crate::domain::timeline::{Edge, EntryId, EntryKind, Phase, Provenance, Signal};
-use crate::domain::{Episode, EpisodeId, Facts, Link, Membership, Name, Severity, Span, Timestamp};
+use crate::domain::{
+    AlertKey, Episode, EpisodeId, Facts, Link, Membership, Name, Severity, Span, Timestamp,
+};
 
 /// Alertmanager tells of an end up to a group interval (5m by default) later, so ends count as
 /// late only beyond this.
@@ -21,13 +23,46 @@ struct Cast<'a> {
     lateness: &'a Lateness,
     detection: Option<EpisodeId>,
     detected_at: Option<Timestamp>,
-    /// Alerts of which several share name and service, so that the place tells them apart.
-    crowded: BTreeSet<(String, Option<Name>)>,
-    /// Alerts of which several share name and service but not the severity, which then tells them
-    /// apart.
-    graded: BTreeSet<(String, Option<Name>)>,
     /// The episode whose end is the recovery of its service.
-    recovering: BTreeMap<Name, EpisodeId>,
+    recovering: HashMap<&'a Name, EpisodeId>,
+}
+
+/// The alerts of one name and service.
+struct Namesakes<'a> {
+    alertname: Name,
+    first: &'a AlertKey,
+    severity_rank: u8,
+    /// Several alerts, so that the place tells them apart.
+    is_crowd: bool,
+    /// Not all of one severity, which then tells them apart.
+    is_graded: bool,
+}
+
+/// Each episode's namesakes, by the episodes' order.
+fn namesakes(members: &[Episode]) -> (Vec<Namesakes<'_>>, Vec<usize>) {
+    let mut all: Vec<Namesakes<'_>> = Vec::new();
+    let mut numbers: HashMap<(&str, Option<&Name>), usize> = HashMap::new();
+    let mut places = Vec::with_capacity(members.len());
+    for episode in members {
+        let name = (episode.alertname(), episode.service.as_ref());
+        let place = *numbers.entry(name).or_insert(all.len());
+        let rank = episode.severity.rank();
+        match all.get_mut(place) {
+            Some(known) => {
+                known.is_crowd |= *known.first != episode.key;
+                known.is_graded |= known.severity_rank != rank;
+            }
+            None => all.push(Namesakes {
+                alertname: Name::from(name.0),
+                first: &episode.key,
+                severity_rank: rank,
+                is_crowd: false,
+                is_graded: false,
+            }),
+        }
+        places.push(place);
+    }
+    (all, places)
 }
 
 /// The episode that should have made somebody act.
@@ -43,36 +78,22 @@ pub(super) fn detection_episode(facts: &Facts) -> Option<EpisodeId> {
 
 /// All entries of the members.
 pub(super) fn rows(facts: &Facts, lateness: &Lateness) -> Vec<Row> {
-    let mut names: BTreeMap<(String, Option<Name>), BTreeSet<&crate::domain::AlertKey>> =
-        BTreeMap::new();
-    for episode in &facts.members {
-        names
-            .entry((episode.alertname().to_owned(), episode.service.clone()))
-            .or_default()
-            .insert(&episode.key);
-    }
-    let mut grades: BTreeMap<(String, Option<Name>), BTreeSet<u8>> = BTreeMap::new();
-    for episode in &facts.members {
-        let name = (episode.alertname().to_owned(), episode.service.clone());
-        grades.entry(name).or_default().insert(episode.severity.rank());
-    }
+    let (namesakes, places) = namesakes(&facts.members);
     let cast = Cast {
         lateness,
         detection: detection_episode(facts),
         detected_at: milestone::value_of(&facts.incident, Milestone::Detection).derived,
-        crowded: names.into_iter().filter(|(_, k)| k.len() > 1).map(|(name, _)| name).collect(),
-        graded: grades.into_iter().filter(|(_, g)| g.len() > 1).map(|(name, _)| name).collect(),
         recovering: recovering(facts),
     };
     let mut worst: Option<Severity> = None;
-    let mut seen: BTreeSet<&crate::domain::AlertKey> = BTreeSet::new();
+    let mut seen: HashSet<&AlertKey> = HashSet::with_capacity(facts.members.len());
     let mut rows = Vec::with_capacity(facts.members.len() * 2 + 1);
-    for episode in &facts.members {
+    for (episode, place) in facts.members.iter().zip(places) {
         let risen_from = worst.filter(|worst| episode.severity.rank() > worst.rank());
         worst = Some(worst.map_or(episode.severity, |worst| worst.worse(episode.severity)));
         let is_again = !seen.insert(&episode.key);
-        rows.push(cast.start(episode, is_again, risen_from));
-        rows.extend(cast.end(episode));
+        rows.push(cast.start(episode, &namesakes[place], is_again, risen_from));
+        rows.extend(cast.end(episode, &namesakes[place]));
     }
     rows.extend(peak(facts));
     rows
@@ -80,12 +101,12 @@ pub(super) fn rows(facts: &Facts, lateness: &Lateness) -> Vec<Row> {
 
 /// For each service that works again: the member that ended last. A service of which something
 /// fires, or ended in a way that is no recovery, is not in it.
-fn recovering(facts: &Facts) -> BTreeMap<Name, EpisodeId> {
-    let mut last: BTreeMap<Name, Option<(Timestamp, EpisodeId)>> = BTreeMap::new();
+fn recovering(facts: &Facts) -> HashMap<&Name, EpisodeId> {
+    let mut last: HashMap<&Name, Option<(Timestamp, EpisodeId)>> = HashMap::new();
     for episode in &facts.members {
         let Some(service) = &episode.service else { continue };
         let slot = last
-            .entry(service.clone())
+            .entry(service)
             .or_insert_with(|| Some((Timestamp::from_nanos(i64::MIN), episode.id)));
         let end = episode.end.as_ref().and_then(|end| match end.how {
             EndKind::Reported | EndKind::Superseded | EndKind::LeaseExpired => {
@@ -102,7 +123,13 @@ fn recovering(facts: &Facts) -> BTreeMap<Name, EpisodeId> {
 }
 
 impl Cast<'_> {
-    fn start(&self, episode: &Episode, is_again: bool, risen_from: Option<Severity>) -> Row {
+    fn start(
+        &self,
+        episode: &Episode,
+        namesakes: &Namesakes<'_>,
+        is_again: bool,
+        risen_from: Option<Severity>,
+    ) -> Row {
         let at = episode.starts_at();
         let mut text = words::symptom(episode);
         if is_again {
@@ -128,7 +155,7 @@ impl Cast<'_> {
         } else {
             Provenance::Reported
         };
-        self.dress(row, episode, Edge::Start)
+        dress(row, episode, namesakes, Edge::Start)
     }
 
     fn phase(&self, episode: &Episode) -> Phase {
@@ -142,17 +169,17 @@ impl Cast<'_> {
         }
     }
 
-    fn end(&self, episode: &Episode) -> Option<Row> {
+    fn end(&self, episode: &Episode, namesakes: &Namesakes<'_>) -> Option<Row> {
         let end = episode.end.as_ref()?;
-        let subject = self.subject(episode);
+        let subject = subject(episode, namesakes);
         let length = words::duration(end.at - episode.starts_at());
         let recovered = episode
             .service
             .as_ref()
-            .filter(|service| self.recovering.get(*service) == Some(&episode.id));
+            .filter(|service| self.recovering.get(service) == Some(&episode.id));
         let whole = |how: &str| match recovered {
             Some(service) => {
-                let grade = self.grade(episode);
+                let grade = grade(episode, namesakes);
                 format!("{service} recovered: {}{grade} {how}", episode.alertname())
             }
             None => format!("{subject} {how}"),
@@ -199,42 +226,38 @@ impl Cast<'_> {
         let mut row = Row::new(EntryId::episode_end(episode.id), kind, phase, end.at, text);
         row.entry.received_at = end.heard_at;
         row.entry.provenance = provenance;
-        Some(self.dress(row, episode, Edge::End))
+        Some(dress(row, episode, namesakes, Edge::End))
     }
+}
 
-    /// What start and end have in common.
-    fn dress(&self, mut row: Row, episode: &Episode, edge: Edge) -> Row {
-        row.number = episode.id.0;
-        row.entry.service.clone_from(&episode.service);
-        row.entry.severity = Some(episode.severity);
-        row.entry.links = links(episode);
-        row.entry.episode = Some(episode.id);
-        row.entry.signal = Some(Signal {
-            key: episode.key.clone(),
-            alertname: episode.alertname().to_owned(),
-            place: words::place(episode).map(|(label, value)| (label, value.to_owned())),
-            edge,
-        });
-        row
-    }
+/// What start and end have in common.
+fn dress(mut row: Row, episode: &Episode, namesakes: &Namesakes<'_>, edge: Edge) -> Row {
+    row.number = episode.id.0;
+    row.entry.service.clone_from(&episode.service);
+    row.entry.severity = Some(episode.severity);
+    row.entry.links = links(episode);
+    row.entry.episode = Some(episode.id);
+    row.entry.signal = Some(Signal {
+        key: episode.key.clone(),
+        alertname: namesakes.alertname.clone(),
+        place: words::place(episode).map(|(label, value)| (label, value.to_owned())),
+        edge,
+    });
+    row
+}
 
-    fn subject(&self, episode: &Episode) -> String {
-        let subject = words::subject(episode);
-        let name = (episode.alertname().to_owned(), episode.service.clone());
-        let grade = self.grade(episode);
-        match words::place(episode) {
-            Some((_, place)) if self.crowded.contains(&name) => {
-                format!("{subject}{grade} ({place})")
-            }
-            Some(_) | None => format!("{subject}{grade}"),
-        }
+fn subject(episode: &Episode, namesakes: &Namesakes<'_>) -> String {
+    let subject = words::subject(episode);
+    let grade = grade(episode, namesakes);
+    match words::place(episode) {
+        Some((_, place)) if namesakes.is_crowd => format!("{subject}{grade} ({place})"),
+        Some(_) | None => format!("{subject}{grade}"),
     }
+}
 
-    /// The severity, where it tells two alerts of one name apart.
-    fn grade(&self, episode: &Episode) -> String {
-        let name = (episode.alertname().to_owned(), episode.service.clone());
-        if self.graded.contains(&name) { format!(" ({})", episode.severity) } else { String::new() }
-    }
+/// The severity, where it tells two alerts of one name apart.
+fn grade(episode: &Episode, namesakes: &Namesakes<'_>) -> String {
+    if namesakes.is_graded { format!(" ({})", episode.severity) } else { String::new() }
 }
 
 /// The sender's links, with the runbook and dashboard that its annotations name.
@@ -272,7 +295,7 @@ fn peak(facts: &Facts) -> Option<Row> {
     }
     edges.sort_by_key(|(at, is_start, episode)| (*at, *is_start, episode.id));
     // How many fire on each service; counted along, because a long outage has ten thousand edges.
-    let mut on_services: BTreeMap<&Name, usize> = BTreeMap::new();
+    let mut on_services: HashMap<&Name, usize> = HashMap::new();
     let (mut firing, mut most, mut top) = (0, 0, None);
     for (at, is_start, episode) in edges {
         if is_start {

@@ -26,5 +26,7 @@ pub(crate) fn all() -> Vec<(&'static str, Facts)> {
         ("heartbeat", heartbeat()),
         ("many_lanes", many_lanes()),
         ("seen_before", seen_before()),
+        ("grafana_values", grafana_values()),
+        ("receiver_down", receiver_down()),
     ]
 }

@@ -12,6 +12,10 @@ const ID_PREFIX: &str = "silence-after-";
 /// Puts a row behind each entry after which nothing was recorded for long, while alerts fired.
 /// The rows must be sorted; they stay so.
 pub(super) fn mark(facts: &Facts, rows: &mut Vec<Row>) {
+    let is_long = |pair: &[Row]| pair[1].entry.occurred_at - pair[0].entry.occurred_at >= SILENCE;
+    if !rows.windows(2).any(is_long) {
+        return;
+    }
     let mut marked = Vec::with_capacity(rows.len());
     let mut drained = rows.drain(..).peekable();
     while let Some(row) = drained.next() {

@@ -1,6 +1,6 @@
 //! What the alerts themselves say about the impact: how many, how bad, where, how long, how high.
 
-use std::collections::{BTreeMap, BTreeSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::words;
 use crate::domain::{Episode, EpisodeStatus, Facts, Name, Severity, Span, Timestamp};
@@ -22,16 +22,15 @@ pub(super) fn evidence(facts: &Facts) -> String {
 
 /// `3 alerts (2 critical, 1 warning) on 2 services.`, `2 critical alerts on 2 services.`
 fn alerts(members: &[Episode]) -> String {
-    let keys: BTreeSet<_> = members.iter().map(|e| &e.key).collect();
     let mut severities: Vec<Severity> = Severity::ALL.to_vec();
     severities.sort_by_key(|s| std::cmp::Reverse(s.rank()));
-    let worst_of: BTreeMap<_, u8> = members.iter().fold(BTreeMap::new(), |mut map, e| {
-        let slot = map.entry(&e.key).or_insert(0);
-        *slot = e.severity.rank().max(*slot);
-        map
-    });
+    let mut worst_of: HashMap<_, u8> = HashMap::with_capacity(members.len());
+    for episode in members {
+        let slot = worst_of.entry(&episode.key).or_insert(0);
+        *slot = episode.severity.rank().max(*slot);
+    }
     let mut parts = Vec::new();
-    let mut ranks = BTreeSet::new();
+    let mut ranks = HashSet::new();
     for severity in severities {
         let number = worst_of.values().filter(|rank| **rank == severity.rank()).count();
         if number > 0 && ranks.insert(severity.rank()) {
@@ -42,12 +41,12 @@ fn alerts(members: &[Episode]) -> String {
             parts.push((number, name));
         }
     }
-    let services: BTreeSet<&Name> = members.iter().filter_map(|e| e.service.as_ref()).collect();
+    let services: HashSet<&Name> = members.iter().filter_map(|e| e.service.as_ref()).collect();
     let on = match services.len() {
         0 => String::new(),
         number => format!(" on {}", words::count(number, "service")),
     };
-    let firings = if members.len() > keys.len() {
+    let firings = if members.len() > worst_of.len() {
         format!(", {} firings", members.len())
     } else {
         String::new()
@@ -56,7 +55,7 @@ fn alerts(members: &[Episode]) -> String {
         [(number, severity)] => words::count(*number, &format!("{severity} alert")),
         several => {
             let each: Vec<String> = several.iter().map(|(n, s)| format!("{n} {s}")).collect();
-            format!("{} ({})", words::count(keys.len(), "alert"), each.join(", "))
+            format!("{} ({})", words::count(worst_of.len(), "alert"), each.join(", "))
         }
     };
     format!("{alerts}{firings}{on}.")
@@ -64,7 +63,7 @@ fn alerts(members: &[Episode]) -> String {
 
 /// How long at least one alert of each service fired.
 fn suffering(facts: &Facts) -> Option<String> {
-    let mut of_service: BTreeMap<&Name, Vec<&Episode>> = BTreeMap::new();
+    let mut of_service: HashMap<&Name, Vec<&Episode>> = HashMap::new();
     for episode in &facts.members {
         if let Some(service) = &episode.service {
             of_service.entry(service).or_default().push(episode);
@@ -111,7 +110,7 @@ fn firing_time<'a>(episodes: impl Iterator<Item = &'a Episode>, as_of: Timestamp
 /// The highest value of each rule, where its alerts carry one.
 fn peaks(members: &[Episode]) -> Option<String> {
     let mut highest: Vec<(&Episode, f64)> = Vec::new();
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for (episode, value) in members.iter().filter_map(|e| Some((e, words::peak(e)?))) {
         let place = *places.entry(episode.alertname()).or_insert(highest.len());
         match highest.get_mut(place) {

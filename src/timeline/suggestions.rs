@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::{HashMap, HashSet};
+
 use super::{episodes, words};
 use crate::domain::alert::EndKind;
 use crate::domain::draft::{Suggestion, SuggestionKind};
@@ -93,13 +95,18 @@ fn alert_on_cause(facts: &Facts) -> Option<Suggestion> {
 }
 
 fn unsteady(facts: &Facts) -> Vec<Suggestion> {
-    let mut firings: BTreeMap<&AlertKey, Vec<&Episode>> = BTreeMap::new();
+    let mut counts: HashMap<&AlertKey, usize> = HashMap::with_capacity(facts.members.len());
     for episode in &facts.members {
+        *counts.entry(&episode.key).or_default() += 1;
+    }
+    counts.retain(|_, number| *number >= UNSTEADY_FIRINGS);
+    let mut firings: BTreeMap<&AlertKey, Vec<&Episode>> = BTreeMap::new();
+    for episode in facts.members.iter().filter(|episode| counts.contains_key(&episode.key)) {
         firings.entry(&episode.key).or_default().push(episode);
     }
     // One rule that flaps on many pods is one suggestion.
     let mut by_subject: Vec<(String, usize, Vec<EntryId>)> = Vec::new();
-    for episodes in firings.into_values().filter(|list| list.len() >= UNSTEADY_FIRINGS) {
+    for episodes in firings.into_values() {
         let subject = words::subject(episodes[0]);
         let entries: Vec<EntryId> = episodes.iter().map(|e| EntryId::episode_start(e.id)).collect();
         match by_subject.iter_mut().find(|(name, ..)| *name == subject) {
@@ -126,10 +133,11 @@ fn has_runbook(episode: &Episode) -> bool {
 
 fn runbooks(facts: &Facts) -> Option<Suggestion> {
     let mut names: Vec<&str> = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut seen = HashSet::new();
     let mut entries = Vec::new();
-    for episode in facts.members.iter().filter(|e| !has_runbook(e)) {
-        if seen.insert(episode.alertname()) {
+    for episode in &facts.members {
+        if !seen.contains(episode.alertname()) && !has_runbook(episode) {
+            seen.insert(episode.alertname());
             names.push(episode.alertname());
             entries.push(EntryId::episode_start(episode.id));
         }

@@ -348,3 +348,27 @@ fn one_rule_on_many_services_is_one_entry_that_opens_to_all() {
     let end = find(&folded, "GatewayTimeout ended on 40 services");
     assert_eq!((end.rows.len(), end.service.as_ref()), (40, None));
 }
+
+#[test]
+fn a_number_takes_the_unit_of_the_share_that_it_has_passed() {
+    let check = |summary: &str, value: &str, expect: &str| {
+        let mut episode = examples::bookstore().members.swap_remove(0);
+        episode.annotations =
+            crate::domain::Labels::from_pairs([("summary", summary), ("value", value)]);
+        let text = words::symptom(&episode);
+        assert!(text.starts_with(expect), "{text}");
+    };
+    check("Errors above 5%", "7.4", "Errors above 5%: 7.4% on");
+    check("Errors are more than 5 %", "31", "Errors are more than 5 %: 31% on");
+    // A ratio, a count, and what lies on the other side are no shares in percent.
+    for (summary, value) in [
+        ("Errors above 5%", "0.074"),
+        ("Errors above 5%", "740"),
+        ("Errors above 0.1%", "0.3"),
+        ("Free space below 5%", "3"),
+        ("Latency above 2 s", "4.8"),
+        ("Rollout at 50%", "70"),
+    ] {
+        check(summary, value, &format!("{summary}: {value} on"));
+    }
+}

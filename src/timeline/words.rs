@@ -20,16 +20,19 @@ pub fn duration(span: Span) -> String {
     let (days, hours, minutes, seconds) =
         (total / 86_400, total / 3_600 % 24, total / 60 % 60, total % 60);
     let seconds = if days > 0 { 0 } else { seconds };
-    let parts: Vec<String> = [(days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s")]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, unit)| format!("{count}{unit}"))
-        .collect();
-    match (parts.is_empty(), span.is_negative()) {
-        (true, _) => "0s".to_owned(),
-        (false, true) => format!("-{}", parts.join(" ")),
-        (false, false) => parts.join(" "),
+    let mut text = String::with_capacity(16);
+    for (count, unit) in [(days, 'd'), (hours, 'h'), (minutes, 'm'), (seconds, 's')] {
+        if count > 0 {
+            text.push_str(match (text.is_empty(), span.is_negative()) {
+                (true, true) => "-",
+                (true, false) => "",
+                (false, _) => " ",
+            });
+            text.push_str(&count.to_string());
+            text.push(unit);
+        }
     }
+    if text.is_empty() { "0s".to_owned() } else { text }
 }
 
 /// `1 alert`, `14 alerts`.
@@ -73,35 +76,40 @@ pub fn capital(text: &str) -> String {
 pub fn symptom(episode: &Episode) -> String {
     let what = what(episode);
     let value = value(episode).filter(|value| !names_number(&what, value));
-    let (what, value) = match value {
+    let (what, value) = match &value {
         Some(value) => {
-            let (what, value) = with_unit(&what, &value);
-            (what.to_owned(), Some(value))
+            let (what, value) = with_unit(&what, value);
+            (what, Some(value))
         }
-        None => (what, None),
+        None => (what.as_str(), None),
     };
-    let service = episode.service.as_ref().map(|s| s.as_str()).filter(|s| !names_word(&what, s));
-    let mut brackets: Vec<&str> = Vec::new();
-    let mut text = what.clone();
+    let service = episode.service.as_ref().map(|s| s.as_str()).filter(|s| !names_word(what, s));
+    let mut text = String::with_capacity(what.len() + 64);
+    text.push_str(what);
+    let mut in_brackets = service;
     if let Some(value) = &value {
         // A text that has its colon already says its number without another.
-        let colon = if what.contains(": ") { "" } else { ":" };
-        text = format!("{text}{colon} {value}");
-    }
-    match service {
-        Some(service) if value.is_some() && !what.contains(" on ") => {
-            text = format!("{text} on {service}");
+        text.push_str(if what.contains(": ") { " " } else { ": " });
+        text.push_str(value);
+        if let Some(service) = in_brackets.take_if(|_| !what.contains(" on ")) {
+            text.push_str(" on ");
+            text.push_str(service);
         }
-        Some(service) => brackets.push(service),
-        None => {}
     }
-    if !what.eq_ignore_ascii_case(episode.alertname()) {
-        brackets.push(episode.alertname());
+    let alertname = episode.alertname();
+    let alertname = Some(alertname).filter(|name| !what.eq_ignore_ascii_case(name));
+    let severity = Some(episode.severity).filter(|severity| *severity != Severity::None);
+    let brackets = [in_brackets, alertname, severity.map(Severity::as_str)];
+    let mut mark = " (";
+    for words in brackets.into_iter().flatten() {
+        text.push_str(mark);
+        text.push_str(words);
+        mark = ", ";
     }
-    if episode.severity != Severity::None {
-        brackets.push(episode.severity.as_str());
+    if mark != " (" {
+        text.push(')');
     }
-    if brackets.is_empty() { text } else { format!("{text} ({})", brackets.join(", ")) }
+    text
 }
 
 /// An alert's name with its service: `DiskFull on orders-db`.
@@ -138,6 +146,9 @@ pub fn abandoned(reason: &str) -> String {
 /// The first line of a text that says anything, white space folded, cut at a length.
 #[must_use]
 pub fn one_line(text: &str, chars_max: usize) -> String {
+    if is_one_line(text) && text.len() <= chars_max {
+        return text.to_owned();
+    }
     let is_break =
         |c| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let line = text
@@ -147,6 +158,18 @@ pub fn one_line(text: &str, chars_max: usize) -> String {
     // The bound keeps the work small for a line of megabytes; folding can only shorten it.
     let head: String = line.chars().take(chars_max.saturating_mul(4)).collect();
     cut(&head.split_whitespace().collect::<Vec<_>>().join(" "), chars_max)
+}
+
+/// True for a text of ASCII that is one folded line already, as most are.
+fn is_one_line(text: &str) -> bool {
+    // A space at the beginning counts as one behind a space.
+    let mut before = b' ';
+    let is_folded = |byte: u8| {
+        let is_doubled = byte == b' ' && before == b' ';
+        before = byte;
+        (0x20..0x7f).contains(&byte) && !is_doubled
+    };
+    text.bytes().all(is_folded) && !text.ends_with(' ')
 }
 
 /// The text, or its beginning with an ellipsis when it is longer.
@@ -183,8 +206,20 @@ fn with_unit<'a>(text: &'a str, value: &str) -> (&'a str, String) {
         Some((rest, sign)) if value.parse::<f64>().is_ok() && !rest.trim().is_empty() => {
             (rest.trim_end_matches([',', ':', ' ']), format!("{value}{sign}"))
         }
+        None if is_share_above(text, value) => (text, format!("{value}%")),
         Some(_) | None => (text, value.to_owned()),
     }
+}
+
+/// True when the text ends with a share that the number has passed, `above 5%` with `7.4`. A share
+/// of one percent and more cannot be passed by a ratio, so the number is in percent too.
+fn is_share_above(text: &str, value: &str) -> bool {
+    let Some(text) = text.strip_suffix('%') else { return false };
+    let words = text.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ' '));
+    let is_above = [" above", " over", " than", " exceeds", ">"].iter().any(|w| words.ends_with(w));
+    let (limit, value) = (text[words.len()..].trim().parse::<f64>(), value.parse::<f64>());
+    is_above
+        && matches!((limit, value), (Ok(limit), Ok(value)) if limit >= 1.0 && value > limit && value <= 100.0)
 }
 
 /// A number as one alert's peak, with the unit that its text names.
@@ -238,14 +273,14 @@ fn what(episode: &Episode) -> String {
 fn without_dump(text: &str) -> String {
     let line = one_line(text, SUMMARY_CHARS_MAX);
     let mut line = line.as_str();
-    for dump in ["VALUE =", "VALUE=", "LABELS =", "LABELS=", "LABELS:"] {
-        line = line.split(dump).next().unwrap_or_default();
+    if line.contains(['=', ':']) {
+        for dump in ["VALUE =", "VALUE=", "LABELS =", "LABELS=", "LABELS:"] {
+            line = line.split(dump).next().unwrap_or_default();
+        }
     }
     let line = line.trim_end();
-    let line = match line.rfind(" (instance ") {
-        Some(start) if line.ends_with(')') => &line[..start],
-        Some(_) | None => line,
-    };
+    let dumped_at = if line.ends_with(')') { line.rfind(" (instance ") } else { None };
+    let line = dumped_at.map_or(line, |start| &line[..start]);
     line.trim_end_matches(['.', ':', ',', ' ']).to_owned()
 }
 
@@ -284,7 +319,7 @@ fn value(episode: &Episode) -> Option<String> {
 
 fn dumped(episode: &Episode) -> Option<String> {
     ["description", "summary", "message"].into_iter().find_map(|name| {
-        let text = episode.annotations.value(name)?;
+        let text = episode.annotations.value(name).filter(|text| text.contains('='))?;
         let (_, rest) = text.split_once("VALUE =").or_else(|| text.split_once("VALUE="))?;
         // A rule's yes or no says nothing.
         tidy_value(rest.split_whitespace().next()?).filter(|value| value != "0" && value != "1")
@@ -332,6 +367,15 @@ fn names_number(text: &str, value: &str) -> bool {
 
 /// True when the text names this word, in any case, not as a part of a longer one.
 fn names_word(text: &str, word: &str) -> bool {
+    if text.is_ascii() && word.is_ascii() && !word.is_empty() {
+        let (text, word) = (text.as_bytes(), word.as_bytes());
+        let free = |b: Option<&u8>| b.is_none_or(|b| !b.is_ascii_alphanumeric());
+        return text.windows(word.len()).enumerate().any(|(start, found)| {
+            found.eq_ignore_ascii_case(word)
+                && free(start.checked_sub(1).and_then(|before| text.get(before)))
+                && free(text.get(start + word.len()))
+        });
+    }
     let (text, word) = (text.to_lowercase(), word.to_lowercase());
     text.match_indices(&word).any(|(start, found)| {
         let free = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());

@@ -103,18 +103,29 @@
 
   const parse = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
 
+  let seen = location.search;
   /** Shows another view of this page, or the same one as it is now. */
   const visit = async (address, isQuiet) => {
     const answer = await fetch(address, { headers: { Accept: "text/html" } });
     const page = await parse(answer);
     if (!one("#main", page)) return location.assign(address);
     show(page);
-    if (!isQuiet) {
-      history.replaceState(null, "", address);
-      const target = new URL(address, location.href).hash;
-      if (target.startsWith("#t-")) one(`[id="${CSS.escape(target.slice(1))}"]`)?.scrollIntoView();
-    }
+    if (isQuiet) return;
+    const there = new URL(address, location.href);
+    const target = there.hash;
+    there.hash = "";
+    if (there.href === location.href.split("#")[0]) history.replaceState(null, "", there);
+    else history.pushState(null, "", there);
+    seen = location.search;
+    // Only a real jump marks its target.
+    if (target.startsWith("#t-")) location.replace(target);
+    else if (target === "#pager") one(target)?.scrollIntoView({ block: "nearest" });
   };
+  addEventListener("popstate", () => {
+    if (seen === location.search) return;
+    seen = location.search;
+    visit(location.href, true).catch(() => location.reload());
+  });
   const go = (address) => visit(address).catch(() => location.assign(address));
 
   // --- Forms -------------------------------------------------------------------------------------
@@ -213,15 +224,19 @@
   let isStale = false;
   let timer = 0;
   let last = 0;
+  let took = 0;
   const refresh = () => {
     isStale = true;
     if (timer || document.hidden) return;
-    const wait = Math.max(0, last + 1000 - Date.now());
+    // A page that takes a while to make is asked for less often.
+    const wait = Math.max(0, last + Math.max(1000, 5 * took) - Date.now());
     timer = setTimeout(async () => {
       timer = 0;
-      last = Date.now();
       isStale = false;
+      const begun = Date.now();
       try { await visit(location.href, true); } catch { isStale = true; }
+      last = Date.now();
+      took = last - begun;
     }, wait);
   };
   const listen = () => {
@@ -303,7 +318,10 @@
       const base = box.dataset.base;
       go(`${base}${base === "?" ? "" : "&"}from=${low}&to=${high}`);
     });
-    box.addEventListener("pointerleave", () => { if (one(".cursor", box)) one(".cursor", box).style.visibility = "hidden"; });
+    box.addEventListener("pointerleave", () => {
+      if (one(".cursor", box)) one(".cursor", box).style.visibility = "hidden";
+      reading.textContent = reading.dataset.idle;
+    });
     box.addEventListener("focusin", (event) => event.target.closest("a") && read(event.target.closest("a")));
     box.addEventListener("keydown", (event) => {
       const list = marks();
@@ -335,6 +353,8 @@
     const rows = all("[data-row]");
     if (!rows.length) return;
     const here = rows.findIndex((row) => row.contains(document.activeElement));
+    // Behind the last line of a window comes the next window.
+    if (step > 0 && here === rows.length - 1 && one("[data-page=behind]")) return one("[data-page=behind]").click();
     const row = rows[Math.min(rows.length - 1, Math.max(0, here + step))];
     const link = one("a", row);
     if (row.localName === "li" || !link) row.tabIndex = -1;
@@ -418,6 +438,10 @@
     // As if the server had filled it in: the form is not in use because of it.
     if (author) all("input[name=author]").forEach((field) => (field.defaultValue ||= author));
   };
+  // One comes back to the view that one sees, not to the one that was loaded.
+  all("[data-display]").forEach((form) => form.addEventListener("submit", () =>
+    (one("[name=back]", form).value = location.pathname + location.search)));
+  one("#zones").addEventListener("change", (event) => event.target.form.requestSubmit());
   one("#theme").addEventListener("submit", (event) => {
     // Where nobody chose yet, the button turns what is seen now.
     const isDark = getComputedStyle(document.documentElement).colorScheme === "dark" ||

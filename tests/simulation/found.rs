@@ -152,3 +152,72 @@ fn a_commit_that_failed_once_keeps_no_deadline_from_falling_due() {
         Again { back: 1 },
     ]);
 }
+
+/// An alert's member came back with its incident, and was taken for all there is of that alert: a
+/// floating firing of it, which had ended unknown and now went on, was begun a second time.
+#[test]
+fn an_alert_that_came_back_with_its_incident_is_not_taken_for_all_of_it() {
+    check(&[
+        Lease { alert: 2 },
+        Recover { peer: 0, alert: 3 },
+        Advance { minutes: 41 },
+        Advance { minutes: 39 },
+        Fire { peer: 1, alerts: vec![3] },
+        Advance { minutes: 2649 },
+        Lease { alert: 4 },
+        Turn,
+        Fire { peer: 0, alerts: vec![2] },
+        Fire { peer: 1, alerts: vec![4, 3, 1] },
+    ]);
+}
+
+/// The engine was days of record time behind the newest record, from which retention measured what
+/// it remembers.
+#[test]
+fn what_an_engine_that_lags_remembers_is_not_dropped() {
+    check(&[
+        Fire { peer: 0, alerts: vec![5, 3] },
+        Advance { minutes: 2253 },
+        Fire { peer: 1, alerts: vec![7, 4, 7] },
+        Turn,
+        Advance { minutes: 2044 },
+        Hiccup(Fault::ReadOnly, 4),
+        Turn,
+        Advance { minutes: 2531 },
+        Fire { peer: 1, alerts: vec![4, 7, 4] },
+        Fire { peer: 0, alerts: vec![3, 2] },
+        Recover { peer: 1, alert: 3 },
+        Retain { hours: 18 },
+    ]);
+}
+
+/// Retention dropped an alert of which the ledger still told from its beginning; then it fired on,
+/// which was a new alert for the engine and the old one for a replay.
+#[test]
+fn an_alert_goes_only_when_no_replay_finds_it() {
+    check(&[
+        Fire { peer: 1, alerts: vec![3, 7] },
+        Advance { minutes: 2486 },
+        Advance { minutes: 1840 },
+        Fire { peer: 0, alerts: vec![0, 1] },
+        Kill { changes: 0 },
+        Fire { peer: 0, alerts: vec![3, 7, 7] },
+        Retain { hours: 34 },
+        Advance { minutes: 2034 },
+        Fire { peer: 1, alerts: vec![2] },
+    ]);
+}
+
+/// The same with an end that came after the alert was dropped.
+#[test]
+fn an_end_that_comes_after_days_finds_its_alert() {
+    check(&[
+        Fire { peer: 1, alerts: vec![6, 4] },
+        Advance { minutes: 1890 },
+        Advance { minutes: 2971 },
+        Fire { peer: 0, alerts: vec![0, 7, 6] },
+        Mend,
+        Retain { hours: 4 },
+        Recover { peer: 0, alert: 4 },
+    ]);
+}

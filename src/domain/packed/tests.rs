@@ -1,7 +1,8 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::domain::Span;
+use crate::domain::explanation::{Rival, Term};
+use crate::domain::{Explanation, Span};
 
 fn episode() -> Episode {
     let at = Timestamp::from_seconds;
@@ -45,8 +46,12 @@ fn episode() -> Episode {
     }
 }
 
-/// With and without numbers for texts, it must read back as it was.
-fn check(episode: &Episode) {
+/// With and without numbers for texts, it must read back as it was, and never when it is cut.
+fn reads_back<T: PartialEq + std::fmt::Debug>(
+    value: &T,
+    pack: impl Fn(&mut Packer<'_>),
+    unpack: impl Fn(&mut Unpacker<'_>) -> Result<T, Unreadable>,
+) {
     for numbered in [false, true] {
         let mut numbers: HashMap<String, u64> = HashMap::new();
         let mut number = |text: &str| {
@@ -54,19 +59,25 @@ fn check(episode: &Episode) {
             numbered.then(|| *numbers.entry(text.to_owned()).or_insert(next))
         };
         let mut packer = Packer::new(&mut number);
-        packer.episode(episode);
+        pack(&mut packer);
         let bytes = packer.finish();
         let texts: HashMap<u64, Arc<str>> =
             numbers.iter().map(|(text, number)| (*number, Arc::from(text.as_str()))).collect();
         let mut find = |number: u64| texts.get(&number).cloned();
-        let read = |bytes: &[u8], find: &mut dyn FnMut(u64) -> Option<Arc<str>>| {
-            Unpacker::new(bytes, find).episode(episode.id, Heard::of(episode))
-        };
-        assert_eq!(read(&bytes, &mut find).as_ref(), Ok(episode));
+        assert_eq!(unpack(&mut Unpacker::new(&bytes, &mut find)).as_ref(), Ok(value));
         for length in 0..bytes.len() {
-            assert!(read(&bytes[..length], &mut find).is_err(), "cut at {length}");
+            let cut = unpack(&mut Unpacker::new(&bytes[..length], &mut find));
+            assert!(cut.is_err(), "cut at {length}");
         }
     }
+}
+
+fn check(episode: &Episode) {
+    reads_back(
+        episode,
+        |packer| packer.episode(episode),
+        |unpacker| unpacker.episode(episode.id, Heard::of(episode)),
+    );
 }
 
 #[test]
@@ -96,4 +107,48 @@ fn a_form_of_the_future_is_refused() {
     let heard = Heard::of(&episode());
     let read = Unpacker::new(&bytes, &mut none).episode(EpisodeId(1), heard);
     assert!(read.unwrap_err().to_string().contains("form"));
+}
+
+#[test]
+fn an_explanation_reads_back_in_thousandths() {
+    let term = |name: &'static str, points, text: &'static str| Term {
+        name: name.into(),
+        points,
+        text: text.into(),
+    };
+    let full = Explanation {
+        incident: Some(IncidentId(0)),
+        nearest: Some(EpisodeId(300)),
+        score: Some(-0.0004),
+        needed: Some(0.0),
+        terms: vec![
+            term("bias", -2.25, "two alerts are rarely one trouble"),
+            term("company", 1.2345, "26076 alerts are in it"),
+            term("together", 0.75, "began 0s apart at 09:05 in web-7\0"),
+        ],
+        rivals: vec![Rival { incident: IncidentId(2), score: 1e9 + 0.123_456 }],
+    };
+    for explanation in [Explanation::default(), full.in_thousandths()] {
+        reads_back(&explanation, |to| to.explanation(&explanation), |from| from.explanation());
+    }
+}
+
+#[test]
+fn a_score_that_was_not_enough_stays_below() {
+    let explanation =
+        Explanation { score: Some(-0.0004), needed: Some(0.0), ..Explanation::default() };
+    let Explanation { score, needed, .. } = explanation.in_thousandths();
+    assert!(score < needed, "{score:?} {needed:?}");
+}
+
+#[test]
+fn a_sentence_with_other_numbers_than_it_says_is_refused() {
+    let mut none = |_: &str| None;
+    let mut packer = Packer::new(&mut none);
+    packer.count(1);
+    packer.text("\0 and \0");
+    (1..=2).for_each(|number| packer.count(number));
+    let bytes = packer.finish();
+    let mut find = |_: u64| None;
+    assert!(Unpacker::new(&bytes, &mut find).phrase().is_err());
 }

@@ -12,9 +12,9 @@ use super::super::Shared;
 use super::super::answer::{Answer, Problem};
 use super::super::audit::{self, Deed};
 use super::super::auth::{Admin, Reader};
+use super::super::ingest::{delivery_id, delivery_seq};
 use super::query::Params;
 use super::{Pairs, attachment, listed, quoted};
-use crate::domain::Seq;
 use crate::store::DeliveryRow;
 
 /// GET `/api/v1/deliveries`.
@@ -43,18 +43,6 @@ pub(super) async fn raw(
     attachment(bytes, &format!("delivery-{}.bin", delivery_id(seq)))
 }
 
-/// The id of a delivery, from its place in the ledger.
-pub(crate) fn delivery_id(seq: Seq) -> String {
-    format!("d{seq}")
-}
-
-/// The place in the ledger that an id names.
-pub(crate) fn delivery_seq(id: &str) -> Option<Seq> {
-    let digits = id.strip_prefix('d')?;
-    let number: i64 = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
-    u64::try_from(number).ok().map(Seq)
-}
-
 fn delivery(row: &DeliveryRow) -> Value {
     json!({
         "id": delivery_id(row.seq),
@@ -70,17 +58,4 @@ fn delivery(row: &DeliveryRow) -> Value {
         "has_raw": row.has_raw,
         "redacted": row.redacted,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_of_deliveries_read_back() {
-        assert_eq!(delivery_seq(&delivery_id(Seq(17))), Some(Seq(17)));
-        for bad in ["17", "d", "d-1", "d+1", "q17", "d99999999999999999999"] {
-            assert_eq!(delivery_seq(bad), None, "{bad}");
-        }
-    }
 }

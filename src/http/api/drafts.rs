@@ -46,8 +46,11 @@ pub(super) async fn get(
         external_url: config.web.external_url.clone(),
     };
     let clock = shared.clock.clone();
+    let turn = shared.turn(id).await?;
+    let printing = turn.clone();
     let (draft, took) = shared
         .read(move |store| {
+            let _printing = printing;
             let began = clock.monotonic();
             let draft =
                 drafts::render_draft(store, id, &request)?.ok_or_else(|| no_incident(id))?;
@@ -59,7 +62,7 @@ pub(super) async fn get(
     shared.metrics.draft_duration.observe(took.seconds_f64());
     let edition = draft.edition;
     let answer = sandboxed(&headers, negotiate::content_type(format), draft.text, &draft.tag)?;
-    with_edition(answer, edition)
+    turn.answer(with_edition(answer, edition)?)
 }
 
 /// Says which edition a document is, and how much came since it was final: beside the bytes, which

@@ -11,9 +11,10 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::super::Shared;
 use super::super::answer::{self, Answer, Problem};
-use super::super::auth::{Principal, Reader, Writer};
+use super::super::auth::Reader;
+use super::asking::Asking;
 use super::fields::{self, Fields};
-use super::operations::{Asked, Settled, Write};
+use super::operations::{Asked, Settled};
 use super::query::{self, Params};
 use super::{
     Pairs, conditional, header_value, incident_id, incident_path, joined_header, listed, located,
@@ -70,127 +71,42 @@ pub(super) fn answered(shared: &Shared, status: StatusCode, incident: &Incident)
 }
 
 /// PATCH `/api/v1/incidents/{id}`.
-pub(super) async fn patch(
-    Writer(principal): Writer,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let id = incident_id(&id)?;
-    let write = Write::begin(shared, principal, &headers)?;
-    let (patch, actor) = fields::patch(write.body(&headers, body).await?)?;
-    let action = OperationAction::Patch(id, Box::new(patch));
-    write.perform_on(id, Asked { action, actor, at: None }).await
+pub(super) async fn patch(mut asking: Asking) -> Answer {
+    let (patch, actor) = fields::patch(asking.body().await?)?;
+    let action = OperationAction::Patch(asking.id, Box::new(patch));
+    asking.act(action, actor).await
 }
 
-/// POST `…/acknowledge`.
-pub(super) async fn acknowledge(
-    Writer(principal): Writer,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    move_on(shared, principal, &id, &headers, body, OperationAction::Acknowledge).await
-}
-
-/// POST `…/mitigate`.
-pub(super) async fn mitigate(
-    Writer(principal): Writer,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    move_on(shared, principal, &id, &headers, body, OperationAction::Mitigate).await
-}
-
-/// POST `…/resolve`.
-pub(super) async fn resolve(
-    Writer(principal): Writer,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    move_on(shared, principal, &id, &headers, body, OperationAction::Resolve).await
-}
-
-/// POST `…/reopen`.
-pub(super) async fn reopen(
-    Writer(principal): Writer,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    move_on(shared, principal, &id, &headers, body, OperationAction::Reopen).await
-}
-
-/// One step of an incident's life: `{"by"?, "at"?}`.
-async fn move_on(
-    shared: Arc<Shared>,
-    principal: Principal,
-    id: &str,
-    headers: &HeaderMap,
-    body: Body,
-    step: fn(IncidentId) -> OperationAction,
-) -> Answer {
-    let id = incident_id(id)?;
-    let write = Write::begin(shared, principal, headers)?;
-    let fields = Fields::read(write.body(headers, body).await?, &["by", "at"])?;
-    let asked = Asked { action: step(id), actor: fields.person("by")?, at: fields.at()? };
-    write.perform_on(id, asked).await
+/// POST `…/acknowledge`, `…/mitigate`, `…/resolve`, `…/reopen`: one step of an incident's life,
+/// `{"by"?, "at"?}`.
+pub(super) async fn step(mut asking: Asking, step: fn(IncidentId) -> OperationAction) -> Answer {
+    let fields = Fields::read(asking.body().await?, &["by", "at"])?;
+    let id = asking.id;
+    asking.perform_on(id, asked(step(id), &fields)?).await
 }
 
 /// POST `…/merge`: answers with the incident that goes on.
-pub(super) async fn merge(
-    Writer(principal): Writer,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let incident = incident_id(&id)?;
-    let write = Write::begin(shared, principal, &headers)?;
-    let fields = Fields::read(write.body(&headers, body).await?, &["into", "by", "at"])?;
+pub(super) async fn merge(mut asking: Asking) -> Answer {
+    let fields = Fields::read(asking.body().await?, &["into", "by", "at"])?;
     let into = incident_id(&fields.incident("into")?.to_string())?;
-    let action = OperationAction::Merge { incident, into };
-    let asked = Asked { action, actor: fields.person("by")?, at: fields.at()? };
-    write.perform_on(into, asked).await
+    let action = OperationAction::Merge { incident: asking.id, into };
+    asking.perform_on(into, asked(action, &fields)?).await
 }
 
 /// POST `…/alerts`: these alerts belong to this incident.
-pub(super) async fn take_alerts(
-    Writer(principal): Writer,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let id = incident_id(&id)?;
-    let write = Write::begin(shared, principal, &headers)?;
-    let fields = Fields::read(write.body(&headers, body).await?, &["alerts", "by", "at"])?;
-    let action = OperationAction::Move(id, episodes(&fields)?);
-    let asked = Asked { action, actor: fields.person("by")?, at: fields.at()? };
-    write.perform_on(id, asked).await
+pub(super) async fn take_alerts(mut asking: Asking) -> Answer {
+    let fields = Fields::read(asking.body().await?, &["alerts", "by", "at"])?;
+    let id = asking.id;
+    asking.perform_on(id, asked(OperationAction::Move(id, episodes(&fields)?), &fields)?).await
 }
 
 /// POST `…/split`: these alerts are a story of their own; answers with the new incident.
-pub(super) async fn split(
-    Writer(principal): Writer,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let id = incident_id(&id)?;
-    let write = Write::begin(Arc::clone(&shared), principal, &headers)?;
-    let fields = Fields::read(write.body(&headers, body).await?, &["alerts", "by", "at"])?;
+pub(super) async fn split(mut asking: Asking) -> Answer {
+    let id = asking.id;
+    let fields = Fields::read(asking.body().await?, &["alerts", "by", "at"])?;
     let action = OperationAction::Split(id, episodes(&fields)?);
-    let asked = Asked { action, actor: fields.person("by")?, at: fields.at()? };
-    match write.perform(asked).await? {
+    let (shared, settled) = asking.perform(asked(action, &fields)?).await?;
+    match settled {
         Settled::Later => answer::accepted(&incident_path(id)),
         Settled::Done { incident, .. } => {
             let made = incident.unwrap_or(id);
@@ -201,6 +117,11 @@ pub(super) async fn split(
             located(answered(&shared, StatusCode::CREATED, &incident)?, &incident_path(made))
         }
     }
+}
+
+/// What is to be done, with by whom and when as the body says.
+fn asked(action: OperationAction, fields: &Fields) -> Result<Asked, Problem> {
+    Ok(Asked { action, actor: fields.person("by")?, at: fields.at()? })
 }
 
 /// The alerts that a body names. Ids are opaque to clients, so one that we never gave out names

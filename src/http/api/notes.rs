@@ -6,19 +6,23 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::Shared;
-use super::super::answer::{self, Answer, Problem};
-use super::super::auth::{Reader, Writer};
-use super::operations::{Asked, Settled, Write};
+use super::super::answer::{self, Answer};
+use super::super::auth::Reader;
+use super::asking::{Asking, no_part, part_id};
+use super::operations::{Asked, Settled};
 use super::query::Params;
-use super::{Pairs, fields, incident_id, incident_path, located, no_incident, quoted};
+use super::{Pairs, fields, incident_id, incident_path, located, no_incident};
 use crate::domain::record::OperationAction;
 use crate::domain::timeline::EntryId;
-use crate::domain::{Facts, IncidentId, NoteId};
+use crate::domain::{Facts, Incident, IncidentId, NoteId};
 use crate::{drafts, render};
+
+/// What is looked for, for people.
+const NOTE: &str = "note";
 
 /// GET `…/notes/{note}`: its timeline entry.
 pub(super) async fn get(
@@ -26,26 +30,20 @@ pub(super) async fn get(
     State(shared): State<Arc<Shared>>,
     Path((id, note)): Path<(String, String)>,
 ) -> Answer {
-    answered(&shared, StatusCode::OK, incident_id(&id)?, note_id(&note)?).await
+    answered(&shared, StatusCode::OK, incident_id(&id)?, part_id(NOTE, &note)?).await
 }
 
 /// POST `…/notes`.
-pub(super) async fn add(
-    Writer(principal): Writer,
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let id = incident_id(&id)?;
-    let write = Write::begin(Arc::clone(&shared), principal, &headers)?;
-    let new = fields::note(write.body(&headers, body).await?)?;
+pub(super) async fn add(mut asking: Asking) -> Answer {
+    let id = asking.id;
+    let new = fields::note(asking.body().await?)?;
     let action = OperationAction::AddNote(id, new.draft);
-    match write.perform(Asked { action, actor: new.author, at: new.at }).await? {
+    let (shared, settled) = asking.perform(Asked { action, actor: new.author, at: new.at }).await?;
+    match settled {
         Settled::Later => answer::accepted(&incident_path(id)),
         Settled::Done { incident, made } => {
             let id = incident.unwrap_or(id);
-            let note = note_id(made.as_deref().unwrap_or_default())?;
+            let note = part_id(NOTE, made.as_deref().unwrap_or_default())?;
             let response = answered(&shared, StatusCode::CREATED, id, note).await?;
             located(response, &format!("{}/notes/{note}", incident_path(id)))
         }
@@ -53,18 +51,12 @@ pub(super) async fn add(
 }
 
 /// PATCH `…/notes/{note}`.
-pub(super) async fn correct(
-    Writer(principal): Writer,
-    State(shared): State<Arc<Shared>>,
-    Path((id, note)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let (id, note) = (incident_id(&id)?, note_id(&note)?);
-    let write = Write::begin(Arc::clone(&shared), principal, &headers)?;
-    let (patch, actor) = fields::note_patch(write.body(&headers, body).await?)?;
+pub(super) async fn correct(mut asking: Asking) -> Answer {
+    let (id, note) = (asking.id, asking.part(NOTE)?);
+    let (patch, actor) = fields::note_patch(asking.body().await?)?;
     let action = OperationAction::CorrectNote(id, note, patch);
-    match write.perform(Asked { action, actor, at: None }).await? {
+    let (shared, settled) = asking.perform(Asked { action, actor, at: None }).await?;
+    match settled {
         Settled::Later => answer::accepted(&incident_path(id)),
         Settled::Done { incident, .. } => {
             answered(&shared, StatusCode::OK, incident.unwrap_or(id), note).await
@@ -73,18 +65,11 @@ pub(super) async fn correct(
 }
 
 /// DELETE `…/notes/{note}`; a query may say `by` whom.
-pub(super) async fn withdraw(
-    Writer(principal): Writer,
-    State(shared): State<Arc<Shared>>,
-    Path((id, note)): Path<(String, String)>,
-    axum::extract::Query(pairs): Pairs,
-    headers: HeaderMap,
-) -> Answer {
-    let (id, note) = (incident_id(&id)?, note_id(&note)?);
-    let write = Write::begin(shared, principal, &headers)?;
+pub(super) async fn withdraw(axum::extract::Query(pairs): Pairs, asking: Asking) -> Answer {
+    let (id, note) = (asking.id, asking.part(NOTE)?);
     let actor = Params::new(pairs).one("by")?.map(str::to_owned);
     let action = OperationAction::WithdrawNote(id, note);
-    match write.perform(Asked { action, actor, at: None }).await? {
+    match asking.perform(Asked { action, actor, at: None }).await?.1 {
         Settled::Later => answer::accepted(&incident_path(id)),
         Settled::Done { .. } => {
             let mut response = axum::response::Response::new(Body::empty());
@@ -94,20 +79,12 @@ pub(super) async fn withdraw(
     }
 }
 
-fn note_id(text: &str) -> Result<NoteId, Problem> {
-    text.parse().map_err(|_| no_note(quoted(text)))
-}
-
-fn no_note(id: impl std::fmt::Display) -> Problem {
-    Problem::NotFound(format!("there is no note {id} in this incident"))
-}
-
 /// A note's timeline entry as it stands in the store.
 async fn answered(shared: &Shared, status: StatusCode, id: IncidentId, note: NoteId) -> Answer {
     let value = shared
         .read(move |store| {
-            let facts = store.facts(id)?.ok_or_else(|| no_incident(id))?;
-            entry_of(facts, note).ok_or_else(|| no_note(note))
+            let incident = store.incident(id)?.ok_or_else(|| no_incident(id))?;
+            entry_of(incident, note).ok_or_else(|| no_part(NOTE, note))
         })
         .await?;
     answer::json(status, &value)
@@ -115,8 +92,8 @@ async fn answered(shared: &Shared, status: StatusCode, id: IncidentId, note: Not
 
 /// The entry of a note, with what an entry does not tell: whether it is hidden or withdrawn, and
 /// how it stood before.
-fn entry_of(mut facts: Facts, id: NoteId) -> Option<Value> {
-    let note = facts.incident.notes.iter_mut().find(|note| note.id == id)?;
+fn entry_of(mut incident: Incident, id: NoteId) -> Option<Value> {
+    let note = incident.notes.iter_mut().find(|note| note.id == id)?;
     // A timeline leaves out what is hidden or withdrawn; who asks for the note by name sees it as
     // it would stand there.
     let (hidden, withdrawn) = (note.hidden, note.withdrawn.take());
@@ -136,6 +113,14 @@ fn entry_of(mut facts: Facts, id: NoteId) -> Option<Value> {
         .collect();
     let note_kind = note.kind.as_str();
     let entry_id = EntryId::note(id);
+    // The entry of a note is made from the note alone.
+    let facts = Facts {
+        incident,
+        members: Vec::new(),
+        context: Vec::new(),
+        changes: Vec::new(),
+        revisions: Vec::new(),
+    };
     let entry = drafts::entries(&facts, false).into_iter().find(|entry| entry.id == entry_id)?;
     let mut value = render::json::entry(&entry);
     value["hidden"] = json!(hidden);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use http::{HeaderMap, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::super::Shared;
 use super::super::answer::{self, Answer, Problem};
@@ -14,7 +14,7 @@ use super::super::auth::Reader;
 use super::drafts::with_edition;
 use super::query::Params;
 use super::{Pairs, fields, incident_id, no_incident, sandboxed};
-use crate::domain::timeline::Entry;
+use crate::domain::IncidentId;
 use crate::domain::zone::Zone;
 use crate::drafts::{self, DraftError};
 use crate::render;
@@ -31,28 +31,36 @@ pub(super) async fn list(
     let asked = asked_zone(&params)?;
     let is_collapsed = params.switch("collapse", true)?;
     let default_zone = shared.config().timezone.clone();
-    let value = shared
+    let turn = shared.turn(id).await?;
+    let reading = turn.clone();
+    let text = shared
         .read(move |store| {
+            let _reading = reading;
             let facts = store.facts(id)?.ok_or_else(|| no_incident(id))?;
             let default = || drafts::zone_of(&facts.incident, &default_zone);
             let zone = asked.clone().unwrap_or_else(default);
             let entries = drafts::entries(&facts, is_collapsed);
-            // Local times stand beside the others for who asks for a zone.
-            let shape = |entry: &Entry| match &asked {
-                Some(zone) => render::json::entry_in(entry, zone),
-                None => render::json::entry(entry),
-            };
-            let items: Vec<Value> = entries.iter().map(shape).collect();
-            Ok::<_, Problem>(json!({
-                "items": items,
-                "next_cursor": null,
-                "timezone": zone.name(),
-                "incident": id,
-                "revision": facts.incident.revision,
-            }))
+            answer::written(&Listed {
+                incident: id,
+                // Local times stand beside the others for who asks for a zone.
+                items: render::json::Entries { list: &entries, zone: asked.as_ref() },
+                next_cursor: (),
+                revision: facts.incident.revision,
+                timezone: zone.name(),
+            })
         })
         .await?;
-    answer::json(StatusCode::OK, &value)
+    turn.answer(answer::json_text(StatusCode::OK, text))
+}
+
+/// The answer, written entry by entry.
+#[derive(Serialize)]
+struct Listed<'a> {
+    incident: IncidentId,
+    items: render::json::Entries<'a>,
+    next_cursor: (),
+    revision: u64,
+    timezone: &'a str,
 }
 
 /// GET `…/timeline.svg`.
@@ -66,14 +74,17 @@ pub(super) async fn lanes(
     let id = incident_id(&id)?;
     let asked = asked_zone(&Params::new(pairs))?;
     let default_zone = shared.config().timezone.clone();
+    let turn = shared.turn(id).await?;
+    let drawing = turn.clone();
     let chart = shared
         .read(move |store| {
+            let _drawing = drawing;
             drafts::render_chart(store, id, asked, &default_zone)?.ok_or_else(|| no_incident(id))
         })
         .await?;
     let edition = chart.edition;
     let answer = sandboxed(&headers, "image/svg+xml; charset=utf-8", chart.text, &chart.tag)?;
-    with_edition(answer, edition)
+    turn.answer(with_edition(answer, edition)?)
 }
 
 /// The zone that `tz` asks for.

@@ -74,9 +74,16 @@ impl Delivered {
     }
 }
 
-/// The id of a delivery.
-pub(super) fn delivery_id(seq: Seq) -> String {
+/// The id of a delivery, from its place in the ledger.
+pub(in crate::http) fn delivery_id(seq: Seq) -> String {
     format!("d{seq}")
+}
+
+/// The place in the ledger that an id names.
+pub(in crate::http) fn delivery_seq(id: &str) -> Option<Seq> {
+    let digits = id.strip_prefix('d')?;
+    let number: i64 = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
+    u64::try_from(number).ok().map(Seq)
 }
 
 #[cfg(test)]
@@ -111,5 +118,13 @@ mod tests {
                 "errors": [],
             })
         );
+    }
+
+    #[test]
+    fn ids_of_deliveries_read_back() {
+        assert_eq!(delivery_seq(&delivery_id(Seq(17))), Some(Seq(17)));
+        for bad in ["17", "d", "d-1", "d+1", "q17", "d99999999999999999999"] {
+            assert_eq!(delivery_seq(bad), None, "{bad}");
+        }
     }
 }

@@ -17,12 +17,15 @@ use super::counted;
 use super::forms::{Sent, see};
 use super::report::{conflict, same};
 use crate::domain::incident::Patch;
+use crate::domain::milestone::{Milestone, value_of};
 use crate::domain::record::OperationAction;
 use crate::domain::zone::Zone;
-use crate::domain::{EpisodeId, Incident, IncidentId, NoteId, Timestamp};
+use crate::domain::{EpisodeId, Incident, IncidentId, NoteId, Span, Timestamp};
 
 /// How many alerts an address can carry back, so that moving them can be undone.
 const UNDONE_MAX: usize = 50;
+/// How long after its end something of an incident is still written down by the time of the day.
+const AFTERMATH: Span = Span::from_hours(12);
 
 /// POST `/incidents/{id}/notes`.
 pub(super) async fn add_note(Path(id): Path<String>, mut sent: Sent) -> Answer {
@@ -33,7 +36,7 @@ pub(super) async fn add_note(Path(id): Path<String>, mut sent: Sent) -> Answer {
 async fn note(id: &str, sent: &mut Sent) -> Answer {
     let id = incident_id(id)?;
     let new = fields::note(sent.form.object(&["text", "kind", "author"]))?;
-    let at = moment(sent, "at")?;
+    let at = moment(sent, "at", latest(sent, id).await?)?;
     let action = OperationAction::AddNote(id, new.draft);
     let settled = sent.perform(Asked { action, actor: new.author, at }, None).await?;
     match settled {
@@ -82,7 +85,7 @@ async fn changed_note(id: &str, note: &str, sent: &mut Sent) -> Answer {
                 return sent.ask(StatusCode::PRECONDITION_FAILED, &path, &asked, values);
             }
             let mut body = sent.form.object(&["text", "kind"]);
-            if let Some(at) = moment(sent, "at")? {
+            if let Some(at) = moment(sent, "at", latest(sent, id).await?)? {
                 body["at"] = at.to_string().into();
             }
             body
@@ -141,7 +144,7 @@ async fn step(id: &str, sent: &mut Sent) -> Answer {
         _ => return Err(Problem::Invalid("this step is none of ours".to_owned())),
     };
     let actor = sent.form.one("by").map(str::to_owned);
-    let at = moment(sent, "at")?;
+    let at = moment(sent, "at", sent.visit.shared.clock.now())?;
     let settled = sent.perform(Asked { action, actor, at }, None).await?;
     let survivor = match settled {
         Settled::Done { incident, .. } => incident.unwrap_or(id),
@@ -263,18 +266,30 @@ fn alerts(sent: &Sent) -> Result<Vec<EpisodeId>, Problem> {
     Ok(ids)
 }
 
-/// A moment as somebody wrote it into a form, on the clocks that the page showed.
+/// Before when a time of the day without a date is looked for. Who writes `02:14` about an incident
+/// that is over, days later, means the night in which it ran, or what was done right after it.
+pub(super) async fn latest(sent: &Sent, id: IncidentId) -> Result<Timestamp, Problem> {
+    let now = sent.visit.shared.clock.now();
+    let ended = value_of(&incident(sent, id).await?, Milestone::Resolution).at;
+    Ok(ended.map_or(now, |ended| now.min(ended + AFTERMATH)))
+}
+
+/// A moment as somebody wrote it into a form, on the clocks that the page showed; a time without a
+/// date is the last one before `latest`.
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn moment(sent: &Sent, name: &'static str) -> Result<Option<Timestamp>, Problem> {
+pub(super) fn moment(
+    sent: &Sent,
+    name: &'static str,
+    latest: Timestamp,
+) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = sent.form.one(name) else { return Ok(None) };
     let zone = sent.form.one("zone").and_then(|name| Zone::parse(name).ok()).unwrap_or_default();
-    let now = sent.visit.shared.clock.now();
     if text.trim() == "now" {
-        return Ok(Some(now));
+        return Ok(Some(sent.visit.shared.clock.now()));
     }
-    let read = zone.read(text, now).or_else(|| Timestamp::parse(text.trim()).ok());
+    let read = zone.read(text, latest).or_else(|| Timestamp::parse(text.trim()).ok());
     read.map(Some).ok_or_else(|| {
         Invalid::Wrong {
             place: name.into(),

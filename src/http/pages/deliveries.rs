@@ -7,10 +7,10 @@ use axum::extract::Path;
 use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Problem};
-use super::super::api::deliveries::{delivery_id, delivery_seq};
 use super::super::api::invalid::quoted;
 use super::super::audit::{self, Deed};
 use super::super::auth::Need;
+use super::super::ingest::{delivery_id, delivery_seq};
 use super::visit::{Visit, readable};
 use super::{bytes_text, counted, moment};
 use crate::domain::zone::Zone;

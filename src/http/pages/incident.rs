@@ -31,7 +31,7 @@ use crate::drafts;
 use crate::render::escape;
 
 /// How many alerts the page shows; the list of alerts has them all.
-const ALERTS_MAX: usize = 100;
+const ALERTS_MAX: usize = 50;
 
 /// GET `/incidents/{id}`.
 pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
@@ -50,15 +50,25 @@ async fn shown(visit: &Visit, id: &str) -> Answer {
     let own_zone = view.zone.clone();
     let visit_zone =
         |facts: &Facts| own_zone.clone().unwrap_or_else(|| visit.zone_of(&facts.incident.report));
-    let facts = visit.shared.read(move |store| store.facts(id)).await?;
+    let turn = visit.shared.turn(id).await?;
+    let reading = turn.clone();
+    let facts = visit
+        .shared
+        .read(move |store| {
+            let _reading = reading;
+            store.facts(id)
+        })
+        .await?;
     let facts = facts.ok_or_else(|| no_incident(id))?;
     let zone = visit_zone(&facts);
     let now = visit.shared.clock.now();
-    let made = Making { view, config, zone: zone.clone(), now, done: done(&params, &facts) };
+    let done = done(&params, &facts, &view);
+    let made = Making { view, config, zone: zone.clone(), now, done };
     // A long timeline takes a while to make.
     let (values, markup) = visit
         .shared
         .read(move |store| {
+            let _turn = turn;
             let reviewed = drafts::reviewed(store, facts.clone())?;
             made.values(&facts, &reviewed)
         })
@@ -86,6 +96,8 @@ impl Making {
         };
         let shown = json!({
             "incident": header(incident, zone, self.now),
+            // As its clocks ran then: summer or winter.
+            "zone": zone.label_at(value_of(incident, Milestone::Onset).at.unwrap_or(self.now)),
             "done": self.done,
             "watch": incident.id,
             "ticking": incident.state.is_running(),
@@ -131,7 +143,7 @@ const HORIZONS: [Horizon; 3] = [Horizon::Immediate, Horizon::ShortTerm, Horizon:
 const STATUSES: [DraftStatus; 3] = [DraftStatus::Draft, DraftStatus::InReview, DraftStatus::Final];
 
 /// What was just done, and how to undo it: the opposite operation through the same forms.
-fn done(params: &Params, facts: &Facts) -> Value {
+fn done(params: &Params, facts: &Facts, view: &View) -> Value {
     let id = facts.incident.id;
     let one = |name: &'static str| params.all(name).next().unwrap_or_default().to_owned();
     let (note, other) = (one("note"), one("other"));
@@ -181,7 +193,11 @@ fn done(params: &Params, facts: &Facts) -> Value {
         "later" => ("Taken; the page shows it as soon as it is worked in.", Value::Null),
         _ => return Value::Null,
     };
-    json!({ "text": text, "undo": undo })
+    // In a long timeline it may stand in another window.
+    let is_there = matches!(one("done").as_str(), "note" | "save" | "pin" | "unpin" | "show");
+    let unfiltered = [("kind", None), ("service", None), ("q", None), ("at", Some(note.as_str()))];
+    let see = is_there.then(|| view.anew(&unfiltered));
+    json!({ "text": text, "undo": undo, "see": see, "note": note })
 }
 
 fn header(incident: &Incident, zone: &Zone, now: Timestamp) -> Value {
@@ -382,7 +398,7 @@ mod tests {
             config: Arc::new(Config::default_config()),
             zone: Zone::parse("Africa/Lagos").unwrap(),
             now: facts.incident.as_of,
-            done: done(&params, facts),
+            done: done(&params, facts, &View::read(params.clone()).unwrap()),
         };
         let (values, markup) = making.values(facts, facts).unwrap();
         Templates::default().render("incident.html", hostile::frame(values), markup).unwrap()
@@ -422,7 +438,17 @@ mod tests {
         assert!(entries(&notes) < entries(&all));
         let few = page_of(&facts, &[("rows", "3")]);
         assert_eq!(entries(&few), 3);
-        assert!(few.contains("id=\"more\""), "{few}");
+        assert!(few.contains("id=\"pager\""), "{few}");
+        let later = page_of(&facts, &[("rows", "3"), ("start", "4")]);
+        assert!(later.contains("<b>4–6</b>"), "{later}");
+        let ids = |html: &str| -> Vec<String> {
+            let parts = html.split("id=\"t-").skip(1);
+            parts.map(|part| part.split('"').next().unwrap().to_owned()).collect()
+        };
+        assert!(ids(&later).iter().all(|id| !ids(&few).contains(id)), "another window");
+        let last = ids(&all).pop().unwrap();
+        let around = page_of(&facts, &[("rows", "3"), ("at", last.as_str())]);
+        assert!(ids(&around).contains(&last), "the window that holds the entry");
         let first = |html: &str| {
             html.split("id=\"t-").nth(1).unwrap().split('"').next().unwrap().to_owned()
         };

@@ -118,7 +118,7 @@ fn values(
             params.with("state", Some(&RUNNING.map(|state| state.as_str()).join(",")))
         }),
         "others": rows(&listed.others.items),
-        "others_title": if params.all("state").next().is_some() { "Found" } else { "Over" },
+        "others_title": if params.all("state").next().is_some() { "Found" } else { "Resolved" },
         "next": next.map(|cursor| params.with("cursor", Some(cursor))),
         "is_later_page": params.all("cursor").next().is_some(),
         "newest": params.with("cursor", None),

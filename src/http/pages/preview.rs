@@ -1,7 +1,8 @@
 //! The draft beside its incident: in the template and zone of the view, with what is still to be
 //! written.
 //!
-//! A template of people's own is shown as the text that it makes, for its markup is not ours.
+//! A template of people's own is shown as the text that it makes, for its markup is not ours. Of a
+//! long draft only the begin of its lists is shown; the draft itself is a click away.
 //! Caller: `incident`.
 
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use crate::domain::{Facts, IncidentId, Name};
 use crate::drafts::{self, DraftRequest};
 use crate::render::Format;
 
-/// A draft of an incident with more alerts than this is only linked: it is long, and takes a while.
-const ALERTS_MAX: usize = 500;
+/// Of a longer text that a template of people's own makes only the begin is shown, in bytes.
+const OWN_TEXT_MAX: usize = 64 * 1024;
 
 /// What the page shows of the draft.
 pub(super) struct Preview {
@@ -43,19 +44,15 @@ pub(super) fn preview(
     let name = template.as_str().to_owned();
     let own = config.templates.names().map(str::to_owned);
     let shipped = ShippedTemplate::ALL.map(|shipped| shipped.as_str().to_owned());
-    let is_long = facts.members.len() > ALERTS_MAX;
     let mut values = json!({
         "template": name,
         "templates": shipped.into_iter().chain(own).collect::<Vec<_>>(),
-        "is_long": is_long,
         "text": null,
+        "is_cut": false,
         "todo": [],
         "query": query(&name, zone),
         "file": format!("incident-{}", facts.incident.id),
     });
-    if is_long {
-        return Ok(Preview { values, html: String::new() });
-    }
     let request = DraftRequest {
         format: Format::Html,
         zone: Some(zone.clone()),
@@ -70,7 +67,10 @@ pub(super) fn preview(
     let html = match &draft.template {
         Template::Shipped(_) => crate::render::part_of_page(&draft),
         Template::Own(name) => {
-            values["text"] = own_text(&draft, name, request)?.into();
+            let mut text = own_text(&draft, name, request)?;
+            values["is_cut"] = (text.len() > OWN_TEXT_MAX).into();
+            text.truncate(text.floor_char_boundary(OWN_TEXT_MAX));
+            values["text"] = text.into();
             String::new()
         }
     };

@@ -11,11 +11,11 @@ use axum::extract::{FromRequestParts, Path, Request, State};
 use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Problem};
-use super::super::api::deliveries::delivery_id;
 use super::super::api::quarantine::{missing, number};
 use super::super::api::query::encode;
 use super::super::audit::Deed;
 use super::super::auth::{FormAdmin, Need, Principal};
+use super::super::ingest::delivery_id;
 use super::super::ingest::replay as door;
 use super::super::{Shared, body};
 use super::deliveries::{self, listed, noted, page, refusal};

@@ -14,7 +14,7 @@ use super::super::api::fields;
 use super::super::api::incident_id;
 use super::super::api::invalid::quoted;
 use super::super::api::operations::Asked;
-use super::acts::{incident, moment};
+use super::acts::{incident, latest, moment};
 use super::forms::Sent;
 use crate::domain::incident::{Action, Incident};
 use crate::domain::milestone::{Milestone, value_of};
@@ -110,7 +110,7 @@ async fn written(id: &str, sent: &mut Sent) -> Answer {
     let label = label(&field)
         .ok_or_else(|| Problem::Invalid(format!("there is no field {}", quoted(&field))))?;
     let value = sent.form.raw("value").unwrap_or_default().to_owned();
-    let patch = json_patch(sent, &field, &value)?;
+    let patch = json_patch(sent, &field, &value, latest(sent, id).await?)?;
     let zone = sent.form.one("zone").and_then(|name| Zone::parse(name).ok()).unwrap_or_default();
     for _ in 0..ATTEMPTS {
         let incident = incident(sent, id).await?;
@@ -135,13 +135,13 @@ async fn written(id: &str, sent: &mut Sent) -> Answer {
 }
 
 /// One field as the API takes it; an empty one is taken back.
-fn json_patch(sent: &Sent, field: &str, value: &str) -> Result<Value, Problem> {
+fn json_patch(sent: &Sent, field: &str, value: &str, latest: Timestamp) -> Result<Value, Problem> {
     let text = value.trim();
     let is_milestone = Milestone::ALL.iter().any(|milestone| milestone.field() == field);
     let value = if text.is_empty() {
         Value::Null
     } else if is_milestone {
-        moment(sent, "value")?.map_or(Value::Null, |at| at.to_string().into())
+        moment(sent, "value", latest)?.map_or(Value::Null, |at| at.to_string().into())
     } else if field.starts_with("impact_users") {
         text.parse::<serde_json::Number>().map_or_else(|_| text.into(), Value::Number)
     } else {

@@ -10,16 +10,31 @@ use crate::domain::Timestamp;
 use crate::domain::timeline::{Entry, EntryKind};
 use crate::domain::zone::Zone;
 
-/// How many entries a page shows at first.
-pub(super) const ROWS: usize = 100;
-/// How many it shows at most.
-pub(super) const ROWS_MAX: usize = 20_000;
+/// How many lines of a timeline a page shows.
+const ROWS: usize = 100;
+/// How many it shows at most: a page stays light, however long its incident is.
+const ROWS_MAX: usize = 500;
 /// The parameters that belong to a view; whatever else an address holds is not carried along.
-const NAMES: [&str; 11] =
-    ["tz", "template", "kind", "phase", "service", "q", "order", "rows", "fold", "from", "to"];
+const NAMES: [&str; 14] = [
+    "tz", "template", "kind", "phase", "service", "q", "order", "rows", "fold", "from", "to",
+    "start", "at", "when",
+];
+/// The parameters that say where in the timeline the page stands; another list begins anew.
+const PLACES: [&str; 3] = ["start", "at", "when"];
 /// The kinds of entries.
 pub(super) const KINDS: [EntryKind; 5] =
     [EntryKind::Alert, EntryKind::Change, EntryKind::Note, EntryKind::Lifecycle, EntryKind::Caveat];
+
+/// Where in a timeline a page stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// From this line on; the first one is 1.
+    Line(usize),
+    /// Around the line of an entry.
+    Entry(String),
+    /// From a time on, as somebody wrote it.
+    Time(String),
+}
 
 /// One view.
 #[derive(Clone, Debug)]
@@ -34,8 +49,10 @@ pub(super) struct View {
     text: Option<String>,
     /// Newest entries first.
     pub(super) is_newest_first: bool,
-    /// How many entries.
+    /// How many lines.
     pub(super) rows: usize,
+    /// Where the page stands in them.
+    pub(super) place: Place,
     /// Storms and flaps as one entry each.
     pub(super) is_folded: bool,
     /// The stretch of the chart.
@@ -59,6 +76,11 @@ impl View {
             .map_or(ROWS, |rows| usize::try_from(rows).unwrap_or(ROWS_MAX).clamp(1, ROWS_MAX));
         let stretch = params.moment("from")?.zip(params.moment("to")?);
         let text = |name| params.one(name).map(|text| text.map(str::to_owned));
+        let start = params.number("start")?.map_or(1, |start| usize::try_from(start).unwrap_or(1));
+        let place = text("at")?
+            .map(Place::Entry)
+            .or(text("when")?.map(Place::Time))
+            .unwrap_or(Place::Line(start));
         Ok(Self {
             zone,
             template: text("template")?,
@@ -67,6 +89,7 @@ impl View {
             text: params.one("q")?.map(str::to_lowercase),
             is_newest_first: order == Some("newest"),
             rows,
+            place,
             is_folded: params.switch("fold", true)?,
             stretch,
             params,
@@ -108,6 +131,20 @@ impl View {
     }
 }
 
+impl View {
+    /// The view with some of its parameters changed, from the begin of the timeline.
+    pub(super) fn anew(&self, changed: &[(&str, Option<&str>)]) -> String {
+        let begin = PLACES.map(|name| (name, None));
+        self.with(&[&begin, changed].concat())
+    }
+
+    /// The view at another place of the timeline.
+    pub(super) fn placed(&self, name: &'static str, value: &str) -> String {
+        let value = |known| (known == name).then_some(value);
+        self.with(&PLACES.map(|known| (known, value(known))))
+    }
+}
+
 /// Parameters of a view as a query, whatever stands around them.
 pub(super) fn query_of<'a>(value: impl Fn(&'static str) -> Option<&'a str>) -> String {
     kept(value, &[])
@@ -118,7 +155,7 @@ fn kept<'a>(
     changed: &[(&str, Option<&'a str>)],
 ) -> String {
     let pairs = NAMES.into_iter().filter_map(|name| {
-        let change = changed.iter().find(|(changed, _)| *changed == name);
+        let change = changed.iter().rfind(|(changed, _)| *changed == name);
         let value = change.map_or_else(|| value(name), |(_, value)| *value)?;
         Some(format!("{name}={}", encode(value)))
     });
@@ -152,6 +189,15 @@ mod tests {
         assert_eq!(view.query(), "tz=UTC&q=a%20b");
         assert_eq!(view.with(&[("q", None), ("rows", Some("300"))]), "tz=UTC&rows=300");
         assert!(view.is_filtered());
+    }
+
+    #[test]
+    fn another_list_begins_anew_and_another_place_keeps_the_list() {
+        let view = view(&[("q", "a"), ("start", "101")]).unwrap();
+        assert_eq!(view.place, Place::Line(101));
+        assert_eq!(view.anew(&[("fold", Some("false"))]), "q=a&fold=false");
+        assert_eq!(view.placed("at", "e7-start"), "q=a&at=e7-start");
+        assert_eq!(view.placed("start", "201"), "q=a&start=201");
     }
 
     #[test]

@@ -197,7 +197,8 @@ pub(super) async fn keep_liking(State(shared): State<Arc<Shared>>, request: Requ
     anonymous::refuse_foreign_page(&parts.headers, anonymous::authority(&parts).as_deref())
         .map_err(|refusal| Problem::Forbidden(refusal.to_string()))?;
     let form = liking(&shared, &parts.headers, received).await?;
-    let back = local_path(form.one("back").unwrap_or("/")).to_owned();
+    let back = local_path(form.one("back").unwrap_or("/"));
+    let back = if form.raw("zone").is_some() { without_zone(back) } else { back.to_owned() };
     let mut response: Response = see(&back)?;
     if let Some(theme) = form.raw("theme") {
         let known = THEMES.into_iter().find(|word| *word == theme);
@@ -242,6 +243,13 @@ pub(super) fn local_path(text: &str) -> &str {
     if is_local { text } else { "/" }
 }
 
+/// An address without the zone that it asks for, which would win over the one just chosen.
+fn without_zone(path: &str) -> String {
+    let Some((page, query)) = path.split_once('?') else { return path.to_owned() };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("tz=")).collect();
+    if kept.is_empty() { page.to_owned() } else { format!("{page}?{}", kept.join("&")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +263,15 @@ mod tests {
         check("https://evil.example/", "/");
         check("/a b", "/");
         check("", "/");
+    }
+
+    #[test]
+    fn a_zone_that_was_chosen_is_not_hidden_by_the_address() {
+        let check = |path: &str, expect: &str| assert_eq!(without_zone(path), expect, "{path}");
+        check("/incidents/3?tz=UTC&q=a", "/incidents/3?q=a");
+        check("/incidents/3?tz=UTC", "/incidents/3");
+        check("/incidents/3", "/incidents/3");
+        check("/alerts?filter=tz%3Dx", "/alerts?filter=tz%3Dx");
     }
 
     #[test]

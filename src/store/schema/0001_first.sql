@@ -13,9 +13,9 @@ CREATE TABLE ledger (
 CREATE INDEX ledger_skips ON ledger (seq) WHERE kind = 'skip';
 CREATE INDEX ledger_operations ON ledger (seq) WHERE kind = 'operation';
 
--- Texts that ledger rows refer to by number, in order of arrival. No index on the text: see
--- intern.rs. An epoch says: ledger rows from first_seq on name no text before first_id.
-CREATE TABLE interned (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+-- Texts that ledger rows refer to by number, and pieces that those texts name, in order of arrival;
+-- `packed` is written as in domain/packed.rs. No index on the text: see intern.rs. An epoch says: ledger rows from first_seq on name no text before first_id.
+CREATE TABLE interned (id INTEGER PRIMARY KEY, packed BLOB NOT NULL) STRICT;
 CREATE TABLE intern_epochs (first_id INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL) STRICT;
 
 -- One row for each delivery of the ledger. The raw bytes have a table of their own, because they
@@ -84,10 +84,10 @@ CREATE INDEX episodes_by_alert ON episodes (id >> 12, fingerprint);
 CREATE INDEX episodes_by_incident ON episodes (incident, id);
 CREATE INDEX episodes_active ON episodes (incident, id) WHERE active = 1;
 
--- How each was weighed for the place it has: read only when somebody asks why.
+-- How each was weighed for the place it has: read only when somebody asks why. `packed` as above.
 CREATE TABLE explanations (
     episode INTEGER PRIMARY KEY REFERENCES episodes (id) ON DELETE CASCADE,
-    json TEXT NOT NULL
+    packed BLOB NOT NULL
 ) STRICT;
 
 -- What a repeat changes, as small as it can be: the larger of this and the episode's own counts.
@@ -144,13 +144,13 @@ CREATE TABLE revisions (
 
 -- The facts that people had reviewed when they called a draft final.
 CREATE TABLE reviewed (incident INTEGER PRIMARY KEY, facts TEXT NOT NULL) STRICT;
--- What was printed from them then. Other releases print otherwise; these bytes stay.
+-- What was printed from them then, packed (LZ4). Other releases print otherwise; these bytes stay.
 CREATE TABLE reviewed_documents (
     incident INTEGER NOT NULL,
     format TEXT NOT NULL,
     template TEXT NOT NULL,
     zone TEXT NOT NULL,
-    text TEXT NOT NULL,
+    packed BLOB NOT NULL,
     PRIMARY KEY (incident, format, template)
 ) STRICT, WITHOUT ROWID;
 
@@ -173,6 +173,7 @@ CREATE TABLE engine (
 INSERT INTO engine (only, cursor) VALUES (1, 0);
 -- By which rules records were worked in: those from first_seq on by this version.
 CREATE TABLE rule_epochs (first_seq INTEGER PRIMARY KEY, version INTEGER NOT NULL) STRICT;
+-- `state` is an LZ4 block with its length before it.
 CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT;
 CREATE TABLE recalls (seq INTEGER PRIMARY KEY, recalled BLOB NOT NULL) STRICT;
 CREATE TABLE outcomes (seq INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;

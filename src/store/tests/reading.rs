@@ -90,7 +90,7 @@ fn the_engines_own_things_are_kept_and_pruned() {
     store.inspect(|connection| {
         let kept: i64 =
             connection.query_row("SELECT count(*) FROM snapshots", [], |row| row.get(0)).unwrap();
-        assert_eq!(kept, 2);
+        assert_eq!(kept, 1);
     });
     let beat = HeartbeatRow {
         name: Name::from("watchdog"),

@@ -156,7 +156,7 @@ fn a_pinned_incident_stays_with_all_that_its_draft_is_made_from() {
 }
 
 #[test]
-fn the_ledger_goes_never_past_the_newest_snapshot_nor_its_newest_record() {
+fn the_ledger_goes_up_to_the_newest_snapshot_whose_record_stays() {
     let store = TestStore::new();
     for n in 0..10 {
         let mut append = delivered(vec![firing(&format!("A{n}"), at(-900))], at(-900 + n));
@@ -172,10 +172,10 @@ fn the_ledger_goes_never_past_the_newest_snapshot_nor_its_newest_record() {
     retain_all(&store, None, Some(at(-897)));
     assert_eq!(store.records_after(Seq(0), 1).unwrap()[0].seq, Seq(4));
     retain_all(&store, None, Some(at(0)));
-    assert_eq!(store.records_after(Seq(0), 1).unwrap()[0].seq, Seq(7));
-    assert_eq!(store.oldest_record_time().unwrap(), Some(at(-894)));
-    count(&store, "deliveries", 4);
-    count(&store, "raw_bodies", 4);
+    assert_eq!(store.records_after(Seq(0), 1).unwrap()[0].seq, Seq(6));
+    assert_eq!(store.oldest_record_time().unwrap(), Some(at(-895)));
+    count(&store, "deliveries", 5);
+    count(&store, "raw_bodies", 5);
     store.engine_commit(|commit| commit.snapshot = Some(vec![2]));
     retain_all(&store, None, Some(at(0)));
     count(&store, "ledger", 1);
@@ -204,8 +204,8 @@ fn texts_go_once_no_record_can_name_them() {
     retain_all(&store, None, Some(at(-895)));
     count(&store, "ledger", 3);
     count(&store, "intern_epochs", 1);
-    // Three label sets, the annotations, the sender, the group.
-    count(&store, "interned", 6);
+    // Three label sets, the annotations, the sender, the group, and pieces that came twice.
+    count(&store, "interned", 6 + 13);
     let store = store.reopen();
     assert_eq!(store.records_after(Seq(0), 9).unwrap(), before);
     assert_eq!(before[2].body, body(vec![firing("A7", at(0))]));
@@ -223,5 +223,65 @@ fn a_ledger_of_which_nothing_is_old_stays_whole() {
     retain_all(&store, None, Some(at(-20)));
     count(&store, "ledger", 4);
     retain_all(&store, None, Some(at(-5)));
-    count(&store, "ledger", 1);
+    // The snapshot's record and the newest one.
+    count(&store, "ledger", 2);
+}
+
+/// What ended long ago goes only where no replay finds it: see the module of retention.
+#[test]
+fn rows_go_after_the_ledgers_beginning_and_what_was_recalled_or_heard_lately_stays() {
+    let hour = |n: i64| at(-9_000) + Span::from_hours(n);
+    let store = TestStore::new();
+    store.deliver("A", hour(0));
+    store.engine_commit(|commit| {
+        commit.cursor = Seq(1);
+        let mut late = ended(episode(3, "told late", hour(0)), hour(1));
+        late.last_word_at = hour(90);
+        commit.episodes = vec![
+            ended(episode(1, "old", hour(0)), hour(1)),
+            ended(episode(2, "recalled", hour(0)), hour(1)),
+            late,
+            ended(episode(4, "young", hour(0)), hour(40)),
+        ];
+    });
+    let left = |store: &TestStore| -> Vec<u64> {
+        (1..=4).filter(|id| store.episode(EpisodeId(*id)).unwrap().is_some()).collect()
+    };
+    store.deliver("B", hour(100));
+    retain_all(&store, None, Some(hour(99)));
+    assert_eq!(left(&store), [1, 2, 3, 4], "the ledger tells of all of them");
+    store.engine_commit(|commit| {
+        commit.cursor = Seq(2);
+        commit.snapshot = Some(vec![1]);
+    });
+    store.deliver("C", hour(200));
+    store.engine_commit(|commit| {
+        commit.cursor = Seq(3);
+        commit.recalls =
+            vec![(Seq(3), br#"{"incidents":[],"episodes":[{"id":"e2"}],"changes":[]}"#.to_vec())];
+    });
+    retain_all(&store, None, Some(hour(0)));
+    assert_eq!(left(&store), [1, 2, 3, 4], "nothing of the ledger is old enough");
+    retain_all(&store, None, Some(hour(99)));
+    assert_eq!(left(&store), [2, 3, 4]);
+    store.engine_commit(|commit| {
+        commit.cursor = Seq(3);
+        commit.snapshot = Some(vec![2]);
+    });
+    retain_all(&store, None, Some(hour(99)));
+    assert!(left(&store).is_empty());
+}
+
+#[test]
+fn while_the_engine_holds_what_it_recalled_only_raw_bodies_go() {
+    let store = TestStore::new();
+    store.engine_commit(|commit| {
+        commit.episodes = vec![ended(episode(1, "old", at(-900)), at(-800))];
+    });
+    let hold = store.hold_rows();
+    store.retain(None, Some(at(-500))).unwrap();
+    count(&store, "episodes", 1);
+    drop(hold);
+    retain_all(&store, None, Some(at(-500)));
+    count(&store, "episodes", 0);
 }

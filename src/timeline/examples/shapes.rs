@@ -206,3 +206,56 @@ pub(crate) fn seen_before() -> Facts {
     ];
     s.resolved("09:00")
 }
+
+/// Grafana tells values by refID, of which one is the rule's yes or no, and one rule without data.
+pub(crate) fn grafana_values() -> Facts {
+    let mut s = Story::new("2026-03-07", "High CPU on web");
+    s.alert("High CPU", "web", Severity::Critical, "10:00")
+        .from("grafana")
+        .labelled("grafana_folder", "Prod")
+        .annotated("summary", "CPU of web in percent")
+        .annotated("runbook_url", "https://runbooks.example.test/cpu")
+        .edit(|e| e.values = vec![("B".into(), 93.4), ("C".into(), 1.0)])
+        .ended("10:40");
+    s.alert("Queue and lag", "worker", Severity::Warning, "10:05")
+        .from("grafana")
+        .annotated("summary", "Queue grows and consumers lag")
+        .edit(|e| {
+            e.values =
+                vec![("lag".into(), 42.123_456), ("queue".into(), 180_000.0), ("C".into(), 1.0)];
+        })
+        .ended("10:35");
+    s.alert("DatasourceNoData", "web", Severity::Warning, "10:10")
+        .from("grafana")
+        .labelled("rulename", "Error budget")
+        .ended_how("10:20", EndKind::Abandoned("MissingSeries".into()));
+    s.acknowledged("10:03", "dana");
+    s.resolved("10:50")
+}
+
+/// The receiver was down while the trouble began; its senders told it all at once afterwards.
+pub(crate) fn receiver_down() -> Facts {
+    let mut s = Story::new("2026-03-08", "CheckoutDown on checkout");
+    for (name, service, severity, starts) in [
+        ("QueueBacklog", "orders-queue", Severity::Warning, "02:12"),
+        ("CheckoutDown", "checkout", Severity::Critical, "02:19"),
+        ("HighErrorRate", "web", Severity::Critical, "02:21"),
+        ("HighLatency", "web", Severity::Warning, "02:24:30"),
+    ] {
+        let firing = s
+            .alert(name, service, severity, starts)
+            .annotated("runbook_url", "https://runbooks.example.test/checkout");
+        match name {
+            "QueueBacklog" => firing.says("Messages that wait", "5200").ended("02:50"),
+            _ => firing.heard("02:38:10").ended("02:55"),
+        };
+    }
+    s.caveat(
+        "02:15",
+        Some("02:38"),
+        CaveatKind::Deaf,
+        "scribed was not running for 23m; what was sent then may be missing",
+    );
+    s.note("02:30", NoteKind::Mitigation, "Checkout restarted", "dana");
+    s.resolved("03:10")
+}
