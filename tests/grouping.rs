@@ -188,10 +188,10 @@ fn by_window(
 #[test]
 fn simulated_streams_stay_above_their_floor_and_the_simple_methods() {
     for (name, with_graph, floor) in [
-        ("easy-2", true, 0.75),
-        ("easy-2", false, 0.70),
-        ("medium-4", true, 0.80),
-        ("medium-4", false, 0.70),
+        ("easy-2", true, 0.85),
+        ("easy-2", false, 0.80),
+        ("medium-4", true, 0.85),
+        ("medium-4", false, 0.78),
     ] {
         let episodes = play(stream(name, with_graph));
         let ours = episodes.values().filter_map(|e| Some((e.id, e.incident()?.0))).collect();

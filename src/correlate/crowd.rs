@@ -16,6 +16,9 @@ const PROFILES_MAX: usize = 32;
 /// How many profiles are looked at for where it began.
 const FOUNDERS_MAX: usize = 64;
 
+/// An alert that fired so often in one incident is a flapper there.
+const FLAPPER_MIN: u32 = 3;
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Crowd {
@@ -151,9 +154,14 @@ impl Crowd {
         self.series.get(&alert).copied().unwrap_or(0)
     }
 
-    /// True when it holds one alert only, which fired three times or more: a flapper of its own.
+    /// True when an alert fired in it so often that it flaps.
+    pub(super) fn has_flapper(&self, alert: Mark) -> bool {
+        self.firings_of(alert) >= FLAPPER_MIN
+    }
+
+    /// True when it holds one alert only, and that is a flapper.
     pub(super) fn is_one_flapper(&self) -> bool {
-        self.series.len() == 1 && self.series.values().all(|count| *count >= 3)
+        self.series.len() == 1 && self.series.values().all(|count| *count >= FLAPPER_MIN)
     }
 
     /// True when nobody is in it.

@@ -4,11 +4,9 @@
 //! strongest pairs with one incident are combined as independent witnesses (noisy-or). Each point
 //! has a name, so the reason of a membership is the list of its terms. Called by `grouping` only.
 
-use std::borrow::Cow;
-
+use super::explaining::describe;
 use super::graph::{Graph, Relation, Standing};
 use super::learned::Learned;
-use super::reading::in_words;
 use super::signals::Signal;
 use super::traits::Traits;
 use super::weights::{Tables, Weights};
@@ -27,7 +25,7 @@ const ONE_MOMENT: Span = Span::from_minutes(1);
 /// What suffers from load may alert this long before the load itself does.
 const LOAD_TOLERANCE: Span = Span::from_minutes(2);
 /// With fewer series than this, nothing is known about how common a label pair is.
-const SERIES_MIN: u32 = 20;
+pub(super) const SERIES_MIN: u32 = 20;
 
 /// One named piece of evidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,6 +57,8 @@ pub(super) enum Term {
     EnvironmentDiffers,
     Gap(Span),
     Apart(Span),
+    /// As before, where one builds up or shows late.
+    ApartSlow(Span),
     Together(Span),
     OneMaintained,
     BothMaintained,
@@ -104,6 +104,8 @@ pub(super) struct Pair<'w> {
     is_related: bool,
     /// True when a direct call, the service, the node or the alert itself ties them.
     is_tied: bool,
+    /// True when the traffic of one explains the other.
+    is_load: bool,
 }
 
 impl<'w> Pair<'w> {
@@ -128,6 +130,7 @@ impl<'w> Pair<'w> {
             has_positive: false,
             is_related: false,
             is_tied: false,
+            is_load: false,
         };
         let is_same_alert = a.traits.alert == b.traits.alert && a.episode.key == b.episode.key;
         if pair.keep_apart(a.traits, b.traits) && !is_same_alert {
@@ -149,7 +152,7 @@ impl<'w> Pair<'w> {
         }
         pair.weigh_circumstances(a, b, scene);
         let busy = pair.busy(scene);
-        pair.weigh_time(a.episode, b.episode, is_same_alert, busy);
+        pair.weigh_time(a, b, is_same_alert, busy);
         pair
     }
 
@@ -185,6 +188,7 @@ impl<'w> Pair<'w> {
         // Load goes down the calls, where every other trouble climbs, and explains only what
         // comes with it or after it.
         if caller.traits.signal == Signal::Traffic && headstart + LOAD_TOLERANCE >= Span::ZERO {
+            self.is_load = true;
             if steps == 1 {
                 self.add(Term::Load { calls: matches!(term, Term::Calls(_)) }, weights.load);
             } else {
@@ -221,12 +225,14 @@ impl<'w> Pair<'w> {
 
     fn weigh_nodes(&mut self, a: &Traits, b: &Traits, graph: &Graph) {
         let weights = self.weights;
-        if let (Some(x), Some(y)) = (&a.node, &b.node) {
-            if x == y {
-                self.tie(Term::SameNode, weights.same_node);
-            } else if a.is_about_a_node() || b.is_about_a_node() {
-                self.add(Term::OtherNode, weights.other_node);
-            }
+        let shares_node = a.shares_node(b);
+        if shares_node {
+            self.tie(Term::SameNode, weights.same_node);
+        } else if a.node.is_some()
+            && b.node.is_some()
+            && (a.is_about_a_node() || b.is_about_a_node())
+        {
+            self.add(Term::OtherNode, weights.other_node);
         }
         for (node, service) in [(a, b), (b, a)] {
             let (Some(name), Some(at)) = (&service.service, &node.node) else { continue };
@@ -243,9 +249,10 @@ impl<'w> Pair<'w> {
                 self.tie(Term::Placed, weights.placed_other);
             }
         }
-        let is_same_place =
-            a.service.is_some() && a.service == b.service || a.node.is_some() && a.node == b.node;
-        if a.signal.is_cause() && b.signal.is_cause() && !is_same_place {
+        let is_same_place = a.service.is_some() && a.service == b.service || shares_node;
+        // Traffic that explains traffic is one surge.
+        let is_one_surge = self.is_load && a.signal == b.signal;
+        if a.signal.is_cause() && b.signal.is_cause() && !is_same_place && !is_one_surge {
             self.add(Term::TwoCauses, weights.two_causes);
         }
     }
@@ -318,15 +325,22 @@ impl<'w> Pair<'w> {
     /// Nearness is measured to the nearest moment at which the other one was *firing*: a caller
     /// that still fires is near. The time between the starts counts as far as coincidence is
     /// likely, which is when much else goes on.
-    fn weigh_time(&mut self, a: &Episode, b: &Episode, is_same_alert: bool, busy: f64) {
+    fn weigh_time(&mut self, a: Side<'_>, b: Side<'_>, is_same_alert: bool, busy: f64) {
         let weights = self.weights;
+        let is_slow = self.is_tied && is_slow(a, b);
+        let (a, b) = (a.episode, b.episode);
         let apart = (a.starts_at() - b.starts_at()).abs();
         // When the same alert fires again soon, the reopen window alone decides.
         if !is_same_alert || apart > LONG_AGO {
             let gap = gap_between(a, b);
             self.add(Term::Gap(gap), weights.gap * gap.seconds_f64() / 600.0);
             let rest = (apart - gap).seconds_f64().max(0.0);
-            self.add(Term::Apart(apart), weights.apart * busy * rest / 600.0);
+            let (term, points) = if is_slow {
+                (Term::ApartSlow(apart), weights.apart_slow)
+            } else {
+                (Term::Apart(apart), weights.apart)
+            };
+            self.add(term, points * busy * rest / 600.0);
         }
         let together = (-apart.seconds_f64() / BURST_SECONDS).exp();
         self.add(Term::Together(apart), weights.together * together);
@@ -378,8 +392,12 @@ impl<'w> Pair<'w> {
 
     /// True when all but time ties them.
     pub(super) fn ties_again(&self, needed: f64) -> bool {
-        let timeless =
-            |term: &Term| !matches!(term, Term::Gap(_) | Term::Apart(_) | Term::WrongOrder(_));
+        let timeless = |term: &Term| {
+            !matches!(
+                term,
+                Term::Gap(_) | Term::Apart(_) | Term::ApartSlow(_) | Term::WrongOrder(_)
+            )
+        };
         let points: f64 =
             self.terms.iter().filter(|(term, _)| timeless(term)).map(|(_, points)| points).sum();
         self.is_related && self.weights.bias + points >= needed
@@ -398,58 +416,19 @@ impl<'w> Pair<'w> {
     }
 }
 
-pub(super) fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> Cow<'static, str> {
-    let service = |side: Side<'_>| {
-        side.traits.service.as_ref().map_or_else(|| "it".to_owned(), ToString::to_string)
-    };
-    let (x, y) = (service(a), service(b));
-    match term {
-        Term::SameAlert => "it is the same alert".into(),
-        Term::SameService => format!("same service {x}").into(),
-        Term::Load { calls: true } => format!("{x} calls {y}, and brings the traffic").into(),
-        Term::Load { calls: false } => {
-            format!("{x} is called by {y}, which brings the traffic").into()
-        }
-        Term::Calls(1) => format!("{x} calls {y}").into(),
-        Term::CalledBy(1) => format!("{x} is called by {y}").into(),
-        Term::Calls(n) => format!("{x} reaches {y} through {n} calls").into(),
-        Term::CalledBy(n) => format!("{x} is reached by {y} through {n} calls").into(),
-        Term::Siblings => "both stand beside one service without calling each other".into(),
-        Term::WrongOrder(span) => format!("the caller alerted {} before", in_words(span)).into(),
-        Term::NotASymptom => "the caller shows no symptom of a call".into(),
-        Term::TwoCauses => "both look like causes, at two places".into(),
-        Term::SameNode => {
-            format!("same node {}", a.traits.node.as_ref().map_or("?", Name::as_str)).into()
-        }
-        Term::Placed => "one names the node on which the other runs".into(),
-        Term::OtherNode => "another node".into(),
-        Term::SharedGround => "one is about what the whole cluster stands on".into(),
-        Term::SameAlertname => format!("same alert name {}", a.traits.alertname).into(),
-        Term::OneMessage => "told in one message, begun at one moment".into(),
-        Term::SameNamespace => "same namespace or folder".into(),
-        Term::AlikeNames => format!("alike names {x} and {y}").into(),
-        Term::RareLabel => "a rare label in common".into(),
-        Term::Critical => "severity critical".into(),
-        Term::UnknownCluster => "the cluster of one is unknown".into(),
-        Term::ClusterDiffers => "clusters differ".into(),
-        Term::EnvironmentDiffers => "environments differ".into(),
-        Term::Gap(gap) => format!("{} between the firings", in_words(gap)).into(),
-        Term::Apart(apart) => {
-            format!("began {} apart while much else went on", in_words(apart)).into()
-        }
-        Term::Together(apart) => format!("began {} apart", in_words(apart)).into(),
-        Term::OneMaintained => "planned work explains only one of them".into(),
-        Term::BothMaintained => "planned work explains both".into(),
-        Term::Quiet => "little else goes on".into(),
-    }
-}
-
 /// True when one message of a sender told of both, and both began at one moment: the sender's own
 /// group speaks of one event.
 fn is_one_message(a: &Episode, b: &Episode) -> bool {
     a.received_at == b.received_at
         && a.sources.first() == b.sources.first()
         && (a.starts_at() - b.starts_at()).abs() <= ONE_MOMENT
+}
+
+/// True when the earlier of two builds up, or the later one takes its time to show.
+fn is_slow(a: Side<'_>, b: Side<'_>) -> bool {
+    let a_is_first = (a.episode.starts_at(), a.episode.id) <= (b.episode.starts_at(), b.episode.id);
+    let (first, last) = if a_is_first { (a, b) } else { (b, a) };
+    first.traits.signal.builds_up() || last.traits.signal.shows_late()
 }
 
 /// Time between two firings; none where they overlap. An open one reaches to the end of time.

@@ -5,10 +5,11 @@
 
 use std::borrow::Cow;
 
-use super::evidence::{Pair, Side, Term, describe};
+use super::evidence::{Pair, Side, Term};
 use super::machine::Machine;
+use super::reading::in_words;
 use crate::domain::explanation::{self, Explanation, Rival};
-use crate::domain::{EpisodeId, IncidentId};
+use crate::domain::{EpisodeId, IncidentId, Name};
 
 /// How many rivals are kept.
 const RIVALS_MAX: usize = 10;
@@ -62,6 +63,54 @@ impl Machine {
     }
 }
 
+/// A piece of evidence in words.
+pub(super) fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> Cow<'static, str> {
+    let service = |side: Side<'_>| {
+        side.traits.service.as_ref().map_or_else(|| "it".to_owned(), ToString::to_string)
+    };
+    let (x, y) = (service(a), service(b));
+    match term {
+        Term::SameAlert => "it is the same alert".into(),
+        Term::SameService => format!("same service {x}").into(),
+        Term::Load { calls: true } => format!("{x} calls {y}, and brings the traffic").into(),
+        Term::Load { calls: false } => {
+            format!("{x} is called by {y}, which brings the traffic").into()
+        }
+        Term::Calls(1) => format!("{x} calls {y}").into(),
+        Term::CalledBy(1) => format!("{x} is called by {y}").into(),
+        Term::Calls(n) => format!("{x} reaches {y} through {n} calls").into(),
+        Term::CalledBy(n) => format!("{x} is reached by {y} through {n} calls").into(),
+        Term::Siblings => "both stand beside one service without calling each other".into(),
+        Term::WrongOrder(span) => format!("the caller alerted {} before", in_words(span)).into(),
+        Term::NotASymptom => "the caller shows no symptom of a call".into(),
+        Term::TwoCauses => "both look like causes, at two places".into(),
+        Term::SameNode => {
+            let node = a.traits.node.as_ref().or(b.traits.node.as_ref());
+            format!("same node {}", node.map_or("?", Name::as_str)).into()
+        }
+        Term::Placed => "one names the node on which the other runs".into(),
+        Term::OtherNode => "another node".into(),
+        Term::SharedGround => "one is about what the whole cluster stands on".into(),
+        Term::SameAlertname => format!("same alert name {}", a.traits.alertname).into(),
+        Term::OneMessage => "told in one message, begun at one moment".into(),
+        Term::SameNamespace => "same namespace or folder".into(),
+        Term::AlikeNames => format!("alike names {x} and {y}").into(),
+        Term::RareLabel => "a rare label in common".into(),
+        Term::Critical => "severity critical".into(),
+        Term::UnknownCluster => "the cluster of one is unknown".into(),
+        Term::ClusterDiffers => "clusters differ".into(),
+        Term::EnvironmentDiffers => "environments differ".into(),
+        Term::Gap(gap) => format!("{} between the firings", in_words(gap)).into(),
+        Term::Apart(apart) | Term::ApartSlow(apart) => {
+            format!("began {} apart while much else went on", in_words(apart)).into()
+        }
+        Term::Together(apart) => format!("began {} apart", in_words(apart)).into(),
+        Term::OneMaintained => "planned work explains only one of them".into(),
+        Term::BothMaintained => "planned work explains both".into(),
+        Term::Quiet => "little else goes on".into(),
+    }
+}
+
 /// The weight that a term is made from.
 const fn name_of(term: Term) -> &'static str {
     match term {
@@ -90,6 +139,7 @@ const fn name_of(term: Term) -> &'static str {
         Term::EnvironmentDiffers => "environment_differs",
         Term::Gap(_) => "gap",
         Term::Apart(_) => "apart",
+        Term::ApartSlow(_) => "apart_slow",
         Term::Together(_) => "together",
         Term::OneMaintained => "one_maintained",
         Term::BothMaintained => "both_maintained",

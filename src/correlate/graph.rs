@@ -2,35 +2,41 @@
 //!
 //! Every question costs at most the number of neighbours of the less connected of two services.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::completion::{Calls, complete};
-use super::marks::{Mark, Numbered};
+use super::marks::{Mark, Numbered, mark};
 use super::traits::Traits;
 use crate::domain::{Name, Topology};
 
-/// The neighbours of a service, each with the clusters in which the call is known; no cluster
-/// means everywhere.
-type Neighbours = BTreeMap<Name, Vec<Option<Name>>>;
+/// A call of one service, to or from another, with the clusters in which it is known; none means
+/// everywhere.
+#[derive(Clone, Debug)]
+struct Neighbour {
+    service: Number,
+    clusters: Box<[Mark]>,
+}
+
+/// Services are compared by their number, in the order of their names.
+type Number = u32;
+
+/// The neighbours of each service by its number, each in order.
+type Neighbours = Vec<Vec<Neighbour>>;
 
 /// Who calls whom, in one cluster or everywhere.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Graph {
-    callees: BTreeMap<Name, Neighbours>,
-    callers: BTreeMap<Name, Neighbours>,
+    names: Vec<Name>,
+    numbers: Numbered<Mark, Number>,
+    callees: Neighbours,
+    callers: Neighbours,
     placement: BTreeMap<Name, Vec<(Name, Option<Name>)>>,
     services: BTreeSet<Name>,
     nodes: BTreeSet<Name>,
     clusters: BTreeSet<Name>,
     /// The nodes by name: the cluster, when they are placed in one only.
     homes: BTreeMap<Name, Option<Name>>,
-    /// Answers that were given already: a storm asks the same again and again.
-    answers: RefCell<Numbered<(Mark, Mark, Mark), Standing>>,
 }
-
-/// Answers that are remembered.
-const ANSWERS_MAX: usize = 50_000;
 
 /// How one service stands to another one, in few words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,12 +81,7 @@ impl Graph {
             }
         }
         complete(&mut calls, &homes);
-        for ((caller, callee), clusters) in calls {
-            let clusters: Vec<Option<Name>> = clusters.into_iter().collect();
-            let down = graph.callees.entry(caller.clone()).or_default();
-            down.insert(callee.clone(), clusters.clone());
-            graph.callers.entry(callee).or_default().insert(caller, clusters);
-        }
+        graph.number(calls);
         for placement in &topology.placement {
             graph.services.insert(placement.service.clone());
             graph.clusters.extend(placement.cluster.clone());
@@ -103,6 +104,32 @@ impl Graph {
             }
         }
         graph
+    }
+
+    /// Gives the services numbers, and files each call with both of them.
+    fn number(&mut self, calls: Calls) {
+        self.names = self.services.iter().cloned().collect();
+        self.callees = vec![Vec::new(); self.names.len()];
+        self.callers = vec![Vec::new(); self.names.len()];
+        let marks = self.names.iter().map(|name| mark([name.as_str()]));
+        self.numbers = marks.zip(0..).collect();
+        for ((caller, callee), clusters) in calls {
+            let (Some(from), Some(to)) = (self.number_of(&caller), self.number_of(&callee)) else {
+                continue;
+            };
+            let clusters: Box<[Mark]> = if clusters.contains(&None) {
+                Box::default()
+            } else {
+                clusters.iter().flatten().map(|cluster| mark([cluster.as_str()])).collect()
+            };
+            let down = Neighbour { service: to, clusters: clusters.clone() };
+            self.callees[from as usize].push(down);
+            self.callers[to as usize].push(Neighbour { service: from, clusters });
+        }
+    }
+
+    fn number_of(&self, service: &Name) -> Option<Number> {
+        self.numbers.get(&mark([service.as_str()])).copied()
     }
 
     /// True when the graph names this service.
@@ -142,26 +169,17 @@ impl Graph {
         if !from.is_mapped || !to.is_mapped {
             return Standing::Apart;
         }
-        let key = (x, y, from.cluster_mark.or(to.cluster_mark).unwrap_or(0));
-        if let Some(known) = self.answers.borrow().get(&key) {
-            return *known;
-        }
-        let standing = self.look_up(from, to);
-        let mut answers = self.answers.borrow_mut();
-        if answers.len() >= ANSWERS_MAX {
-            answers.clear();
-        }
-        answers.insert(key, standing);
-        standing
+        self.look_up(x, y, from.cluster_mark.or(to.cluster_mark))
     }
 
-    fn look_up(&self, from: &Traits, to: &Traits) -> Standing {
-        let (Some(x), Some(y)) = (&from.service, &to.service) else { return Standing::Apart };
-        let cluster = from.cluster.as_ref().or(to.cluster.as_ref()).map(Name::as_str);
-        if let Some(relation) = self.relation(x, y, cluster) {
+    fn look_up(&self, x: Mark, y: Mark, cluster: Option<Mark>) -> Standing {
+        let (Some(from), Some(to)) = (self.numbers.get(&x), self.numbers.get(&y)) else {
+            return Standing::Apart;
+        };
+        if let Some(relation) = self.related(*from, *to, cluster) {
             return Standing::Related(relation);
         }
-        self.common_neighbour(x, y, cluster).map_or(Standing::Apart, |degree| {
+        self.common_neighbour(*from, *to, cluster).map_or(Standing::Apart, |degree| {
             Standing::Siblings(u32::try_from(degree).unwrap_or(u32::MAX))
         })
     }
@@ -173,16 +191,21 @@ impl Graph {
         to: &Name,
         cluster: Option<&str>,
     ) -> Option<Relation> {
+        let cluster = cluster.map(|cluster| mark([cluster]));
+        self.related(self.number_of(from)?, self.number_of(to)?, cluster)
+    }
+
+    fn related(&self, from: Number, to: Number, cluster: Option<Mark>) -> Option<Relation> {
         if self.calls(from, to, cluster) {
             return Some(Relation::Calls(1));
         }
         if self.calls(to, from, cluster) {
             return Some(Relation::CalledBy(1));
         }
-        if self.meets(&self.callees, from, &self.callers, to, cluster).is_some() {
+        if self.meets((&self.callees, from), (&self.callers, to), cluster).is_some() {
             return Some(Relation::Calls(2));
         }
-        if self.meets(&self.callers, from, &self.callees, to, cluster).is_some() {
+        if self.meets((&self.callers, from), (&self.callees, to), cluster).is_some() {
             return Some(Relation::CalledBy(2));
         }
         None
@@ -190,14 +213,9 @@ impl Graph {
 
     /// Two services that call, or are called by, one and the same third: the number of the least
     /// connected such neighbour's own neighbours.
-    pub(super) fn common_neighbour(
-        &self,
-        a: &Name,
-        b: &Name,
-        cluster: Option<&str>,
-    ) -> Option<usize> {
-        let callee = self.meets(&self.callees, a, &self.callees, b, cluster);
-        let caller = self.meets(&self.callers, a, &self.callers, b, cluster);
+    fn common_neighbour(&self, a: Number, b: Number, cluster: Option<Mark>) -> Option<usize> {
+        let callee = self.meets((&self.callees, a), (&self.callees, b), cluster);
+        let caller = self.meets((&self.callers, a), (&self.callers, b), cluster);
         match (callee, caller) {
             (Some(x), Some(y)) => Some(x.min(y)),
             (found, None) | (None, found) => found,
@@ -206,62 +224,55 @@ impl Graph {
 
     /// The services that this one calls directly.
     pub(super) fn callees(&self, service: &Name, cluster: Option<&str>) -> Vec<&Name> {
-        near(&self.callees, service, cluster)
+        let cluster = cluster.map(|cluster| mark([cluster]));
+        let number = self.number_of(service);
+        let callees = number.into_iter().flat_map(|number| &self.callees[number as usize]);
+        callees
+            .filter(|callee| callee.is_in(cluster))
+            .map(|callee| &self.names[callee.service as usize])
+            .collect()
     }
 
-    fn calls(&self, caller: &Name, callee: &Name, cluster: Option<&str>) -> bool {
-        self.callees
-            .get(caller)
-            .and_then(|callees| callees.get(callee))
-            .is_some_and(|clusters| holds(clusters, cluster))
+    fn calls(&self, caller: Number, callee: Number, cluster: Option<Mark>) -> bool {
+        find(&self.callees[caller as usize], callee).is_some_and(|call| call.is_in(cluster))
     }
 
     /// The degree of the least connected service that stands in both sets, if any does.
     fn meets(
         &self,
-        left: &BTreeMap<Name, Neighbours>,
-        a: &Name,
-        right: &BTreeMap<Name, Neighbours>,
-        b: &Name,
-        cluster: Option<&str>,
+        (left, a): (&Neighbours, Number),
+        (right, b): (&Neighbours, Number),
+        cluster: Option<Mark>,
     ) -> Option<usize> {
-        let (x, y) = (left.get(a)?, right.get(b)?);
+        let (x, y) = (&left[a as usize], &right[b as usize]);
         let (small, large) = if x.len() <= y.len() { (x, y) } else { (y, x) };
         small
             .iter()
-            .filter(|(middle, clusters)| {
-                *middle != a
-                    && *middle != b
-                    && holds(clusters, cluster)
-                    && large.get(*middle).is_some_and(|others| holds(others, cluster))
+            .filter(|middle| {
+                middle.service != a
+                    && middle.service != b
+                    && middle.is_in(cluster)
+                    && find(large, middle.service).is_some_and(|other| other.is_in(cluster))
             })
-            .map(|(middle, _)| self.degree(middle))
+            .map(|middle| self.degree(middle.service))
             .min()
     }
 
-    fn degree(&self, service: &Name) -> usize {
-        self.callees.get(service).map_or(0, BTreeMap::len)
-            + self.callers.get(service).map_or(0, BTreeMap::len)
+    fn degree(&self, service: Number) -> usize {
+        self.callees[service as usize].len() + self.callers[service as usize].len()
     }
 }
 
-fn near<'a>(
-    edges: &'a BTreeMap<Name, Neighbours>,
-    service: &Name,
-    cluster: Option<&str>,
-) -> Vec<&'a Name> {
-    edges
-        .get(service)
-        .into_iter()
-        .flatten()
-        .filter(|(_, clusters)| holds(clusters, cluster))
-        .map(|(name, _)| name)
-        .collect()
+impl Neighbour {
+    /// True when the call is known in the cluster; an alert without one may be anywhere.
+    fn is_in(&self, cluster: Option<Mark>) -> bool {
+        self.clusters.is_empty() || cluster.is_none_or(|cluster| self.clusters.contains(&cluster))
+    }
 }
 
-/// True when a call is known in the cluster.
-fn holds(clusters: &[Option<Name>], cluster: Option<&str>) -> bool {
-    clusters.iter().any(|known| same_cluster(known.as_ref(), cluster))
+fn find(neighbours: &[Neighbour], service: Number) -> Option<&Neighbour> {
+    let at = neighbours.binary_search_by_key(&service, |other| other.service).ok()?;
+    neighbours.get(at)
 }
 
 /// An edge without a cluster holds everywhere; an alert without one may be anywhere.
@@ -299,8 +310,8 @@ mod tests {
         assert_eq!(relation("db", "web", Some("eu")), Some(Relation::CalledBy(2)));
         assert_eq!(relation("db", "web", Some("us")), None);
         assert_eq!(relation("web", "disk", None), None);
-        let common =
-            |a: &str, b: &str| graph.common_neighbour(&Name::from(a), &Name::from(b), None);
+        let number = |name: &str| graph.number_of(&Name::from(name)).unwrap();
+        let common = |a: &str, b: &str| graph.common_neighbour(number(a), number(b), None);
         assert_eq!(common("auth", "db"), Some(3));
         assert_eq!(common("web", "db"), None);
     }

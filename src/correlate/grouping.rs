@@ -287,7 +287,7 @@ impl Machine {
         if crowd.series() >= 2 {
             add("company", weights.company, &|| format!("{} alerts are in it", crowd.series()));
         }
-        if crowd.namespaces() >= 3 {
+        if weights.wide != 0.0 && crowd.namespaces() >= 3 {
             let text = || format!("it spans {} namespaces", crowd.namespaces());
             add("wide", weights.wide, &text);
         }

@@ -4,7 +4,7 @@
 //! or it floats and waits for one. The machine calls this after `grouping` has weighed every
 //! incident at hand; what opens here adopts its lead-up there.
 
-use super::evidence::{Pair, Scene, gap_between};
+use super::evidence::{Pair, SERIES_MIN, Scene, gap_between};
 use super::explaining::{explain_pair, rivals, term};
 use super::grouping::{Scored, never_grouped};
 use super::machine::Machine;
@@ -100,8 +100,15 @@ impl Machine {
     pub(super) fn open_or_float(&mut self, episode: &Episode, weighed: &[Scored]) {
         let nearest = weighed.first();
         let rules = &self.memory.rules.incidents;
-        let needed = rules.join_score;
         let opens_alone = rules.open_severities.contains(&episode.severity);
+        let is_mapped = self.memory.traits.get(&episode.id).is_some_and(|traits| traits.is_mapped);
+        // As long as little was heard, a coincidence is unlikely.
+        let extra = if opens_alone || self.memory.learned.series() < SERIES_MIN {
+            0.0
+        } else {
+            self.memory.weights.of(is_mapped).open
+        };
+        let needed = rules.join_score + extra;
         let Ties { relatives, mut best, mut explained } = self.ties_to_floating(episode, needed);
         let rivals = rivals(weighed.iter().map(|other| (other.id, other.score)));
         let enough = u32::try_from(relatives.len() + 1).unwrap_or(u32::MAX) >= rules.open_alerts;

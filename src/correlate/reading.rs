@@ -2,6 +2,7 @@
 
 use super::kinds::kind_of;
 use super::machine::Machine;
+use super::marks::alert_mark;
 use super::recall::HISTORY_MEMORY;
 use crate::domain::incident::Opening;
 use crate::domain::{
@@ -102,15 +103,18 @@ impl Machine {
             self.memory.learned.count_series(&word.labels, service.as_ref(), now);
         }
         let alone = self.times_alone(key, self.memory.newest_episode());
-        // Within its own running incident it goes on being a member, as long as others fire too or
-        // it is what opened it; a flapper that is the last to return prolongs nothing.
+        // Within its own running incident it goes on being a member, as long as others fire too; a
+        // flapper that is the last to return prolongs nothing. Who comes and goes in it has become
+        // a flapper there, and is context from then on, lest a fault that is over go on for ever.
+        // What opened the incident is its story, however often it returns.
         let own = self.running_incident(key);
-        if own.is_some_and(|id| self.opened(id, key) || self.fires_without(id, key)) {
+        let flaps = before >= rules.alerts.flapping_episodes as usize
+            || own.is_some_and(|id| self.flaps_in(id, key));
+        if own.is_some_and(|id| self.opened(id, key) || !flaps && self.fires_without(id, key)) {
             return Standing::Ordinary;
         }
         let fired_for_long = long_firing_at.is_some_and(|at| now - at <= HISTORY_MEMORY);
-        if before >= rules.alerts.flapping_episodes as usize || alone >= rules.alerts.alone_firings
-        {
+        if flaps || alone >= rules.alerts.alone_firings {
             Standing::Flapping
         } else if fired_for_long
             || (received_at - start >= rules.alerts.chronic_after && self.is_live(source))
@@ -175,6 +179,11 @@ impl Machine {
             Opening::Heartbeat { .. } | Opening::Split { .. } => None,
         });
         opener.is_some_and(|episode| episode.key == *key)
+    }
+
+    /// True when the alert has fired in the incident again and again.
+    fn flaps_in(&self, id: IncidentId, key: &AlertKey) -> bool {
+        self.memory.crowd(id).is_some_and(|crowd| crowd.has_flapper(alert_mark(key)))
     }
 
     /// True when another alert of the incident fires, of which we heard lately.

@@ -203,6 +203,11 @@ impl Signal {
         matches!(self, Self::Memory | Self::OutOfMemory | Self::DiskFilling | Self::DiskFull)
     }
 
+    /// What takes its time to show: a queue grows, a job has its hour, a budget burns down.
+    pub(super) const fn shows_late(self) -> bool {
+        matches!(self, Self::Queue | Self::Job | Self::Slo | Self::Autoscaler | Self::Eviction)
+    }
+
     /// How likely it is itself the cause rather than a consequence, 0 to 3, below 0 for what only
     /// ever shows the trouble of others.
     pub(super) const fn strength_as_cause(self) -> f64 {

@@ -15,6 +15,8 @@ pub(super) struct Traits {
     pub(super) service: Option<Name>,
     /// The machine that it names.
     pub(super) node: Option<Name>,
+    /// The host of its instance: a machine where another alert names it as one.
+    pub(super) host: Option<Name>,
     pub(super) cluster: Option<Name>,
     pub(super) environment: Option<Name>,
     pub(super) namespace: Option<Name>,
@@ -78,6 +80,7 @@ impl Traits {
             label_marks,
             part_marks: service.as_ref().map(part_marks).unwrap_or_default(),
             node: name(node_of(labels, graph)),
+            host: name(labels.value("instance").map(host_of)),
             cluster,
             environment: name(environment_of(labels)),
             namespace: name(namespace),
@@ -91,6 +94,14 @@ impl Traits {
             },
             service,
         }
+    }
+
+    /// True when both speak of one machine, which at least one of them names as such.
+    pub(super) fn shares_node(&self, other: &Self) -> bool {
+        let is = |node: &Option<Name>, place: &Option<Name>| node.is_some() && node == place;
+        is(&self.node, &other.node)
+            || other.node.is_none() && is(&self.node, &other.host)
+            || self.node.is_none() && is(&other.node, &self.host)
     }
 
     /// True when it speaks of a machine and of no service.
@@ -116,8 +127,11 @@ pub(super) fn environment_of(labels: &Labels) -> Option<&str> {
 /// graph knows that host as a node.
 fn node_of<'a>(labels: &'a Labels, graph: &Graph) -> Option<&'a str> {
     ["node", "nodename", "host"].into_iter().find_map(|name| labels.value(name)).or_else(|| {
-        let instance = labels.value("instance")?;
-        let host = instance.rsplit_once(':').map_or(instance, |(host, _)| host);
+        let host = host_of(labels.value("instance")?);
         graph.knows_node(host).then_some(host)
     })
+}
+
+fn host_of(instance: &str) -> &str {
+    instance.rsplit_once(':').map_or(instance, |(host, _)| host)
 }

@@ -86,6 +86,8 @@ pub(super) struct Weights {
     pub(super) gap: f64,
     /// For every ten minutes between the starts of what still fires, as far as it is busy.
     pub(super) apart: f64,
+    /// The same of a direct tie, where the earlier builds up or the later shows late.
+    pub(super) apart_slow: f64,
     /// Two starts within about two minutes.
     pub(super) together: f64,
     /// Planned work explains only one of them.
@@ -104,6 +106,8 @@ pub(super) struct Weights {
     pub(super) alone_before: f64,
     /// For the share of witnesses that had ended before.
     pub(super) partly_over: f64,
+    /// What two floating alerts need beyond the score to open an incident, where neither would alone.
+    pub(super) open: f64,
     /// What a floating alert needs beyond the score of a new one.
     pub(super) adopt: f64,
     /// What an incident of one alert needs beyond the score of a new one to become part of another.
@@ -143,7 +147,7 @@ impl Weights {
         second_call: 1.5,
         siblings: -1.25,
         wrong_order: -3.5,
-        not_a_symptom: -2.0,
+        not_a_symptom: -2.25,
         two_causes: -3.0,
         same_node: 3.25,
         placed: 8.25,
@@ -153,12 +157,13 @@ impl Weights {
         same_alertname: 1.5,
         one_message: 3.0,
         same_namespace: 1.0,
-        alike_names: 0.5,
+        alike_names: 0.25,
         rare_label: 0.5,
         critical: 1.25,
-        unknown_cluster: -3.5,
+        unknown_cluster: -2.75,
         gap: -2.5,
         apart: -2.5,
+        apart_slow: -1.5,
         together: 1.25,
         one_maintained: -2.75,
         both_maintained: 3.5,
@@ -168,6 +173,7 @@ impl Weights {
         wide: 0.0,
         alone_before: -1.0,
         partly_over: -5.0,
+        open: 0.75,
         adopt: 1.25,
         merge: 3.0,
         busy_free: 1.0,
@@ -196,6 +202,7 @@ impl Weights {
         critical: 1.75,
         unknown_cluster: -3.75,
         apart: -3.0,
+        apart_slow: -3.0,
         together: 0.75,
         age: -3.0,
         age_free_minutes: 9.0,
@@ -203,6 +210,7 @@ impl Weights {
         wide: 0.5,
         alone_before: -0.75,
         partly_over: -4.0,
+        open: 2.0,
         adopt: 2.0,
         merge: 3.0,
         ..Self::MAPPED

@@ -94,7 +94,7 @@ pub struct IncidentRules {
 }
 
 /// The names of all pieces of evidence whose points can be set, in the order of their table.
-pub const WEIGHTS: [&str; 46] = [
+pub const WEIGHTS: [&str; 48] = [
     "bias",
     "quiet",
     "same_alert",
@@ -120,6 +120,7 @@ pub const WEIGHTS: [&str; 46] = [
     "unknown_cluster",
     "gap",
     "apart",
+    "apart_slow",
     "together",
     "one_maintained",
     "both_maintained",
@@ -129,6 +130,7 @@ pub const WEIGHTS: [&str; 46] = [
     "wide",
     "alone_before",
     "partly_over",
+    "open",
     "adopt",
     "merge",
     "busy_free",
