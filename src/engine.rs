@@ -371,6 +371,9 @@ impl Engine {
         // What is to go must not stay in an older snapshot.
         let takes_back = !commit.taken_back.is_empty();
         if takes_back || self.is_snapshot_due(commit.cursor) {
+            // Its effects stand in the commit, and nothing is looked up before that is stored. What
+            // lies outside every window now must not stay in the snapshot: retention may drop it.
+            self.machine.forget();
             match self.machine.snapshot() {
                 Ok(snapshot) => commit.snapshot = Some(snapshot),
                 // The effects are out of the machine: they must reach the store all the same.

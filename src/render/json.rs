@@ -200,8 +200,10 @@ fn add_local_times(shape: &mut Value, entry: &Entry, zone: &Zone) {
             zone.offset_at(at).to_string().trim_start_matches("UTC")
         ))
     };
-    shape["occurred_at_local"] = local(entry.occurred_at);
-    shape["ended_at_local"] = entry.ended_at.map_or(Value::Null, local);
+    let ended = entry.ended_at.map_or(Value::Null, local);
+    let occurred = local(entry.occurred_at);
+    shape["occurred_at_local"] = occurred;
+    shape["ended_at_local"] = ended;
 }
 
 /// Entries that are written one after the other: as one value, those of a long outage would take

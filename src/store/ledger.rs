@@ -215,11 +215,12 @@ impl StoredRecord {
     fn read(self, texts: &mut StoredTexts<'_>) -> Result<Record, StoreError> {
         let body =
             ledger_form::decode(&self.kind, self.form, &self.body, texts).map_err(|error| {
-                StoreError::Broken(format!(
-                    "record {} of the ledger cannot be read: {}",
-                    self.seq,
-                    error.reason()
-                ))
+                let told =
+                    format!("record {} of the ledger cannot be read: {}", self.seq, error.reason());
+                match error {
+                    StoreError::Unavailable(_) => StoreError::Unavailable(told),
+                    StoreError::Broken(_) => StoreError::Broken(told),
+                }
             })?;
         Ok(Record { seq: self.seq, time: self.time, received_at: self.received_at, body })
     }

@@ -221,3 +221,41 @@ fn an_end_that_comes_after_days_finds_its_alert() {
         Recover { peer: 0, alert: 4 },
     ]);
 }
+
+/// The snapshot was taken before the machine forgot what lay outside every window by then, so that
+/// retention dropped what it still held.
+#[test]
+fn what_a_snapshot_holds_is_not_dropped() {
+    check(&[
+        Fire { peer: 0, alerts: vec![4, 2, 6] },
+        Advance { minutes: 2982 },
+        Fire { peer: 0, alerts: vec![1, 5] },
+        Turn,
+        Fire { peer: 0, alerts: vec![5, 1, 1] },
+        Kill { changes: 38 },
+        Advance { minutes: 2919 },
+        Fire { peer: 1, alerts: vec![4, 0] },
+        Turn,
+        Retain { hours: 22 },
+        Fire { peer: 1, alerts: vec![2, 6, 7] },
+    ]);
+}
+
+/// A text of a record could not be read because the disk refused; that was told as damage, which no
+/// retry mends.
+#[test]
+fn a_text_that_the_disk_does_not_give_now_is_no_damage() {
+    check(&[
+        Fire { peer: 0, alerts: vec![7] },
+        Advance { minutes: 2134 },
+        Turn,
+        Advance { minutes: 1738 },
+        Topology { edges: 1 },
+        Turn,
+        Recover { peer: 1, alert: 5 },
+        Disk(Fault::Full),
+        Retain { hours: 52 },
+        Disk(Fault::ReadFails),
+        Turn,
+    ]);
+}
