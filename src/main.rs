@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-/// Gives back to the system what a large draft took, and is quicker at it; see
-/// docs/reliability.md, "Memory".
+/// Gives back to the system what a large draft took; see docs/reliability.md, "Memory".
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     scribed::cli::run(std::env::args_os())
