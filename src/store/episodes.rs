@@ -4,14 +4,15 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::StoreError;
 use super::error::Trying;
+use super::numbers::unpack;
 use super::paging::Place;
 use super::rows::{At, count, from_int, int, moment, moment_if_any, named};
 use super::texts::{Shelf, Texts};
 use super::types::EpisodeFilter;
-use crate::domain::packed::{Heard, Packer, Unpacker, fingerprint_number};
+use crate::domain::packed::{Heard, Packer, fingerprint_number};
 use crate::domain::{AlertKey, Episode, EpisodeId, Explanation, IncidentId, Matcher, Timestamp};
 
-/// What is read of an episode; see [`unpack`]. The columns that repeats change stand in two places.
+/// What is read of an episode; see [`episode_of`]. The columns that repeats change stand in two places.
 pub(super) const COLUMNS: &str = "e.id AS id, e.packed AS packed,
     max(e.last_word_at, coalesce(h.last_word_at, e.last_word_at)) AS last_word_at,
     coalesce(max(e.lease, h.lease), e.lease, h.lease) AS lease,
@@ -129,7 +130,10 @@ pub(super) fn hear(
 
 /// Makes an episode of a row with the columns of [`COLUMNS`], by their places and not their names:
 /// a long incident has ten thousand rows.
-fn unpack(row: &Row<'_>, texts: &mut Texts<'_>) -> rusqlite::Result<Result<Episode, StoreError>> {
+fn episode_of(
+    row: &Row<'_>,
+    texts: &mut Texts<'_>,
+) -> rusqlite::Result<Result<Episode, StoreError>> {
     let heard = Heard {
         last_word_at: Timestamp::from_nanos(row.get(2)?),
         lease: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_nanos),
@@ -145,10 +149,12 @@ fn unpack_episode(
     packed: &[u8],
     texts: &mut Texts<'_>,
 ) -> Result<Episode, StoreError> {
-    let mut find = |number: u64| texts.text(number);
-    Unpacker::new(packed, &mut find)
-        .episode(id, heard)
-        .map_err(|error| StoreError::Broken(format!("reading episode {id} back failed: {error}")))
+    unpack(
+        packed,
+        &mut |number| texts.text(number),
+        || format!("reading episode {id} back"),
+        |from| from.episode(id, heard),
+    )
 }
 
 fn by_start(mut episodes: Vec<Episode>) -> Vec<Episode> {
@@ -174,7 +180,7 @@ fn read(
     let mut texts = Texts::new(connection);
     let mut episodes = Vec::new();
     while let Some(row) = rows.next().trying(what)? {
-        episodes.push(unpack(row, &mut texts).trying(what)??);
+        episodes.push(episode_of(row, &mut texts).trying(what)??);
     }
     Ok(episodes)
 }
@@ -196,12 +202,11 @@ pub(super) fn firing(
         })
         .trying(what)?;
     let mut texts = Texts::new(connection);
-    let mut find = |number: u64| texts.text(number);
     rows.iter()
         .map(|(packed, starts_at)| {
-            let (_, key) = Unpacker::new(packed, &mut find)
-                .episode_key()
-                .map_err(|error| StoreError::Broken(format!("{what} failed: {error}")))?;
+            let mut find = |number| texts.text(number);
+            let (_, key) =
+                unpack(packed, &mut find, || what.to_owned(), |from| from.episode_key())?;
             Ok((key, Timestamp::from_nanos(*starts_at)))
         })
         .collect()
@@ -241,10 +246,12 @@ pub(super) fn packed(explanation: &Explanation, shelf: &mut Shelf) -> Option<Vec
 }
 
 fn unpacked(id: i64, packed: &[u8], texts: &mut Texts<'_>) -> Result<Explanation, StoreError> {
-    let mut find = |number: u64| texts.text(number);
-    Unpacker::new(packed, &mut find).explanation().map_err(|error| {
-        StoreError::Broken(format!("reading the explanation of episode {id} back failed: {error}"))
-    })
+    unpack(
+        packed,
+        &mut |number| texts.text(number),
+        || format!("reading the explanation of episode {id} back"),
+        |from| from.explanation(),
+    )
 }
 
 /// Keeps how an episode was weighed, or that nothing was.

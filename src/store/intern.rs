@@ -235,7 +235,7 @@ mod tests {
         let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         rows.map(Result::unwrap)
             .map(|(id, packed): (i64, Vec<u8>)| {
-                match Text::read(TextSort::Name, &packed, &mut |_| None).unwrap() {
+                match Text::read(TextSort::Name, &packed, &mut |_| Ok(None)).unwrap() {
                     Text::Name(name) => (id, name.to_string()),
                     other => panic!("{other:?}"),
                 }

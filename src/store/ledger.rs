@@ -381,9 +381,11 @@ impl Texts for StoredTexts<'_> {
         let stored = stored.ok_or_else(|| {
             StoreError::Broken(format!("it refers to text {id}, which is not in the store"))
         })?;
-        let mut piece = |id| match self.text(id, TextSort::Name) {
-            Ok(Text::Name(name)) => Some(name.0),
-            Ok(Text::Series(_) | Text::Labels(_) | Text::Links(_)) | Err(_) => None,
+        let mut piece = |id| {
+            Ok(match self.text(id, TextSort::Name)? {
+                Text::Name(name) => Some(name.0),
+                Text::Series(_) | Text::Labels(_) | Text::Links(_) => None,
+            })
         };
         let text = Text::read(sort, &stored, &mut piece)?;
         let weight = text.bytes() * TEXT_FACTOR + TEXT_BYTES;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use super::numbers::unpack;
 use super::rows::{from_json, to_json};
 use crate::domain::alert::Link;
 use crate::domain::packed::{Packer, Unpacker, Unreadable};
@@ -149,16 +150,15 @@ impl Text {
     pub(super) fn read(
         sort: TextSort,
         packed: &[u8],
-        find: &mut dyn FnMut(u64) -> Option<Arc<str>>,
+        find: &mut dyn FnMut(u64) -> Result<Option<Arc<str>>, StoreError>,
     ) -> Result<Self, StoreError> {
-        let mut from = Unpacker::new(packed, find);
-        match sort {
-            TextSort::Series => Series::unpack(&mut from).map(|series| Self::Series(series.into())),
+        let what = || "reading an interned text".to_owned();
+        unpack(packed, find, what, |from| match sort {
+            TextSort::Series => Series::unpack(from).map(|series| Self::Series(series.into())),
             TextSort::Labels => from.labels().map(Self::Labels),
             TextSort::Links => from.links().map(|links| Self::Links(links.into())),
             TextSort::Name => from.text().map(|text| Self::Name(Name(text))),
-        }
-        .map_err(|error| StoreError::Broken(format!("reading an interned text failed: {error}")))
+        })
     }
 
     /// What to store; `number` gives pieces that come again their numbers.

@@ -6,6 +6,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use super::StoreError;
+use crate::domain::packed::{Unpacker, Unreadable};
 
 /// What an entry takes beside its text, roughly.
 pub(super) const ENTRY_BYTES: usize = 48;
@@ -15,6 +19,29 @@ const SEEN_MAX: usize = 64 * 1024;
 const SHORT: usize = 3;
 /// Longer ones are hardly ever the same.
 const LONG: usize = 1024;
+
+/// Reads what was packed, with texts that `find` looks up by number; `what` is an action such as
+/// `reading episode 12 back`. A text that cannot be looked up just now is told as that, and not as
+/// damage, which no retry mends.
+pub(super) fn unpack<T>(
+    packed: &[u8],
+    find: &mut dyn FnMut(u64) -> Result<Option<Arc<str>>, StoreError>,
+    what: impl FnOnce() -> String,
+    read: impl FnOnce(&mut Unpacker<'_>) -> Result<T, Unreadable>,
+) -> Result<T, StoreError> {
+    let mut failure = None;
+    let mut text = |number| {
+        find(number).unwrap_or_else(|error| {
+            failure = Some(error);
+            None
+        })
+    };
+    let result = read(&mut Unpacker::new(packed, &mut text));
+    match failure {
+        Some(error) => Err(error),
+        None => result.map_err(|error| StoreError::Broken(format!("{} failed: {error}", what()))),
+    }
+}
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -70,5 +97,29 @@ impl Numbers {
         self.known.clear();
         self.bytes = 0;
         self.seen.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What reading back a text that has the number 7 gives.
+    fn read(
+        found: impl Fn() -> Result<Option<Arc<str>>, StoreError>,
+    ) -> Result<Arc<str>, StoreError> {
+        let mut number = |_: &str| Some(7);
+        let mut packer = crate::domain::packed::Packer::new(&mut number);
+        packer.text("checkout");
+        unpack(&packer.finish(), &mut |_| found(), || "reading it".to_owned(), |from| from.text())
+    }
+
+    #[test]
+    fn a_text_that_the_disk_does_not_give_now_is_no_damage() {
+        assert_eq!(&*read(|| Ok(Some("checkout".into()))).unwrap(), "checkout");
+        let error = read(|| Err(StoreError::Unavailable("the disk".to_owned()))).unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        let error = read(|| Ok(None)).unwrap_err();
+        assert!(matches!(&error, StoreError::Broken(told) if told.starts_with("reading it")));
     }
 }

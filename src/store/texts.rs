@@ -137,20 +137,22 @@ impl<'a> Texts<'a> {
         Self { connection, read: hashbrown::HashMap::new() }
     }
 
-    /// The text of a number; none when it cannot be read, which whoever reads the row tells.
-    pub(super) fn text(&mut self, number: u64) -> Option<Arc<str>> {
+    /// The text of a number, if there is one.
+    pub(super) fn text(&mut self, number: u64) -> Result<Option<Arc<str>>, StoreError> {
         if let Some(text) = self.read.get(&number) {
-            return Some(Arc::clone(text));
+            return Ok(Some(Arc::clone(text)));
         }
-        let text: Arc<str> = self
+        let text: Option<Arc<str>> = self
             .connection
             .prepare_cached("SELECT text FROM texts WHERE id = :id")
             .and_then(|mut select| {
                 select.query_row(named! { id: int(number) }, |row| row.get(0)).optional()
             })
-            .ok()??;
-        self.read.insert(number, Arc::clone(&text));
-        Some(text)
+            .trying("reading a text")?;
+        if let Some(text) = &text {
+            self.read.insert(number, Arc::clone(text));
+        }
+        Ok(text)
     }
 }
 

@@ -25,7 +25,7 @@ struct Listed(Vec<Vec<u8>>);
 
 impl Texts for Listed {
     fn text(&mut self, id: u64, sort: TextSort) -> Result<Text, StoreError> {
-        Text::read(sort, &self.0[usize::try_from(id).unwrap() - 100], &mut |_| None)
+        Text::read(sort, &self.0[usize::try_from(id).unwrap() - 100], &mut |_| Ok(None))
     }
 }
 
