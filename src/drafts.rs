@@ -308,32 +308,14 @@ fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::incident::{IncidentState, Opening, Report, Tally};
+    use crate::domain::incident::{Opening, Report};
     use crate::domain::{EpisodeId, Timestamp};
 
     fn facts(timezone: Option<&str>) -> Facts {
-        let incident = Incident {
-            id: IncidentId(1),
-            revision: 3,
-            as_of: Timestamp::EPOCH,
-            opening: Opening::Alert { episode: EpisodeId(1), at: Timestamp::EPOCH },
-            state: IncidentState::Open,
-            title: "Web down".to_owned(),
-            lifecycle: Vec::new(),
-            tally: Tally::default(),
-            report: Report { timezone: timezone.map(str::to_owned), ..Report::default() },
-            notes: Vec::new(),
-            actions: Vec::new(),
-            caveats: Vec::new(),
-            follows: None,
-            related: Vec::new(),
-            changes: Vec::new(),
-            candidates: Vec::new(),
-            traces: Vec::new(),
-            similar: Vec::new(),
-            finalised: None,
-            pinned: false,
-        };
+        let opening = Opening::Alert { episode: EpisodeId(1), at: Timestamp::EPOCH };
+        let opened = Incident::new(IncidentId(1), opening, "Web down".to_owned(), Timestamp::EPOCH);
+        let report = Report { timezone: timezone.map(str::to_owned), ..Report::default() };
+        let incident = Incident { revision: 3, report, ..opened };
         Facts {
             incident,
             members: Vec::new(),

@@ -565,16 +565,7 @@ fn commit_of(machine: &mut Machine, cursor: Seq) -> EngineCommit {
 
 /// How many words about alerts a record brings.
 fn alerts_in(record: &Record) -> u64 {
-    match &record.body {
-        RecordBody::Delivery(delivery) => delivery.words.len() as u64,
-        RecordBody::Operation(_)
-        | RecordBody::Topology(_)
-        | RecordBody::Rules(_)
-        | RecordBody::Start(_)
-        | RecordBody::Stop
-        | RecordBody::Tick
-        | RecordBody::Skip(_) => 0,
-    }
+    record.body.delivery().map_or(0, |delivery| delivery.words.len() as u64)
 }
 
 /// The program's own records repeat the time before them, and a tick says only that a deadline has

@@ -18,32 +18,8 @@ impl Machine {
         at: Timestamp,
     ) -> IncidentId {
         let id = self.memory.next_incident();
-        let now = self.now();
-        self.memory.incidents.insert(
-            id,
-            Incident {
-                id,
-                revision: 0,
-                as_of: now,
-                opening,
-                state: IncidentState::Open,
-                title,
-                lifecycle: Vec::new(),
-                tally: crate::domain::incident::Tally::default(),
-                report: crate::domain::incident::Report::default(),
-                notes: Vec::new(),
-                actions: Vec::new(),
-                caveats: Vec::new(),
-                follows: None,
-                related: Vec::new(),
-                changes: Vec::new(),
-                candidates: Vec::new(),
-                traces: Vec::new(),
-                similar: Vec::new(),
-                finalised: None,
-                pinned: false,
-            },
-        );
+        let incident = Incident::new(id, opening, title, self.now());
+        self.memory.incidents.insert(id, incident);
         self.record_event(id, LifecycleKind::Opened, at, None);
         self.dirt.say(id, "The incident opened");
         id

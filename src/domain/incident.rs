@@ -249,6 +249,33 @@ pub struct Finalised {
 }
 
 impl Incident {
+    /// One that has just opened: nothing is known of it but what opened it.
+    #[must_use]
+    pub fn new(id: IncidentId, opening: Opening, title: String, as_of: Timestamp) -> Self {
+        Self {
+            id,
+            revision: 0,
+            as_of,
+            opening,
+            state: IncidentState::Open,
+            title,
+            lifecycle: Vec::new(),
+            tally: Tally::default(),
+            report: Report::default(),
+            notes: Vec::new(),
+            actions: Vec::new(),
+            caveats: Vec::new(),
+            follows: None,
+            related: Vec::new(),
+            changes: Vec::new(),
+            candidates: Vec::new(),
+            traces: Vec::new(),
+            similar: Vec::new(),
+            finalised: None,
+            pinned: false,
+        }
+    }
+
     /// The name that people gave, else the derived one.
     #[must_use]
     pub fn display_title(&self) -> &str {

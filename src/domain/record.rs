@@ -48,6 +48,23 @@ pub enum RecordBody {
     Skip(Skip),
 }
 
+impl RecordBody {
+    /// The delivery that it is, if it is one.
+    #[must_use]
+    pub const fn delivery(&self) -> Option<&Delivery> {
+        match self {
+            Self::Delivery(delivery) => Some(delivery),
+            Self::Operation(_)
+            | Self::Topology(_)
+            | Self::Rules(_)
+            | Self::Start(_)
+            | Self::Stop
+            | Self::Tick
+            | Self::Skip(_) => None,
+        }
+    }
+}
+
 /// What one delivery brought, in our words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delivery {

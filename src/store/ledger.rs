@@ -54,19 +54,11 @@ pub(super) struct PreparedAppend {
 impl PreparedAppend {
     /// Does all that needs no writer: the form, the hashes, the packing of the raw body.
     pub(super) fn new(append: Append, eye: &Eye, hasher: &TextHasher) -> Result<Self, StoreError> {
-        let (sightings, delivery) = match &append.body {
-            RecordBody::Delivery(delivery) => (
-                delivery.words.iter().map(|word| eye.see(word)).collect(),
-                Some(NewDelivery::of(delivery)),
-            ),
-            RecordBody::Operation(_)
-            | RecordBody::Topology(_)
-            | RecordBody::Rules(_)
-            | RecordBody::Start(_)
-            | RecordBody::Stop
-            | RecordBody::Tick
-            | RecordBody::Skip(_) => (Vec::new(), None),
-        };
+        let delivery = append.body.delivery();
+        let sightings = delivery
+            .map(|delivery| delivery.words.iter().map(|word| eye.see(word)).collect())
+            .unwrap_or_default();
+        let delivery = delivery.map(NewDelivery::of);
         let kind = ledger_form::kind(&append.body);
         let is_tick = matches!(append.body, RecordBody::Tick);
         let body = ledger_form::encode(append.body)?;

@@ -14,7 +14,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::{Auth, Config, Log, LogFormat, Storage, Timeouts, Web, WebFile};
 use crate::domain::facts::Revision;
-use crate::domain::incident::{IncidentState, Note, NoteKind, Opening, Report, Tally};
+use crate::domain::incident::{Note, NoteKind, Opening};
 use crate::domain::record::{OperationAction, Outcome};
 use crate::domain::{
     EpisodeId, Incident, IncidentId, NoteId, Record, RecordBody, Rules, Seq, Span, Timestamp,
@@ -92,16 +92,9 @@ fn config(folder: &tempfile::TempDir, settle: Span) -> Config {
 
 fn incident(revision: u64) -> Incident {
     let at = Timestamp::parse("2026-03-04T02:14:07Z").unwrap();
+    let opening = Opening::Alert { episode: EpisodeId(1), at };
     Incident {
-        id: IncidentId(1),
         revision,
-        as_of: at,
-        opening: Opening::Alert { episode: EpisodeId(1), at },
-        state: IncidentState::Open,
-        title: HOSTILE.to_owned(),
-        lifecycle: Vec::new(),
-        tally: Tally::default(),
-        report: Report::default(),
         notes: vec![Note {
             id: NoteId(1),
             text: "Looked at the database".to_owned(),
@@ -115,16 +108,7 @@ fn incident(revision: u64) -> Incident {
             withdrawn: None,
             history: Vec::new(),
         }],
-        actions: Vec::new(),
-        caveats: Vec::new(),
-        follows: None,
-        related: Vec::new(),
-        changes: Vec::new(),
-        candidates: Vec::new(),
-        traces: Vec::new(),
-        similar: Vec::new(),
-        finalised: None,
-        pinned: false,
+        ..Incident::new(IncidentId(1), opening, HOSTILE.to_owned(), at)
     }
 }
 

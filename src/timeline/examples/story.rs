@@ -94,28 +94,9 @@ impl Firing<'_> {
 impl Story {
     pub(crate) fn new(day: &'static str, title: &str) -> Self {
         let start = at(day, "00:00");
-        let incident = Incident {
-            id: IncidentId(12),
-            revision: 17,
-            as_of: start,
-            opening: Opening::Alert { episode: EpisodeId(1), at: start },
-            state: IncidentState::Open,
-            title: title.to_owned(),
-            lifecycle: Vec::new(),
-            tally: Tally::default(),
-            report: Report::default(),
-            notes: Vec::new(),
-            actions: Vec::new(),
-            caveats: Vec::new(),
-            follows: None,
-            related: Vec::new(),
-            changes: Vec::new(),
-            candidates: Vec::new(),
-            traces: Vec::new(),
-            similar: Vec::new(),
-            finalised: None,
-            pinned: false,
-        };
+        let opening = Opening::Alert { episode: EpisodeId(1), at: start };
+        let opened = Incident::new(IncidentId(12), opening, title.to_owned(), start);
+        let incident = Incident { revision: 17, ..opened };
         let facts = Facts {
             incident,
             members: Vec::new(),
