@@ -4,7 +4,6 @@
 //! strongest pairs with one incident are combined as independent witnesses (noisy-or). Each point
 //! has a name, so the reason of a membership is the list of its terms. Called by `grouping` only.
 
-use super::explaining::describe;
 use super::graph::{Graph, Relation, Standing};
 use super::learned::Learned;
 use super::signals::Signal;
@@ -401,18 +400,6 @@ impl<'w> Pair<'w> {
         let points: f64 =
             self.terms.iter().filter(|(term, _)| timeless(term)).map(|(_, points)| points).sum();
         self.is_related && self.weights.bias + points >= needed
-    }
-
-    /// The terms in words, strongest first: `db is called by web (+4.8)`.
-    pub(super) fn in_words(&self, a: Side<'_>, b: Side<'_>) -> String {
-        let mut terms = self.terms.clone();
-        terms.sort_by(|x, y| y.1.abs().total_cmp(&x.1.abs()));
-        let words: Vec<String> = terms
-            .iter()
-            .take(5)
-            .map(|(term, points)| format!("{} ({points:+.1})", describe(*term, a, b)))
-            .collect();
-        words.join(", ")
     }
 }
 

@@ -45,6 +45,20 @@ pub(super) fn explain_pair(
     explained
 }
 
+impl Pair<'_> {
+    /// The terms in words, strongest first: `db is called by web (+4.8)`.
+    pub(super) fn in_words(&self, a: Side<'_>, b: Side<'_>) -> String {
+        let mut terms = self.terms().to_vec();
+        terms.sort_by(|x, y| y.1.abs().total_cmp(&x.1.abs()));
+        let words: Vec<String> = terms
+            .iter()
+            .take(5)
+            .map(|(term, points)| format!("{} ({points:+.1})", describe(*term, a, b)))
+            .collect();
+        words.join(", ")
+    }
+}
+
 /// The rivals of a choice, the best first.
 pub(super) fn rivals(scores: impl Iterator<Item = (IncidentId, f64)>) -> Vec<Rival> {
     let mut rivals: Vec<Rival> = scores
@@ -64,7 +78,7 @@ impl Machine {
 }
 
 /// A piece of evidence in words.
-pub(super) fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> Cow<'static, str> {
+fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> Cow<'static, str> {
     let service = |side: Side<'_>| {
         side.traits.service.as_ref().map_or_else(|| "it".to_owned(), ToString::to_string)
     };
