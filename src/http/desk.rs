@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Shared;
 use super::answer::{Answer, Problem};
 use crate::domain::IncidentId;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// Alerts of all incidents that are being read or printed at once. One incident that has more
 /// takes the whole desk: it is printed alone.
@@ -43,8 +43,7 @@ pub(super) struct Desk {
     answers: Arc<AtomicUsize>,
 }
 
-/// A turn; given back when its last clone is dropped. Whoever goes on working after the client went
-/// away must hold one.
+/// A turn; given back when its last clone is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Turn {
     _permit: Arc<OwnedSemaphorePermit>,
@@ -92,6 +91,26 @@ impl Shared {
 }
 
 impl Turn {
+    /// Reads from the store. The turn is held until the reading is over, also when the client has
+    /// gone away meanwhile.
+    ///
+    /// # Errors
+    /// As [`Shared::read`].
+    pub(super) async fn read<T, E, F>(&self, shared: &Shared, reading: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+        F: FnOnce(&Store) -> Result<T, E> + Send + 'static,
+    {
+        let held = self.clone();
+        shared
+            .read(move |store| {
+                let _held = held;
+                reading(store)
+            })
+            .await
+    }
+
     /// Counts an answer, if it is large, until it is sent or given up.
     ///
     /// # Errors

@@ -50,9 +50,7 @@ pub(super) async fn explain(
 ) -> Answer {
     let explained = shared
         .read(move |store| {
-            let episode = needed(store, &id)?;
-            let explanation = store.explanation(episode.id)?;
-            let nearest = explanation.nearest.map(|id| store.episode(id)).transpose()?.flatten();
+            let (episode, explanation, nearest) = weighed(store, &id)?;
             Ok::<_, Problem>(explained(&episode, &explanation, nearest.as_ref()))
         })
         .await?;
@@ -63,9 +61,23 @@ pub(super) async fn explain(
 ///
 /// # Errors
 /// When there is none, or the store cannot be read.
-pub(crate) fn needed(store: &Store, text: &str) -> Result<Episode, Problem> {
+fn needed(store: &Store, text: &str) -> Result<Episode, Problem> {
     find(store, text)?
         .ok_or_else(|| Problem::NotFound(format!("there is no alert {}", quoted(text))))
+}
+
+/// The episode that a text names, how it was weighed, and the alert that said the most then.
+///
+/// # Errors
+/// As [`needed`].
+pub(crate) fn weighed(
+    store: &Store,
+    text: &str,
+) -> Result<(Episode, Explanation, Option<Episode>), Problem> {
+    let episode = needed(store, text)?;
+    let explanation = store.explanation(episode.id)?;
+    let nearest = explanation.nearest.map(|id| store.episode(id)).transpose()?.flatten();
+    Ok((episode, explanation, nearest))
 }
 
 /// The episode that a text names: its id, or an alert's fingerprint for the newest episode, or

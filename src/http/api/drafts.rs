@@ -47,10 +47,8 @@ pub(super) async fn get(
     };
     let clock = shared.clock.clone();
     let turn = shared.turn(id).await?;
-    let printing = turn.clone();
-    let (draft, took) = shared
-        .read(move |store| {
-            let _printing = printing;
+    let (draft, took) = turn
+        .read(&shared, move |store| {
             let began = clock.monotonic();
             let draft =
                 drafts::render_draft(store, id, &request)?.ok_or_else(|| no_incident(id))?;

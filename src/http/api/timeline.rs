@@ -32,10 +32,8 @@ pub(super) async fn list(
     let is_collapsed = params.switch("collapse", true)?;
     let default_zone = shared.config().timezone.clone();
     let turn = shared.turn(id).await?;
-    let reading = turn.clone();
-    let text = shared
-        .read(move |store| {
-            let _reading = reading;
+    let text = turn
+        .read(&shared, move |store| {
             let facts = store.facts(id)?.ok_or_else(|| no_incident(id))?;
             let default = || drafts::zone_of(&facts.incident, &default_zone);
             let zone = asked.clone().unwrap_or_else(default);
@@ -75,10 +73,8 @@ pub(super) async fn lanes(
     let asked = asked_zone(&Params::new(pairs))?;
     let default_zone = shared.config().timezone.clone();
     let turn = shared.turn(id).await?;
-    let drawing = turn.clone();
-    let chart = shared
-        .read(move |store| {
-            let _drawing = drawing;
+    let chart = turn
+        .read(&shared, move |store| {
             drafts::render_chart(store, id, asked, &default_zone)?.ok_or_else(|| no_incident(id))
         })
         .await?;

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Problem};
-use super::super::api::alerts::needed;
+use super::super::api::alerts as api;
 use super::super::api::query::{self, Params};
 use super::templates::Markup;
 use super::visit::{Made, Visit, readable};
@@ -77,12 +77,7 @@ fn read(params: &Params) -> Result<(EpisodeFilter, PageRequest), Problem> {
 /// GET `/alerts/{id}`.
 pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
     readable!(visit);
-    let found = visit.shared.read(move |store| {
-        let episode = needed(store, &id)?;
-        let explanation = store.explanation(episode.id)?;
-        let nearest = explanation.nearest.map(|id| store.episode(id)).transpose()?.flatten();
-        Ok::<_, Problem>((episode, explanation, nearest))
-    });
+    let found = visit.shared.read(move |store| api::weighed(store, &id));
     let (episode, explanation, nearest) = match found.await {
         Ok(found) => found,
         Err(problem) => return visit.problem(problem, "/alerts"),

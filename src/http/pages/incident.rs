@@ -51,24 +51,15 @@ async fn shown(visit: &Visit, id: &str) -> Answer {
     let visit_zone =
         |facts: &Facts| own_zone.clone().unwrap_or_else(|| visit.zone_of(&facts.incident.report));
     let turn = visit.shared.turn(id).await?;
-    let reading = turn.clone();
-    let facts = visit
-        .shared
-        .read(move |store| {
-            let _reading = reading;
-            store.facts(id)
-        })
-        .await?;
+    let facts = turn.read(&visit.shared, move |store| store.facts(id)).await?;
     let facts = facts.ok_or_else(|| no_incident(id))?;
     let zone = visit_zone(&facts);
     let now = visit.shared.clock.now();
     let done = done(&params, &facts, &view);
     let made = Making { view, config, zone: zone.clone(), now, done };
     // A long timeline takes a while to make.
-    let (values, markup) = visit
-        .shared
-        .read(move |store| {
-            let _turn = turn;
+    let (values, markup) = turn
+        .read(&visit.shared, move |store| {
             let reviewed = drafts::reviewed(store, facts.clone())?;
             made.values(&facts, &reviewed)
         })
