@@ -17,7 +17,7 @@ const PROFILES_MAX: usize = 32;
 const FOUNDERS_MAX: usize = 64;
 
 /// An alert that fired so often in one incident is a flapper there.
-const FLAPPER_MIN: u32 = 3;
+pub(super) const FLAPPER_MIN: u32 = 3;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,6 @@
 //! What the labels of an alert tell: its service, severity, signal, and what it was like before.
 
+use super::crowd::FLAPPER_MIN;
 use super::kinds::kind_of;
 use super::machine::Machine;
 use super::marks::alert_mark;
@@ -104,12 +105,12 @@ impl Machine {
         }
         let alone = self.times_alone(key, self.memory.newest_episode());
         // Within its own running incident it goes on being a member, as long as others fire too; a
-        // flapper that is the last to return prolongs nothing. Who comes and goes in it has become
-        // a flapper there, and is context from then on, lest a fault that is over go on for ever.
-        // What opened the incident is its story, however often it returns.
+        // flapper that is the last to return prolongs nothing. Who comes and goes in it quickly has
+        // become a flapper there, and is context from then on, lest a fault that is over go on for
+        // ever. What opened the incident is its story, however often it returns.
         let own = self.running_incident(key);
         let flaps = before >= rules.alerts.flapping_episodes as usize
-            || own.is_some_and(|id| self.flaps_in(id, key));
+            || before >= FLAPPER_MIN as usize && own.is_some_and(|id| self.flaps_in(id, key));
         if own.is_some_and(|id| self.opened(id, key) || !flaps && self.fires_without(id, key)) {
             return Standing::Ordinary;
         }

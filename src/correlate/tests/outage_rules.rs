@@ -190,3 +190,67 @@ fn load_explains_only_what_comes_with_it_or_after_it() {
         assert_eq!(placed.incident().is_some(), expect, "{}", placed.reason);
     }
 }
+
+/// A critical alert that fires on, and one that comes and goes beside it.
+fn returning(service: &str, minutes_apart: f64, times: u32) -> World {
+    let mut world = World::with_edges(&[("shop-web", "shop-db")]);
+    let down = of("HighErrorRate", "shop-web", "critical", 0.0);
+    world.say(0.5, &down);
+    for round in 0..times {
+        let start = 1.0 + f64::from(round) * minutes_apart;
+        world.say(start + 0.2, &of("Slow", service, "warning", start));
+        world.say(start + 2.5, &of("Slow", service, "warning", start).over(start + 2.0));
+        world.say(start + 3.0, &down);
+    }
+    world
+}
+
+#[test]
+fn a_member_that_comes_and_goes_is_context_after_its_third_firing() {
+    let world = returning("shop-db", 8.0, 5);
+    let own: Vec<_> = world.episodes().into_iter().filter(|e| e.alertname() == "Slow").collect();
+    assert!(own[..3].iter().all(|e| e.incident() == Some(IncidentId(1))));
+    for later in &own[3..] {
+        assert_eq!((later.incident(), later.standing), (None, Standing::Flapping));
+        assert!(later.context_of.contains(&IncidentId(1)), "{}", later.reason);
+    }
+}
+
+#[test]
+fn a_member_that_returns_every_hour_goes_on_being_one() {
+    let world = returning("shop-web", 60.0, 6);
+    assert!(world.episodes().iter().all(|e| e.incident() == Some(IncidentId(1))));
+}
+
+#[test]
+fn two_weak_warnings_open_no_incident_where_many_alerts_come_and_go() {
+    let shop = || World::with_edges(&[("shop-web", "shop-db")]);
+    let pair = |world: &mut World, at: f64| {
+        world.say(at + 0.5, &of("ErrorsHigh", "shop-web", "warning", at));
+        world.say(at + 2.5, &of("QueriesSlow", "shop-db", "warning", at + 2.0));
+        world.committed.incidents.len()
+    };
+    assert_eq!(pair(&mut shop(), 0.0), 1, "who has heard of little takes what there is");
+    let mut known = shop();
+    for number in 0..25_u8 {
+        let (name, service) = (format!("Odd{number}"), format!("elsewhere{number}"));
+        let start = f64::from(number) * 200.0;
+        known.say(start + 0.5, &of(&name, &service, "warning", start));
+        known.say(start + 3.5, &of(&name, &service, "warning", start).over(start + 3.0));
+    }
+    assert_eq!(pair(&mut known, 6_000.0), 0);
+}
+
+#[test]
+fn the_host_of_an_instance_is_a_node_where_another_alert_names_it_as_one() {
+    let beside = |instance: &str| {
+        let mut world = World::new();
+        let node = Alert::new("NodeDown", "", "critical", 0.0).label("node", "node-7");
+        world.say(0.5, &node);
+        let alert = of("SlowResponses", "mail", "warning", 1.0).label("instance", instance);
+        world.say(1.5, &alert);
+        world.episode(2).incident()
+    };
+    assert_eq!(beside("node-7:9100"), Some(IncidentId(1)));
+    assert_eq!(beside("node-8:9100"), None);
+}
