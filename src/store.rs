@@ -71,7 +71,7 @@ pub use grouping::Grouping;
 pub use holding::Hold;
 pub use inflight::InFlight;
 pub use printed::{Printed, Printer};
-pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
+pub use rebuilt::{Comparison, Rebuilt, compare};
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
     HeartbeatRow, IncidentFilter, Page, PageRequest, Quarantine, QuarantineRow, Quarantined,

@@ -62,7 +62,6 @@ struct World {
     /// Bodies that were sent.
     sent: Vec<RecordBody>,
     notes: u32,
-    has_retained: bool,
 }
 
 /// Lines that only one of two texts has.
@@ -103,7 +102,6 @@ pub(crate) fn play(operations: &[Operation]) -> Done {
         starts: [None; ALERTS.len()],
         sent: Vec::new(),
         notes: 0,
-        has_retained: false,
     };
     world.start()?;
     for (index, operation) in operations.iter().enumerate() {
@@ -370,7 +368,6 @@ impl World {
     fn retain(&mut self, hours: u16) -> Done {
         let Some((store, _)) = &self.running else { return Ok(()) };
         let before = self.clock.now() - Span::from_hours(hours.into());
-        self.has_retained = true;
         for _ in 0..20 {
             match store.retain(Some(before), Some(before)) {
                 Ok(true) => {}
@@ -531,8 +528,7 @@ impl World {
         );
         self.running = None;
         let archive = Archive::of_store(self.folder.path()).map_err(|e| e.to_string())?;
-        let kept_since = self.has_retained.then(|| self.clock.now() + Span::from_hours(24));
-        for check in verify(&archive, kept_since).map_err(|error| error.to_string())? {
+        for check in verify(&archive).map_err(|error| error.to_string())? {
             if let Verdict::Broken(faults) = check.verdict {
                 return Err(format!("law {}: {faults:?}", check.law));
             }
