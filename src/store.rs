@@ -85,7 +85,7 @@ use self::ledger::PreparedAppend;
 use self::printed::Final;
 use self::queue::Bounds;
 use crate::clock::Clock;
-use crate::domain::{Facts, Timestamp};
+use crate::domain::{Facts, IncidentId, Timestamp};
 use crate::metrics::Metrics;
 
 /// Every value of the label `operation`; each starts at 0, so that an alert on the rate works from
@@ -227,6 +227,21 @@ impl Store {
     /// Says who prints drafts that become final. The first word holds.
     pub fn print_with(&self, printer: Arc<dyn Printer>) {
         self.inner.shared.printer.get_or_init(|| printer);
+    }
+
+    /// Prints the next final draft behind a number of which no document is kept, as it is after
+    /// words were taken back; tells which, and `None` when there is none, or nobody prints.
+    ///
+    /// # Errors
+    /// When it cannot be read, or was not stored.
+    pub fn print_next(&self, after: IncidentId) -> Result<Option<IncidentId>, StoreError> {
+        let Some(printer) = self.inner.shared.printer.get() else { return Ok(None) };
+        let found = self.inner.read(|connection| printed::without_documents(connection, after))?;
+        let Some((incident, facts)) = found else { return Ok(None) };
+        let kept = Final::anew(incident, facts, printer.as_ref())?;
+        let bytes = SMALL_JOB_BYTES + kept.bytes();
+        self.inner.ask(bytes, Bounds::Pass, |reply| Job::Print(Box::new(kept), reply))?;
+        Ok(Some(incident))
     }
 
     /// Writes a sign of life, outside the ledger.

@@ -19,7 +19,7 @@ use super::types::{EngineCommit, HeartbeatRow, RuleEpoch, SignOfLife, Snapshot};
 use crate::domain::packed::Heard;
 use crate::domain::record::Outcome;
 use crate::domain::words::TakenBack;
-use crate::domain::{EpisodeId, Incident, IncidentId, Seq, Topology};
+use crate::domain::{EpisodeId, Incident, Seq, Topology};
 
 /// Outcomes that are kept. A person waits seconds for one; a script may come back later.
 const OUTCOMES_KEPT: u64 = 10_000;
@@ -97,9 +97,9 @@ impl PreparedCommit {
         Self { finals, ..self }
     }
 
-    /// The incidents out of whose words something must not be found in the files any more.
-    pub(super) fn taken_back_from(&self) -> impl Iterator<Item = IncidentId> {
-        self.taken_back.iter().flat_map(|taken| taken.incidents.iter().copied())
+    /// True when something must not be found in the files any more.
+    pub(super) const fn takes_back(&self) -> bool {
+        !self.taken_back.is_empty()
     }
 
     /// What it takes while it waits.

@@ -29,7 +29,8 @@ pub(super) fn carry_out(
                 .trying("redacting a record")?;
         }
     }
-    // The documents of a final draft are printed anew, from the facts without the words.
+    // The documents of a final draft go, and are printed anew from the facts without the words once
+    // this is committed.
     taken.incidents.iter().try_for_each(|id| {
         redact_reviewed(connection, taken, *id)?;
         drop_documents(connection, *id)
@@ -103,7 +104,6 @@ fn redact_copies(connection: &Connection, taken: &TakenBack) -> Result<(), Store
                 .prepare_cached("UPDATE reviewed SET facts = :facts WHERE incident = :id")
                 .and_then(|mut update| update.execute(named! { facts: json, id: id }))
                 .trying(what)?;
-            // They are printed from the facts when asked for.
             drop_documents(connection, IncidentId(from_int(id)))?;
         }
     }

@@ -22,7 +22,7 @@ use super::ledger::{self, Head};
 use super::printed::Printer;
 use super::queue::Queue;
 use super::schema::FolderLock;
-use super::{StoreError, audit, engine, files, lock, printed, redact, retention};
+use super::{StoreError, audit, engine, files, lock, redact, retention};
 use crate::clock::Clock;
 use crate::domain::{Seq, Span};
 use crate::metrics::Metrics;
@@ -283,6 +283,7 @@ impl Writer {
                 audit::insert(&self.connection, entry, None).map(|()| Done::Nothing)
             }
             Job::Commit(commit, _) => self.commit(commit).map(|()| Done::Nothing),
+            Job::Print(kept, _) => kept.store_documents(&self.connection).map(|()| Done::Nothing),
             Job::Sign(sign, _) => {
                 engine::note_sign_of_life(&self.connection, *sign).map(|()| Done::Nothing)
             }
@@ -324,14 +325,7 @@ impl Writer {
         let counters = &mut self.memory.counters;
         engine::store(&self.connection, commit, counters.cursor, counters.head.seq)?;
         counters.cursor = commit.cursor;
-        let taken_back: Vec<_> = commit.taken_back_from().collect();
-        self.must_wipe |= !taken_back.is_empty();
-        if let Some(printer) = self.shared.printer.get() {
-            // What was printed before some words were taken back still says them.
-            taken_back
-                .into_iter()
-                .try_for_each(|id| printed::renew(&self.connection, id, printer.as_ref()))?;
-        }
+        self.must_wipe |= commit.takes_back();
         Ok(())
     }
 
