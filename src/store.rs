@@ -84,6 +84,7 @@ use self::job::{Job, Reply};
 use self::ledger::PreparedAppend;
 use self::printed::Final;
 use self::queue::Bounds;
+use self::redact::Rewriting;
 use crate::clock::Clock;
 use crate::domain::{Facts, IncidentId, Timestamp};
 use crate::metrics::Metrics;
@@ -198,9 +199,13 @@ impl Store {
     pub fn commit(&self, commit: impl Borrow<EngineCommit>) -> Result<(), StoreError> {
         let commit = commit.borrow();
         let finals = self.finals(commit)?;
+        let rewriting = match commit.taken_back.as_slice() {
+            [] => None,
+            _ => self.inner.read(|connection| Rewriting::find(connection, commit))?,
+        };
         let mut shelf = lock(&self.inner.shelf);
         let result = engine::PreparedCommit::new(commit, &mut shelf).and_then(|commit| {
-            let commit = commit.with_finals(finals);
+            let commit = commit.with_finals(finals).with_rewriting(rewriting);
             let bytes = SMALL_JOB_BYTES + commit.bytes();
             self.inner.ask(bytes, Bounds::Pass, |reply| Job::Commit(Box::new(commit), reply))
         });

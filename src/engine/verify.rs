@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::{BATCH_RECORDS, EngineError, commit_of, recall, restore};
 use crate::correlate::{Machine, RULES_VERSION};
 use crate::domain::{Record, Seq};
-use crate::store::{Archive, Comparison, Depth, Faults, Holdings, Rebuilt, compare};
+use crate::store::{Archive, Comparison, Depth, Faults, Holdings, Rebuilt, RuleEpoch, compare};
 
 /// What became of one law.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,16 +162,12 @@ fn check_replay(
     let worked_in = holdings.cursor.0.saturating_sub(from.0);
     report.add(law, comparison.faults.clone(), &told(&comparison, worked_in));
     if decided_since > Seq(1) {
-        let theirs: Vec<String> = epochs[..epochs.len() - 1]
-            .iter()
-            .map(|epoch| format!("{} from record {}", epoch.version, epoch.first))
-            .collect();
+        let how = decided_otherwise(&epochs);
         report.unchecked(
             "history",
             &format!(
-                "what was worked in before record {decided_since} was decided by other rules \
-                 ({}) and is never derived anew; what changed since record {from} was compared",
-                theirs.join(", ")
+                "what was worked in before record {decided_since} was decided {how} and is never \
+                 derived anew; what changed since record {from} was compared"
             ),
         );
     }
@@ -185,6 +181,19 @@ fn check_replay(
         );
     }
     Ok(())
+}
+
+/// How the records before the last epoch were worked in.
+fn decided_otherwise(epochs: &[RuleEpoch]) -> String {
+    let theirs: Vec<String> = epochs
+        .iter()
+        .filter(|epoch| epoch.version != RULES_VERSION)
+        .map(|epoch| format!("{} from record {}", epoch.version, epoch.first))
+        .collect();
+    if theirs.is_empty() {
+        return "when words of a change were known that were taken back since".to_owned();
+    }
+    format!("by other rules ({})", theirs.join(", "))
 }
 
 /// A machine as the snapshot tells it, from where it goes on; else why that cannot be.

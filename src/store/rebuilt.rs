@@ -11,10 +11,11 @@ use serde_json::Value;
 use super::check::{Archive, Faults};
 use super::engine::{self, PreparedCommit};
 use super::error::Trying;
+use super::redact::Rewriting;
 use super::texts::{Shelf, Texts};
 use super::types::EngineCommit;
 use super::{StoreError, changes, episodes, incidents, schema};
-use crate::domain::{AlertKey, Change, Episode, EpisodeId, Facts, IncidentId, Name, Seq};
+use crate::domain::{AlertKey, Change, ChangeId, Episode, EpisodeId, Facts, IncidentId, Name, Seq};
 
 /// Longest value that is shown of a difference, in characters.
 const SHOWN_MAX: usize = 80;
@@ -42,7 +43,8 @@ impl Rebuilt {
     /// # Errors
     /// When nothing of it was committed.
     pub fn commit(&mut self, commit: &EngineCommit) -> Result<(), StoreError> {
-        let commit = PreparedCommit::new(commit, &mut self.shelf)?;
+        let rewriting = Rewriting::find(&self.connection, commit)?;
+        let commit = PreparedCommit::new(commit, &mut self.shelf)?.with_rewriting(rewriting);
         let what = "working the ledger in anew";
         let transaction = self.connection.transaction().trying(what)?;
         engine::store(&transaction, &commit, Seq(0), commit.cursor)?;
@@ -82,6 +84,14 @@ impl Rebuilt {
         limit: usize,
     ) -> Result<Vec<Episode>, StoreError> {
         episodes::of_alert(&self.connection, key, limit)
+    }
+
+    /// As [`Store::change`](super::Store::change).
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn change(&self, id: ChangeId) -> Result<Option<Change>, StoreError> {
+        changes::get(&self.connection, id)
     }
 
     /// As [`Store::change_by_key`](super::Store::change_by_key).
