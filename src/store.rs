@@ -11,7 +11,7 @@
 //! | --- | --- |
 //! | `types`, `error` | what goes in and comes out |
 //! | `schema` | folder, file, migrations |
-//! | `inner`, `queue`, `job`, `writer` | the way of a write |
+//! | `inner`, `queue`, `job`, `writer`, `place` | the way of a write |
 //! | `ledger`, `ledger_form`, `intern`, `numbers`, `door` | appending, and reading back |
 //! | `deliveries`, `incidents`, `episodes`, `texts`, `changes`, `engine`, `audit` | one file for each group of tables |
 //! | `reading`, `readers`, `paging` | every read, and its way |
@@ -42,6 +42,7 @@ mod ledger;
 mod ledger_form;
 mod numbers;
 mod paging;
+mod place;
 mod printed;
 mod queue;
 mod readers;

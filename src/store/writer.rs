@@ -19,6 +19,7 @@ use super::error::Trying;
 use super::intern::{self, Interner};
 use super::job::{Done, Job};
 use super::ledger::{self, Head};
+use super::place::Place;
 use super::printed::Printer;
 use super::queue::Queue;
 use super::schema::FolderLock;
@@ -65,6 +66,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     connection: Connection,
     memory: Memory,
+    /// Where the next start will look for what we write.
+    place: Place,
     /// When the files are to be measured again, on the monotonic clock.
     measure_at: Span,
     /// Set while the files may still hold what somebody took back.
@@ -129,11 +132,13 @@ impl Writer {
             quarantined_bytes: deliveries::quarantined_bytes(&connection)?,
         };
         let texts = Interner::open(&connection)?;
+        let place = Place::of(&shared.path);
         let memory = Memory { counters, texts, door, heard: Heard::default() };
         let writer = Self {
             shared,
             connection,
             memory,
+            place,
             measure_at: Span::ZERO,
             must_wipe: false,
             _folder: folder,
@@ -159,8 +164,9 @@ impl Writer {
         let started = shared.clock.monotonic();
         shared.metrics.store_queue_depth.set(shared.queue.depth().try_into().unwrap_or(i64::MAX));
         let before = self.memory.mark();
-        match self.transact(&batch, &before) {
+        match self.place.check().and_then(|()| self.transact(&batch, &before)) {
             Ok(results) => {
+                self.place.note_new();
                 self.memory.door.keep();
                 let records = self.memory.counters.head.seq.0 - before.counters.head.seq.0;
                 if records > 0 {
