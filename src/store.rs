@@ -11,7 +11,7 @@
 //! | --- | --- |
 //! | `types`, `error` | what goes in and comes out |
 //! | `schema` | folder, file, migrations |
-//! | `inner`, `queue`, `job`, `writer` | the way of a write |
+//! | `inner`, `queue`, `job`, `writer`, `place` | the way of a write |
 //! | `ledger`, `ledger_form`, `intern`, `numbers`, `door` | appending, and reading back |
 //! | `deliveries`, `incidents`, `episodes`, `texts`, `changes`, `engine`, `audit` | one file for each group of tables |
 //! | `reading`, `readers`, `paging` | every read, and its way |
@@ -42,6 +42,7 @@ mod ledger;
 mod ledger_form;
 mod numbers;
 mod paging;
+mod place;
 mod printed;
 mod queue;
 mod raw_bodies;
@@ -73,7 +74,7 @@ pub use grouping::Grouping;
 pub use holding::Hold;
 pub use inflight::InFlight;
 pub use printed::{Printed, Printer};
-pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
+pub use rebuilt::{Comparison, Rebuilt, compare};
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
     HeartbeatRow, IncidentFilter, Page, PageRequest, Quarantine, QuarantineRow, Quarantined,
@@ -86,8 +87,9 @@ use self::job::{Job, Reply};
 use self::ledger::PreparedAppend;
 use self::printed::Final;
 use self::queue::Bounds;
+use self::redact::Rewriting;
 use crate::clock::Clock;
-use crate::domain::{Facts, Timestamp};
+use crate::domain::{Facts, IncidentId, Timestamp};
 use crate::metrics::Metrics;
 
 /// Every value of the label `operation`; each starts at 0, so that an alert on the rate works from
@@ -201,9 +203,13 @@ impl Store {
     pub fn commit(&self, commit: impl Borrow<EngineCommit>) -> Result<(), StoreError> {
         let commit = commit.borrow();
         let finals = self.finals(commit)?;
+        let rewriting = match commit.taken_back.as_slice() {
+            [] => None,
+            _ => self.inner.read(|connection| Rewriting::find(connection, commit))?,
+        };
         let mut shelf = lock(&self.inner.shelf);
         let result = engine::PreparedCommit::new(commit, &mut shelf).and_then(|commit| {
-            let commit = commit.with_finals(finals);
+            let commit = commit.with_finals(finals).with_rewriting(rewriting);
             let bytes = SMALL_JOB_BYTES + commit.bytes();
             self.inner.ask(bytes, Bounds::Pass, |reply| Job::Commit(Box::new(commit), reply))
         });
@@ -230,6 +236,21 @@ impl Store {
     /// Says who prints drafts that become final. The first word holds.
     pub fn print_with(&self, printer: Arc<dyn Printer>) {
         self.inner.shared.printer.get_or_init(|| printer);
+    }
+
+    /// Prints the next final draft behind a number of which no document is kept, as it is after
+    /// words were taken back; tells which, and `None` when there is none, or nobody prints.
+    ///
+    /// # Errors
+    /// When it cannot be read, or was not stored.
+    pub fn print_next(&self, after: IncidentId) -> Result<Option<IncidentId>, StoreError> {
+        let Some(printer) = self.inner.shared.printer.get() else { return Ok(None) };
+        let found = self.inner.read(|connection| printed::without_documents(connection, after))?;
+        let Some((incident, facts)) = found else { return Ok(None) };
+        let kept = Final::anew(incident, facts, printer.as_ref())?;
+        let bytes = SMALL_JOB_BYTES + kept.bytes();
+        self.inner.ask(bytes, Bounds::Pass, |reply| Job::Print(Box::new(kept), reply))?;
+        Ok(Some(incident))
     }
 
     /// Writes a sign of life, outside the ledger.

@@ -8,6 +8,7 @@ use super::StoreError;
 use super::audit::AuditEntry;
 use super::engine::PreparedCommit;
 use super::ledger::PreparedAppend;
+use super::printed::Final;
 use super::retention::Plan;
 use super::types::{Appended, Quarantine, SignOfLife};
 
@@ -22,6 +23,8 @@ pub(super) enum Job {
     Audit(Box<AuditEntry>, Reply<()>),
     /// What the engine worked out.
     Commit(Box<PreparedCommit>, Reply<()>),
+    /// The documents of a final draft, printed anew.
+    Print(Box<Final>, Reply<()>),
     /// That we live.
     Sign(SignOfLife, Reply<()>),
     /// A piece to drop.
@@ -117,6 +120,7 @@ impl Job {
     fn send_plain(self, result: Result<(), StoreError>) {
         match self {
             Self::Commit(_, reply)
+            | Self::Print(_, reply)
             | Self::Audit(_, reply)
             | Self::Sign(_, reply)
             | Self::Retain(_, reply) => {
@@ -133,7 +137,7 @@ impl Job {
     pub(super) const fn operation(&self) -> &'static str {
         match self {
             Self::Append(..) | Self::Quarantine(..) | Self::Audit(..) => "append",
-            Self::Commit(..) | Self::Sign(..) => "commit",
+            Self::Commit(..) | Self::Print(..) | Self::Sign(..) => "commit",
             Self::Retain(..) => "retention",
             #[cfg(test)]
             Self::Inspect(..) => "commit",
