@@ -9,6 +9,7 @@ use super::machine::Machine;
 use crate::domain::alert::{EndKind, EpisodeEnd, EpisodeStart};
 use crate::domain::incident::CaveatKind;
 use crate::domain::record::{Delivery, Path};
+use crate::domain::symptom;
 use crate::domain::{
     AlertKey, Claim, Ending, Episode, EpisodeId, IncidentId, Membership, Name, Standing, Timestamp,
     Word, WordState,
@@ -525,13 +526,7 @@ impl Machine {
 
     /// An alert as sentences name it: `HighErrorRate on shop-web`.
     pub(super) fn name_of(&self, id: EpisodeId) -> String {
-        let Some(episode) = self.memory.episodes.get(&id) else { return id.to_string() };
-        match &episode.service {
-            Some(service) if service.as_str() != episode.alertname() => {
-                format!("{} on {service}", episode.alertname())
-            }
-            _ => episode.alertname().to_owned(),
-        }
+        self.memory.episodes.get(&id).map_or_else(|| id.to_string(), symptom::subject)
     }
 
     pub(super) fn incident_of(&self, id: EpisodeId) -> Option<IncidentId> {
