@@ -524,9 +524,9 @@ impl Machine {
         }
     }
 
-    /// An alert as sentences name it: `HighErrorRate on shop-web`.
+    /// An alert as sentences name it: `HighErrorRate on shop-web`, `KubeNodeNotReady on node-7`.
     pub(super) fn name_of(&self, id: EpisodeId) -> String {
-        self.memory.episodes.get(&id).map_or_else(|| id.to_string(), symptom::subject)
+        self.memory.episodes.get(&id).map_or_else(|| id.to_string(), symptom::name)
     }
 
     pub(super) fn incident_of(&self, id: EpisodeId) -> Option<IncidentId> {

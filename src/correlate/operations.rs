@@ -10,6 +10,7 @@ use crate::domain::incident::{
 };
 use crate::domain::note_kind::suggest_kind;
 use crate::domain::record::{NoteDraft, NotePatch, Operation, OperationAction, Outcome};
+use crate::domain::symptom;
 use crate::domain::words::{TakenBack, Which, Words};
 use crate::domain::{
     ActionId, Claim, EpisodeId, Incident, IncidentId, IncidentState, Membership, NoteId, Timestamp,
@@ -242,7 +243,8 @@ impl Machine {
                 "Incident {id} would be left without any alert; leave one or rename it instead"
             )));
         }
-        let title = self.name_of(*first);
+        let title =
+            self.memory.episodes.get(first).map_or_else(|| first.to_string(), symptom::headline);
         let opening = Opening::Split { from: id, at: doing.at };
         let new = self.open_incident(opening, title, doing.at);
         for episode in episodes {

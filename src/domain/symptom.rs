@@ -4,19 +4,27 @@
 //! to one compact line here; making them harmless is the renderer's task. Callers: `timeline`,
 //! whose entries and tables are made of these words, and the machine, which names alerts by them.
 
+mod headline;
+
 use super::{Episode, Severity};
+
+pub use headline::headline;
 
 /// Longest symptom text that is taken over from a sender, in characters.
 const SUMMARY_CHARS_MAX: usize = 200;
 /// Longest value that is taken over as it was sent, in characters.
 const VALUE_CHARS_MAX: usize = 32;
+/// Longest name of a place that is put into a text, in characters.
+const PLACE_CHARS_MAX: usize = 80;
 /// Most measured values that are listed for one alert.
 const VALUES_MAX: usize = 3;
+/// How many times its limit a number may be and still be of the limit's unit.
+const LIMIT_PASSED_MAX: f64 = 50.0;
 
 /// What an alert says, in one line: `503 responses: 85% on web (Http503High, critical)`.
 #[must_use]
 pub fn symptom(episode: &Episode) -> String {
-    let what = what(episode);
+    let what = placed(what(episode), episode);
     let value = value(episode).filter(|value| !names_number(&what, value));
     let (what, value) = match &value {
         Some(value) => {
@@ -25,7 +33,7 @@ pub fn symptom(episode: &Episode) -> String {
         }
         None => (what.as_str(), None),
     };
-    let service = episode.service.as_ref().map(|s| s.as_str()).filter(|s| !names_word(what, s));
+    let service = whereabouts(episode).filter(|name| !names_word(what, name));
     let mut text = String::with_capacity(what.len() + 64);
     text.push_str(what);
     let mut in_brackets = service;
@@ -33,10 +41,10 @@ pub fn symptom(episode: &Episode) -> String {
         // A text that has its colon already says its number without another.
         text.push_str(if what.contains(": ") { " " } else { ": " });
         text.push_str(value);
-        if let Some(service) = in_brackets.take_if(|_| !what.contains(" on ")) {
-            text.push_str(" on ");
-            text.push_str(service);
-        }
+    }
+    if let Some(service) = in_brackets.take_if(|_| !what.contains(" on ")) {
+        text.push_str(" on ");
+        text.push_str(service);
     }
     let alertname = episode.alertname();
     let alertname = Some(alertname).filter(|name| !what.eq_ignore_ascii_case(name));
@@ -63,6 +71,21 @@ pub fn subject(episode: &Episode) -> String {
         }
         Some(_) | None => episode.alertname().to_owned(),
     }
+}
+
+/// As [`subject`]; an alert of no service is told by its place: `KubeNodeNotReady on node-7`.
+#[must_use]
+pub fn name(episode: &Episode) -> String {
+    match (&episode.service, place(episode)) {
+        (None, Some((_, place))) => format!("{} on {place}", episode.alertname()),
+        (_, _) => subject(episode),
+    }
+}
+
+/// The service, else the pod, instance or node: where a reader looks first.
+fn whereabouts(episode: &Episode) -> Option<&str> {
+    let service = episode.service.as_ref().map(|service| service.as_str());
+    service.or_else(|| place(episode).map(|(_, place)| place))
 }
 
 /// The label that tells alerts of one name and service apart, with its value.
@@ -136,20 +159,31 @@ fn with_unit<'a>(text: &'a str, value: &str) -> (&'a str, String) {
         Some((rest, sign)) if value.parse::<f64>().is_ok() && !rest.trim().is_empty() => {
             (rest.trim_end_matches([',', ':', ' ']), format!("{value}{sign}"))
         }
-        None if is_share_above(text, value) => (text, format!("{value}%")),
-        Some(_) | None => (text, value.to_owned()),
+        None => match unit_of_limit(text, value) {
+            Some(unit) => (text, format!("{value}{unit}")),
+            None => (text, value.to_owned()),
+        },
+        Some(_) => (text, value.to_owned()),
     }
 }
 
-/// True when the text ends with a share that the number has passed, `above 5%` with `7.4`. A share
-/// of one percent and more cannot be passed by a ratio, so the number is in percent too.
-fn is_share_above(text: &str, value: &str) -> bool {
-    let Some(text) = text.strip_suffix('%') else { return false };
-    let words = text.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ' '));
+/// The unit of the limit that a text ends with, when the number has passed it: `above 5%` with `7.4`,
+/// `above 2 s` with `4.8`. What is compared is of one unit, unless it was scaled before it was sent:
+/// a share below one percent may be a ratio, and a number far above the limit another unit.
+fn unit_of_limit(text: &str, value: &str) -> Option<&'static str> {
+    let limits = [("%", "%"), (" ms", " ms"), ("ms", " ms"), (" s", " s"), ("s", " s")];
+    let (rest, unit) =
+        limits.iter().find_map(|(end, unit)| Some((text.strip_suffix(end)?, *unit)))?;
+    let words = rest.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ' '));
     let is_above = [" above", " over", " than", " exceeds", ">"].iter().any(|w| words.ends_with(w));
-    let (limit, value) = (text[words.len()..].trim().parse::<f64>(), value.parse::<f64>());
-    is_above
-        && matches!((limit, value), (Ok(limit), Ok(value)) if limit >= 1.0 && value > limit && value <= 100.0)
+    let limit: f64 = rest[words.len()..].trim().parse().ok()?;
+    let value: f64 = value.parse().ok().filter(|value| *value > limit)?;
+    let is_same_unit = if unit == "%" {
+        limit >= 1.0 && value <= 100.0
+    } else {
+        value <= limit * LIMIT_PASSED_MAX
+    };
+    (is_above && is_same_unit).then_some(unit)
 }
 
 /// A number as one alert's peak, with the unit that its text names.
@@ -184,7 +218,7 @@ fn what(episode: &Episode) -> String {
         .filter_map(|name| episode.annotations.value(name))
         .map(without_dump)
         .find(|text| text.chars().any(char::is_alphanumeric))
-        .unwrap_or_else(|| spaced(alertname))
+        .unwrap_or_else(|| headline::spaced(alertname))
 }
 
 /// One line of an annotation, without the dumps that public rule sets append:
@@ -201,30 +235,6 @@ fn without_dump(text: &str) -> String {
     let dumped_at = if line.ends_with(')') { line.rfind(" (instance ") } else { None };
     let line = dumped_at.map_or(line, |start| &line[..start]);
     line.trim_end_matches(['.', ':', ',', ' ']).to_owned()
-}
-
-/// `HighErrorRate` as `High error rate`; anything else as it is.
-fn spaced(alertname: &str) -> String {
-    if !alertname.chars().all(|c| c.is_ascii_alphanumeric()) {
-        return alertname.to_owned();
-    }
-    let chars: Vec<char> = alertname.chars().collect();
-    let mut text = String::new();
-    for (index, c) in chars.iter().enumerate() {
-        let before = index.checked_sub(1).map(|i| chars[i]);
-        let begins_word = c.is_ascii_uppercase()
-            && before.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        let next_is_lower = chars.get(index + 1).is_some_and(char::is_ascii_lowercase);
-        if begins_word {
-            text.push(' ');
-        }
-        if begins_word && next_is_lower {
-            text.push(c.to_ascii_lowercase());
-        } else {
-            text.push(*c);
-        }
-    }
-    text
 }
 
 /// The value that an alert speaks of: its annotation, a dump in its texts, or measured values.
@@ -301,3 +311,54 @@ fn names_word(text: &str, word: &str) -> bool {
         free(text[..start].chars().next_back()) && free(text[start + found.len()..].chars().next())
     })
 }
+
+/// Puts the name of a thing behind the word for it that a text begins with: `Node is not ready` of
+/// `node-7` becomes `Node node-7 is not ready`.
+fn placed(text: String, episode: &Episode) -> String {
+    let mut words = text.splitn(3, ' ');
+    let (Some(first), Some(second)) = (words.next(), words.next()) else { return text };
+    let is_told_of = PREDICATES.iter().any(|word| second.eq_ignore_ascii_case(word));
+    let thing = THINGS.iter().find(|(noun, _)| is_told_of && first.eq_ignore_ascii_case(noun));
+    let name = thing.and_then(|(_, label)| episode.labels.value(label));
+    match name.filter(|name| !names_word(&text, name)) {
+        Some(name) => {
+            let name = one_line(name, PLACE_CHARS_MAX);
+            format!("{first} {name}{}", &text[first.len()..])
+        }
+        None => text,
+    }
+}
+
+/// Words for things, with the label that names the thing.
+const THINGS: [(&str, &str); 10] = [
+    ("node", "node"),
+    ("pod", "pod"),
+    ("instance", "instance"),
+    ("target", "instance"),
+    ("host", "host"),
+    ("deployment", "deployment"),
+    ("statefulset", "statefulset"),
+    ("daemonset", "daemonset"),
+    ("job", "job_name"),
+    ("device", "device"),
+];
+
+/// What follows such a word when the text speaks of one thing, and not of their number, say.
+const PREDICATES: [&str; 16] = [
+    "is",
+    "was",
+    "has",
+    "did",
+    "does",
+    "cannot",
+    "not",
+    "in",
+    "down",
+    "failed",
+    "failing",
+    "crash",
+    "unreachable",
+    "unready",
+    "restarted",
+    "disappeared",
+];

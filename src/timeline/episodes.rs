@@ -250,7 +250,9 @@ fn subject(episode: &Episode, namesakes: &Namesakes<'_>) -> String {
     let subject = words::subject(episode);
     let grade = grade(episode, namesakes);
     match words::place(episode) {
-        Some((_, place)) if namesakes.is_crowd => format!("{subject}{grade} ({place})"),
+        Some((_, place)) if namesakes.is_crowd || episode.service.is_none() => {
+            format!("{subject}{grade} ({place})")
+        }
         Some(_) | None => format!("{subject}{grade}"),
     }
 }
