@@ -13,6 +13,7 @@ mod episodes;
 pub(crate) mod examples;
 mod gaps;
 mod impact;
+mod revisions;
 mod suggestions;
 #[cfg(test)]
 mod tests;
@@ -21,3 +22,4 @@ pub mod words;
 pub use collapse::collapse;
 pub use compose::{DraftOptions, compose, compose_from};
 pub use entries::{delay, entries};
+pub use revisions::told;

@@ -10,6 +10,7 @@ use super::membership::opening_moment;
 use super::memory::Ground;
 use super::origins::Origin;
 use super::reading::in_words;
+use super::saying;
 use super::signals::spaced;
 use super::stage::is_planned;
 use super::sums::Sums;
@@ -69,7 +70,7 @@ impl Machine {
             {
                 incident.changes.push(id);
             }
-            self.dirt.say(incident, format!("Change heard of: {}", report.summary));
+            self.dirt.say(incident, saying::change(report, received_at, known.is_some()));
         }
         id
     }

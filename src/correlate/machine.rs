@@ -4,6 +4,7 @@ use super::deadlines::Deadline;
 use super::effects::{Beat, Dirt, Effects};
 use super::memory::Memory;
 use super::recall::Wants;
+use super::saying::{self, Figures};
 use super::snapshot;
 use crate::domain::facts::Revision;
 use crate::domain::incident::{Caveat, CaveatKind};
@@ -244,7 +245,13 @@ impl Machine {
     pub(super) fn end_step(&mut self) {
         let touched: Vec<IncidentId> = self.dirt.step.keys().copied().collect();
         for id in touched {
+            let before = self.memory.incidents.get(&id).map(Figures::of);
             self.refresh(id);
+            let after = self.memory.incidents.get(&id).filter(|incident| incident.revision > 0);
+            if let (Some(before), Some(after)) = (before, after) {
+                let moved = saying::derived(&before, after);
+                moved.into_iter().for_each(|words| self.dirt.say(id, words));
+            }
             self.refresh_similar(id);
         }
         let now = self.now();
@@ -254,7 +261,10 @@ impl Machine {
             incident.as_of = now;
             self.memory.fading.incident(incident);
             self.dirt.incidents.insert(id);
-            let revision = Revision { revision: incident.revision, at: now, changes };
+            let about = changes.iter().enumerate().filter_map(|(i, (_, of))| Some((i, (*of)?)));
+            let about = about.collect();
+            let changes = changes.into_iter().map(|(words, _)| words).collect();
+            let revision = Revision { revision: incident.revision, at: now, changes, about };
             self.dirt.revisions.push((id, revision));
         }
     }

@@ -4,6 +4,7 @@
 
 use super::lifecycle::state_before_resolution;
 use super::machine::Machine;
+use super::saying;
 use crate::domain::incident::{
     Action, ActionDraft, ActionPatch, DraftStatus, Finalised, LifecycleKind, Note, NoteVersion,
     Opening, Patch, Report, Withdrawal,
@@ -34,6 +35,11 @@ impl Doing<'_> {
             .actor
             .clone()
             .or_else(|| self.operation.principal.as_ref().map(ToString::to_string))
+    }
+
+    /// Who did it, for a sentence.
+    fn by(&self) -> String {
+        saying::by(self.actor().as_deref())
     }
 
     /// A name for the life-cycle event of a person, which must tell it from the machine's own.
@@ -80,9 +86,9 @@ impl Machine {
                 self.correct_note(id, *note, patch, doing)?
             }
             OperationAction::WithdrawNote(_, note) => self.withdraw_note(id, *note, doing)?,
-            OperationAction::AddAction(_, draft) => self.add_action(id, draft)?,
+            OperationAction::AddAction(_, draft) => self.add_action(id, draft, doing)?,
             OperationAction::PatchAction(_, action, patch) => {
-                self.patch_action(id, *action, patch)?
+                self.patch_action(id, *action, patch, doing)?
             }
             OperationAction::Redact(_, words) => self.redact(id, *words)?,
             OperationAction::ReportChange(_) => None,
@@ -121,7 +127,7 @@ impl Machine {
         }
         self.incident_mut(id)?.state = IncidentState::Acknowledged;
         self.record_event(id, LifecycleKind::Acknowledged, doing.at, doing.person());
-        self.dirt.say(id, "The incident was acknowledged");
+        self.dirt.say(id, format!("Acknowledged {}", doing.by()));
         Ok(None)
     }
 
@@ -132,7 +138,7 @@ impl Machine {
         }
         self.incident_mut(id)?.state = IncidentState::Mitigated;
         self.record_event(id, LifecycleKind::Mitigated, doing.at, doing.person());
-        self.dirt.say(id, "The incident was mitigated");
+        self.dirt.say(id, format!("Mitigated {}", doing.by()));
         Ok(None)
     }
 
@@ -147,7 +153,7 @@ impl Machine {
         }
         self.incident_mut(id)?.state = IncidentState::Resolved;
         self.record_event(id, LifecycleKind::Resolved, doing.at, doing.person());
-        self.dirt.say(id, "The incident was resolved by a person");
+        self.dirt.say(id, format!("Resolved {}", doing.by()));
         Ok(None)
     }
 
@@ -163,7 +169,7 @@ impl Machine {
         incident.state = state_before_resolution(&incident.lifecycle);
         let reason = "a person reopened it".to_owned();
         self.record_event(id, LifecycleKind::Reopened(reason), doing.at, doing.person());
-        self.dirt.say(id, "The incident was reopened by a person");
+        self.dirt.say(id, format!("Reopened {}", doing.by()));
         Ok(None)
     }
 
@@ -178,19 +184,20 @@ impl Machine {
             self.pin(id, pinned)?;
         }
         let incident = self.incident_mut(id)?;
-        let before = incident.report.clone();
-        apply(patch, &mut incident.report);
-        if incident.report == before {
+        let mut after = incident.report.clone();
+        apply(patch, &mut after);
+        if incident.report == after {
             return Ok(None);
         }
+        let said = saying::report(incident, &after, &doing.by());
+        let before = std::mem::replace(&mut incident.report, after);
         if incident.report.status != before.status {
             incident.finalised = (incident.report.status == DraftStatus::Final)
                 .then(|| Finalised { revision: incident.revision + 1, at: now, by: doing.actor() });
         }
         let is_final = incident.finalised.is_some() && before.status != DraftStatus::Final;
-        let fields = changed_fields(&before, &incident.report);
         self.dirt.finalised |= is_final;
-        self.dirt.say(id, format!("Set by a person: {}", fields.join(", ")));
+        self.dirt.step.entry(id).or_default().extend(said);
         Ok(None)
     }
 
@@ -316,7 +323,9 @@ impl Machine {
             withdrawn: None,
             history: Vec::new(),
         });
-        self.dirt.say(id, format!("Note added: {}", kind.as_str()));
+        let suggested = if draft.kind.is_none() { ", suggested" } else { "" };
+        let said = format!("Note added {} ({}{suggested})", doing.by(), kind.as_str());
+        self.dirt.say_of_words(id, said, Words::Note(note));
         Ok(Some(note.to_string()))
     }
 
@@ -355,14 +364,15 @@ impl Machine {
             (&known.text, known.kind, known.at) != (&before.text, before.kind, before.at);
         if is_correction {
             known.history.push(NoteVersion {
-                text: before.text,
+                text: before.text.clone(),
                 kind: before.kind,
                 at: before.at,
                 corrected_at: now,
                 corrected_by: actor,
             });
         }
-        self.dirt.say(id, "Note corrected");
+        let (said, of) = saying::correction(&before, known, &doing.by());
+        self.dirt.step.entry(id).or_default().push((said, of));
         Ok(Some(note.to_string()))
     }
 
@@ -376,7 +386,8 @@ impl Machine {
         let known = self.note_mut(id, note)?;
         if known.withdrawn.is_none() {
             known.withdrawn = Some(withdrawal);
-            self.dirt.say(id, "Note withdrawn");
+            let said = format!("Note withdrawn {}", doing.by());
+            self.dirt.say_of_words(id, said, Words::Note(note));
         }
         Ok(Some(note.to_string()))
     }
@@ -431,6 +442,7 @@ impl Machine {
         &mut self,
         id: IncidentId,
         draft: &ActionDraft,
+        doing: &Doing<'_>,
     ) -> Result<Option<String>, Refused> {
         self.incident(id)?;
         self.memory.counters.action += 1;
@@ -441,7 +453,8 @@ impl Machine {
             draft: draft.clone(),
             recorded_at,
         });
-        self.dirt.say(id, "Action added");
+        let said = format!("Action added {}", doing.by());
+        self.dirt.say_of_words(id, said, Words::Action(action));
         Ok(Some(action.to_string()))
     }
 
@@ -450,6 +463,7 @@ impl Machine {
         id: IncidentId,
         action: ActionId,
         patch: &ActionPatch,
+        doing: &Doing<'_>,
     ) -> Result<Option<String>, Refused> {
         let known = self
             .incident_mut(id)?
@@ -467,7 +481,8 @@ impl Machine {
         set(&mut draft.link, patch.link.as_ref());
         set(&mut draft.done, patch.done.as_ref());
         if *draft != before {
-            self.dirt.say(id, "Action changed");
+            let said = saying::action(&before, draft, &doing.by());
+            self.dirt.say_of_words(id, said, Words::Action(action));
         }
         Ok(Some(action.to_string()))
     }
@@ -509,29 +524,4 @@ fn apply(patch: &Patch, report: &mut Report) {
             None => report.milestones.remove(milestone),
         };
     }
-}
-
-/// The fields in which two reports differ, by the names that a PATCH gives them.
-fn changed_fields(before: &Report, after: &Report) -> Vec<&'static str> {
-    let mut fields = Vec::new();
-    let mut check = |is_different: bool, name: &'static str| {
-        if is_different {
-            fields.push(name);
-        }
-    };
-    check(before.title != after.title, "title");
-    check(before.severity != after.severity, "severity");
-    check(before.impact != after.impact, "impact");
-    check(before.impact_users != after.impact_users, "impact_users");
-    check(before.impact_users_percent != after.impact_users_percent, "impact_users_percent");
-    check(before.root_cause != after.root_cause, "root_cause");
-    check(before.resolution != after.resolution, "resolution");
-    check(before.timezone != after.timezone, "timezone");
-    check(before.lead != after.lead, "lead");
-    check(before.status != after.status, "status");
-    for milestone in crate::domain::milestone::Milestone::ALL {
-        let is_different = before.milestones.get(&milestone) != after.milestones.get(&milestone);
-        check(is_different, milestone.field());
-    }
-    fields
 }

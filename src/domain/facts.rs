@@ -3,6 +3,7 @@
 use super::alert::Episode;
 use super::change::Change;
 use super::incident::Incident;
+use super::words::Words;
 
 /// One incident with everything it refers to, read at one moment.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -28,4 +29,8 @@ pub struct Revision {
     pub at: super::time::Timestamp,
     /// What changed, one sentence each.
     pub changes: Vec<String>,
+    /// Which of these sentences speak of words that a person wrote, by their place. The words are
+    /// not kept here, because they can be taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub about: Vec<(usize, Words)>,
 }

@@ -6,7 +6,7 @@
 
 mod headline;
 
-use super::{Episode, Severity};
+use super::{Episode, Severity, Span};
 
 pub use headline::headline;
 
@@ -20,6 +20,29 @@ const PLACE_CHARS_MAX: usize = 80;
 const VALUES_MAX: usize = 3;
 /// How many times its limit a number may be and still be of the limit's unit.
 const LIMIT_PASSED_MAX: f64 = 50.0;
+
+/// A length as people write it: `1h 45m`, `4h`, `5d 19h 30m`, `45s`. Seconds are left out from one
+/// day on.
+#[must_use]
+pub fn duration(span: Span) -> String {
+    let total = span.abs().seconds();
+    let (days, hours, minutes, seconds) =
+        (total / 86_400, total / 3_600 % 24, total / 60 % 60, total % 60);
+    let seconds = if days > 0 { 0 } else { seconds };
+    let mut text = String::with_capacity(16);
+    for (count, unit) in [(days, 'd'), (hours, 'h'), (minutes, 'm'), (seconds, 's')] {
+        if count > 0 {
+            text.push_str(match (text.is_empty(), span.is_negative()) {
+                (true, true) => "-",
+                (true, false) => "",
+                (false, _) => " ",
+            });
+            text.push_str(&count.to_string());
+            text.push(unit);
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
 
 /// What an alert says, in one line: `503 responses: 85% on web (Http503High, critical)`.
 #[must_use]
@@ -159,23 +182,25 @@ fn with_unit<'a>(text: &'a str, value: &str) -> (&'a str, String) {
         Some((rest, sign)) if value.parse::<f64>().is_ok() && !rest.trim().is_empty() => {
             (rest.trim_end_matches([',', ':', ' ']), format!("{value}{sign}"))
         }
-        None => match unit_of_limit(text, value) {
-            Some(unit) => (text, format!("{value}{unit}")),
+        None => match passed_limit(text, value) {
+            Some((_, unit)) => (text, format!("{value}{unit}")),
             None => (text, value.to_owned()),
         },
         Some(_) => (text, value.to_owned()),
     }
 }
 
-/// The unit of the limit that a text ends with, when the number has passed it: `above 5%` with `7.4`,
-/// `above 2 s` with `4.8`. What is compared is of one unit, unless it was scaled before it was sent:
-/// a share below one percent may be a ratio, and a number far above the limit another unit.
-fn unit_of_limit(text: &str, value: &str) -> Option<&'static str> {
-    let limits = [("%", "%"), (" ms", " ms"), ("ms", " ms"), (" s", " s"), ("s", " s")];
+/// The limit that a text ends with, when the number has passed it: where it begins, and its unit.
+/// `above 5%` with `7.4`, `above 2 s` with `4.8`. What is compared is of one unit, unless it was
+/// scaled before it was sent: a share below one percent may be a ratio, and a number far above the
+/// limit another unit.
+fn passed_limit(text: &str, value: &str) -> Option<(usize, &'static str)> {
+    let units = [("%", "%"), (" ms", " ms"), ("ms", " ms"), (" s", " s"), ("s", " s")];
     let (rest, unit) =
-        limits.iter().find_map(|(end, unit)| Some((text.strip_suffix(end)?, *unit)))?;
+        units.iter().find_map(|(end, unit)| Some((text.strip_suffix(end)?, *unit)))?;
     let words = rest.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ' '));
-    let is_above = [" above", " over", " than", " exceeds", ">"].iter().any(|w| words.ends_with(w));
+    let comparisons = [" above", " over", " is more than", " more than", " exceeds", " >"];
+    let before = comparisons.iter().find_map(|comparison| words.strip_suffix(comparison))?;
     let limit: f64 = rest[words.len()..].trim().parse().ok()?;
     let value: f64 = value.parse().ok().filter(|value| *value > limit)?;
     let is_same_unit = if unit == "%" {
@@ -183,7 +208,14 @@ fn unit_of_limit(text: &str, value: &str) -> Option<&'static str> {
     } else {
         value <= limit * LIMIT_PASSED_MAX
     };
-    (is_above && is_same_unit).then_some(unit)
+    is_same_unit.then_some((before.len(), unit))
+}
+
+/// The value that an alert speaks of, with the unit that its text names.
+#[must_use]
+pub fn value_text(episode: &Episode) -> Option<String> {
+    let value = value(episode)?;
+    Some(with_unit(&what(episode), &value).1)
 }
 
 /// A number as one alert's peak, with the unit that its text names.
@@ -204,7 +236,8 @@ pub fn number(value: f64) -> String {
     }
 }
 /// What is wrong, in the sender's words, without the service and the numbers.
-fn what(episode: &Episode) -> String {
+#[must_use]
+pub fn what(episode: &Episode) -> String {
     let alertname = episode.alertname();
     if let (true, Some(rule)) =
         (alertname.starts_with("Datasource"), episode.labels.value("rulename"))

@@ -448,7 +448,7 @@ fn revision(revision: &Revision) -> Value {
     json!({
         "revision": revision.revision,
         "at": time(revision.at),
-        "changes": revision.changes,
+        "changes": revision.changes.iter().map(|words| plain(words)).collect::<Vec<_>>(),
     })
 }
 

@@ -236,6 +236,7 @@ fn a_draft_says_what_changed_since_a_revision() {
         revision,
         at: facts.incident.as_of,
         changes: vec![format!("Change {revision}")],
+        about: Vec::new(),
     };
     let later = [revision(16), revision(17)];
     facts.revisions.extend(later);

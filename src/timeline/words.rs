@@ -3,35 +3,14 @@
 //! Never invents a unit or a cause, and never prints a local time. What single alerts say is told
 //! by the domain, which the machine needs as well.
 
-use crate::domain::{EpisodeStatus, Span};
+use crate::domain::EpisodeStatus;
 
-pub use crate::domain::symptom::{cut, number, one_line, peak, peak_text, place, subject, symptom};
+pub use crate::domain::symptom::{
+    cut, duration, number, one_line, peak, peak_text, place, subject, symptom,
+};
 
 /// Longest reason that is taken over from a sender, in characters.
 const REASON_CHARS_MAX: usize = 200;
-
-/// A length as people write it: `1h 45m`, `4h`, `5d 19h 30m`, `45s`. Seconds are left out from one
-/// day on.
-#[must_use]
-pub fn duration(span: Span) -> String {
-    let total = span.abs().seconds();
-    let (days, hours, minutes, seconds) =
-        (total / 86_400, total / 3_600 % 24, total / 60 % 60, total % 60);
-    let seconds = if days > 0 { 0 } else { seconds };
-    let mut text = String::with_capacity(16);
-    for (count, unit) in [(days, 'd'), (hours, 'h'), (minutes, 'm'), (seconds, 's')] {
-        if count > 0 {
-            text.push_str(match (text.is_empty(), span.is_negative()) {
-                (true, true) => "-",
-                (true, false) => "",
-                (false, _) => " ",
-            });
-            text.push_str(&count.to_string());
-            text.push(unit);
-        }
-    }
-    if text.is_empty() { "0s".to_owned() } else { text }
-}
 
 /// `1 alert`, `14 alerts`.
 #[must_use]

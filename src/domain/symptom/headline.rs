@@ -5,7 +5,8 @@
 //! to the rule's name, where that names what is measured: `HTTP 503 rate 85% on bookstore-web`.
 
 use super::{
-    names_number, names_word, one_line, place, placed, value, what, whereabouts, with_unit,
+    names_number, names_word, one_line, passed_limit, place, placed, value, what, whereabouts,
+    with_unit,
 };
 use crate::domain::Episode;
 
@@ -16,7 +17,9 @@ const HEADLINE_CHARS_MAX: usize = 100;
 #[must_use]
 pub fn headline(episode: &Episode) -> String {
     let alertname = episode.alertname();
-    let said = placed(what(episode), episode);
+    let what = what(episode);
+    let said = placed(what.clone(), episode);
+    let is_placed = said != what;
     let named = placed(spaced(alertname), episode);
     let number = value(episode).filter(|value| !value.contains(" = "));
     let with_number = |text: &str, number: &str| {
@@ -34,14 +37,19 @@ pub fn headline(episode: &Episode) -> String {
             let has_unit = number.ends_with(|c: char| !c.is_ascii_digit());
             if has_unit { format!("{measured} {number}") } else { with_number(measured, &number) }
         }
-        (Some(number), _) if is_short => {
-            let (said, number) = with_unit(&said, number);
-            with_number(said, &number)
-        }
+        (Some(number), _) if is_short => match passed_limit(&said, number) {
+            // Where the number stands, the limit that it passed says nothing more.
+            Some((end, unit)) => format!("{} {number}{unit}", &said[..end]),
+            None => {
+                let (said, number) = with_unit(&said, number);
+                with_number(said, &number)
+            }
+        },
         (_, _) if is_short => said,
         (_, _) => named,
     };
-    one_line(&located(with_capital(text, episode), episode), HEADLINE_CHARS_MAX)
+    let text = with_capital(text, episode);
+    one_line(&if is_placed { text } else { located(text, episode) }, HEADLINE_CHARS_MAX)
 }
 
 /// True when a text names the service or the place of an alert.
@@ -54,7 +62,7 @@ fn is_about(text: &str, episode: &Episode) -> bool {
 /// The text with where it is, unless it says so.
 fn located(text: String, episode: &Episode) -> String {
     match whereabouts(episode) {
-        Some(name) if !is_about(&text, episode) => {
+        Some(name) if !names_word(&text, name) => {
             let mark = if text.contains(" on ") { "," } else { " on" };
             format!("{text}{mark} {name}")
         }
@@ -215,7 +223,10 @@ mod tests {
         check(&web("HighErrorRate"), &[], "High error rate on shop-web");
         check(&web("HighErrorRate"), &[("value", "0.35")], "Error rate: 0.35 on shop-web");
         let limit = [("summary", "Error rate of shop-web above 5%"), ("value", "7.4")];
-        check(&web("ErrorRate"), &limit, "Error rate of shop-web above 5%: 7.4%");
+        check(&web("ErrorRate"), &limit, "Error rate of shop-web 7.4%");
+        let instance = [("alertname", "X"), ("service", "shop-db"), ("instance", "db-1")];
+        let limit = [("summary", "p99 latency of db-1 above 2 s"), ("value", "4.8")];
+        check(&instance, &limit, "p99 latency of db-1 4.8 s on shop-db");
         let long = "very ".repeat(40) + "long";
         check(&web("HighErrorRate"), &[("summary", &long)], "High error rate on shop-web");
         check(

@@ -106,6 +106,7 @@ impl Story {
                 revision: 1,
                 at: start,
                 changes: vec!["Opened".to_owned()],
+                about: Vec::new(),
             }],
         };
         Self { day, facts, lead_up: Span::from_hours(1) }

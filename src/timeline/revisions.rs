@@ -1,0 +1,110 @@
+//! What revisions changed, with the words of people put where a sentence points at them.
+//!
+//! The words are those that stand now: a revision keeps none, so what a person took back is gone
+//! from its sentences too. Pure, like the room; called by `compose` and by whoever lists revisions.
+
+use hashbrown::HashMap;
+
+use super::words;
+use crate::domain::facts::Revision;
+use crate::domain::incident::Incident;
+use crate::domain::words::{TextField, Words};
+
+/// Longest quotation in a sentence, in characters.
+const QUOTE_CHARS_MAX: usize = 120;
+
+/// Revisions with their sentences complete. Words that several revisions speak of stand at the last
+/// one, which is the one that they are of. `incident` is the newest that is known.
+#[must_use]
+pub fn told(incident: &Incident, revisions: &[Revision]) -> Vec<Revision> {
+    let mut last: HashMap<String, (usize, usize)> = HashMap::new();
+    for (index, revision) in revisions.iter().enumerate() {
+        for (place, of) in &revision.about {
+            last.insert(of.to_string(), (index, *place));
+        }
+    }
+    let complete = |(index, revision): (usize, &Revision)| {
+        let mut revision = revision.clone();
+        for (place, of) in std::mem::take(&mut revision.about) {
+            let is_last = last.get(&of.to_string()) == Some(&(index, place));
+            if let (true, Some(sentence), Some(said)) =
+                (is_last, revision.changes.get_mut(place), said(incident, of))
+            {
+                let quote = words::one_line(&said.replace('"', "'"), QUOTE_CHARS_MAX);
+                *sentence = format!("{sentence}: \"{quote}\"");
+            }
+        }
+        revision
+    };
+    revisions.iter().enumerate().map(complete).collect()
+}
+
+/// The words as they stand; nothing for those that are not to be shown, or blank.
+fn said(incident: &Incident, of: Words) -> Option<&str> {
+    let report = &incident.report;
+    let said = match of {
+        Words::Note(id) => {
+            let note = incident.notes.iter().find(|note| note.id == id && !note.hidden)?;
+            Some(&note.text)
+        }
+        Words::Action(id) => Some(&incident.actions.iter().find(|a| a.id == id)?.draft.text),
+        Words::Field(field) => match field {
+            TextField::Title => report.title.as_ref(),
+            TextField::Impact => report.impact.as_ref(),
+            TextField::RootCause => report.root_cause.as_ref(),
+            TextField::Resolution => report.resolution.as_ref(),
+            TextField::Lead => report.lead.as_ref(),
+        },
+    };
+    said.map(String::as_str).filter(|said| !said.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Timestamp;
+    use crate::timeline::examples;
+
+    #[test]
+    fn a_sentence_quotes_the_words_as_they_stand_now_once() {
+        let mut incident = examples::bookstore().incident;
+        let note = incident.notes[0].id;
+        let field = Words::Field(TextField::RootCause);
+        let revision = |number: u64, sentence: &str, of: Option<Words>| Revision {
+            revision: number,
+            at: Timestamp::EPOCH,
+            changes: vec!["Severity rose".to_owned(), sentence.to_owned()],
+            about: of.map(|of| (1, of)).into_iter().collect(),
+        };
+        let revisions = [
+            revision(1, "Root cause set", Some(field)),
+            revision(2, "Note added", Some(Words::Note(note))),
+            revision(3, "Root cause changed", Some(field)),
+            revision(4, "Action added", Some(Words::Action(crate::domain::ActionId(99)))),
+            revision(5, "Something else", None),
+        ];
+        let sentences = |incident: &Incident| -> Vec<String> {
+            told(incident, &revisions).into_iter().map(|mut r| r.changes.swap_remove(1)).collect()
+        };
+        incident.report.root_cause = Some(format!("A \"wrong\"\nsetting {}", "x".repeat(200)));
+        incident.notes[0].text = "Paged\u{85}# forged".to_owned();
+        assert_eq!(
+            sentences(&incident),
+            [
+                "Root cause set",
+                "Note added: \"Paged\"",
+                "Root cause changed: \"A 'wrong'\"",
+                "Action added",
+                "Something else"
+            ]
+        );
+        incident.report.root_cause = Some("x".repeat(200));
+        incident.notes[0].hidden = true;
+        let sentences = sentences(&incident);
+        assert_eq!(sentences[1], "Note added", "what is hidden is not quoted");
+        assert_eq!(
+            sentences[2].chars().count(),
+            "Root cause changed: \"\"".len() + QUOTE_CHARS_MAX
+        );
+    }
+}
