@@ -5,6 +5,7 @@
 //! the renderer escapes them. Called by `drafts` and by whoever shows a timeline.
 
 mod caveats;
+mod changes;
 mod collapse;
 mod compose;
 mod entries;
@@ -19,7 +20,8 @@ mod suggestions;
 mod tests;
 pub mod words;
 
-pub use collapse::collapse;
+pub use changes::CAUSE_SCORE_MIN;
+pub use collapse::{changes_told, collapse};
 pub use compose::{DraftOptions, compose, compose_from};
 pub use entries::{delay, entries};
 pub use revisions::told;

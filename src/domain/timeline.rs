@@ -214,6 +214,19 @@ pub struct Entry {
     pub signal: Option<Signal>,
     /// How the text stood before corrections, oldest first, with when they were made.
     pub corrections: Vec<String>,
+    /// Why it is left out where there are many like it.
+    pub aside: Option<Aside>,
+}
+
+/// Why a change is left out of a timeline that tells of many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Aside {
+    /// It was made on a service that has no alerts in the incident.
+    Elsewhere,
+    /// It was made when no alert fired on its service any more, or yet.
+    AtRest,
+    /// It was made long before the onset.
+    LongBefore,
 }
 
 /// Which alert an entry is about, and which end of its firing.

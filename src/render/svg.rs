@@ -96,7 +96,8 @@ pub fn lanes(facts: &Facts, zone: &Zone) -> String {
     let notes: Vec<&Entry> = entries.iter().filter(|e| e.kind == EntryKind::Note).collect();
     let clocks = Clocks::for_entries(zone.clone(), &entries);
     let services = &facts.incident.tally.services;
-    let lanes = lanes_of(services, &facts.members, &facts.changes, &notes, facts.incident.as_of);
+    let changes = crate::timeline::changes_told(&facts.changes, &entries);
+    let lanes = lanes_of(services, &facts.members, &changes, &notes, facts.incident.as_of);
     let bands = bands_of(&milestone::milestones(&facts.incident), facts.incident.as_of);
     chart(facts.incident.display_title(), &lanes, &bands, zone, &clocks)
 }
@@ -104,7 +105,8 @@ pub fn lanes(facts: &Facts, zone: &Zone) -> String {
 /// The chart of a draft; empty when there is nothing to show.
 pub(super) fn of_draft(draft: &Draft) -> String {
     let notes: Vec<&Entry> = draft.timeline.iter().filter(|e| e.kind == EntryKind::Note).collect();
-    let lanes = lanes_of(&draft.services, &draft.alerts, &draft.changes, &notes, draft.as_of);
+    let changes = crate::timeline::changes_told(&draft.changes, &draft.timeline);
+    let lanes = lanes_of(&draft.services, &draft.alerts, &changes, &notes, draft.as_of);
     if lanes.is_empty() {
         return String::new();
     }
@@ -138,7 +140,7 @@ fn bands_of(milestones: &[MilestoneValue], as_of: Timestamp) -> Vec<Band> {
 pub(super) fn lanes_of(
     services: &[Name],
     episodes: &[Episode],
-    changes: &[Change],
+    changes: &[&Change],
     notes: &[&Entry],
     as_of: Timestamp,
 ) -> Vec<Lane> {

@@ -6,7 +6,7 @@
 use crate::domain::EpisodeStatus;
 
 pub use crate::domain::symptom::{
-    cut, duration, number, one_line, peak, peak_text, place, subject, symptom,
+    cut, duration, name, number, one_line, peak, peak_text, place, subject, symptom,
 };
 
 /// Longest reason that is taken over from a sender, in characters.
