@@ -276,7 +276,29 @@ fn value(episode: &Episode) -> Option<String> {
         .into_iter()
         .find_map(|name| episode.annotations.value(name))
         .and_then(tidy_value);
-    annotated.or_else(|| dumped(episode)).or_else(|| measured(&episode.values))
+    let told = annotated.or_else(|| dumped(episode));
+    told.or_else(|| measured(&episode.values).filter(|_| !says_enough(&what(episode))))
+}
+
+/// True for a text that has its number, or tells of something that is or is not: what a sender
+/// measured for it besides would only confuse.
+fn says_enough(text: &str) -> bool {
+    const STATES: [&str; 8] = [
+        " down",
+        " failed",
+        " fails",
+        " unreachable",
+        " not ready",
+        " expired",
+        " stopped",
+        " missing",
+    ];
+    let is_figure = |word: &str| {
+        let word = word.trim_matches(|c: char| matches!(c, '(' | ')' | ',' | ';'));
+        let unit = word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        unit.len() < word.len() && matches!(unit, "%" | "s" | "ms" | "x" | "/s" | "min" | "h" | "d")
+    };
+    STATES.iter().any(|state| text.ends_with(state)) || text.split(' ').any(is_figure)
 }
 
 fn dumped(episode: &Episode) -> Option<String> {

@@ -322,6 +322,22 @@ fn measured_values_leave_out_a_rule_s_yes_or_no() {
 }
 
 #[test]
+fn what_has_its_number_or_only_is_or_is_not_takes_no_measured_value() {
+    let check = |summary: &str, expect: &str| {
+        let mut episode = examples::bookstore().members.swap_remove(0);
+        episode.annotations = crate::domain::Labels::from_pairs([("summary", summary)]);
+        episode.values = vec![("B".into(), 5.5)];
+        let text = words::symptom(&episode);
+        assert!(text.starts_with(expect), "{text}");
+    };
+    check("target n1:9100 is down", "target n1:9100 is down on");
+    check("web is returning 3.4% errors", "web is returning 3.4% errors on");
+    check("3.4/s time-outs", "3.4/s time-outs on");
+    check("5xx responses", "5xx responses: 5.5 on");
+    check("Errors on port 8080", "Errors on port 8080: 5.5");
+}
+
+#[test]
 fn lengths_are_written_as_people_write_them() {
     for (seconds, expect) in [
         (0, "0s"),
