@@ -5,7 +5,7 @@
 //! timeline puts the words there as they stand when somebody reads. Called by whatever changes an
 //! incident; decides nothing.
 
-use crate::domain::change::{ChangeKind, ChangeReport};
+use crate::domain::change::ChangeReport;
 use crate::domain::incident::{ActionDraft, DraftStatus, Note, Report};
 use crate::domain::milestone::{self, Milestone};
 use crate::domain::words::{TextField, Words};
@@ -143,21 +143,13 @@ pub(super) fn action(before: &ActionDraft, after: &ActionDraft, by: &str) -> Str
 
 /// A change that was heard of.
 pub(super) fn change(report: &ChangeReport, received_at: Timestamp, is_anew: bool) -> String {
-    let what = match report.kind {
-        ChangeKind::Deploy => "Deploy",
-        ChangeKind::Rollback => "Rollback",
-        ChangeKind::Config => "Configuration change",
-        ChangeKind::Flag => "Feature flag",
-        ChangeKind::Scaling => "Scaling",
-        ChangeKind::Maintenance => "Maintenance",
-        ChangeKind::Other => "Change",
+    let report = ChangeReport {
+        summary: symptom::one_line(&report.summary, TEXT_CHARS_MAX),
+        ..report.clone()
     };
-    let place =
-        report.service.as_ref().map_or_else(String::new, |service| format!(" on {service}"));
-    let anew = if is_anew { " told anew" } else { "" };
-    let summary = symptom::one_line(&report.summary, TEXT_CHARS_MAX);
+    let anew = if is_anew { "Told anew: " } else { "" };
     let late = late(report.at, received_at, LATE, "it was made");
-    format!("{what}{place}{anew}: {summary}{late}")
+    format!("{anew}{}{late}", symptom::change(&report))
 }
 
 /// An alert that became a member.

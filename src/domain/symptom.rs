@@ -6,6 +6,7 @@
 
 mod headline;
 
+use super::change::{ChangeKind, ChangeReport};
 use super::{Episode, Severity, Span};
 
 pub use headline::headline;
@@ -209,6 +210,30 @@ fn passed_limit(text: &str, value: &str) -> Option<(usize, &'static str)> {
         value <= limit * LIMIT_PASSED_MAX
     };
     is_same_unit.then_some((before.len(), unit))
+}
+
+/// A change in one line: `Deploy on shop-web: Release 42`. A summary that begins with its kind needs
+/// no other word for it: `Deploy orders 1.42`.
+#[must_use]
+pub fn change(report: &ChangeReport) -> String {
+    let what = match report.kind {
+        ChangeKind::Deploy => "Deploy",
+        ChangeKind::Rollback => "Rollback",
+        ChangeKind::Config => "Configuration change",
+        ChangeKind::Flag => "Feature flag",
+        ChangeKind::Scaling => "Scaling",
+        ChangeKind::Maintenance => "Maintenance",
+        ChangeKind::Other => "Change",
+    };
+    let (summary, service) = (&report.summary, report.service.as_ref().map(|s| s.as_str()));
+    let says_kind = summary.get(..what.len()).is_some_and(|head| head.eq_ignore_ascii_case(what))
+        && !summary[what.len()..].starts_with(char::is_alphanumeric);
+    match service {
+        None if says_kind => summary.clone(),
+        Some(service) if says_kind && names_word(summary, service) => summary.clone(),
+        None => format!("{what}: {summary}"),
+        Some(service) => format!("{what} on {service}: {summary}"),
+    }
 }
 
 /// The value that an alert speaks of, with the unit that its text names.

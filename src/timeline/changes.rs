@@ -7,7 +7,7 @@ use crate::domain::change::{Change, ChangeKind};
 use crate::domain::incident::CandidateKind;
 use crate::domain::milestone::{self, Milestone};
 use crate::domain::timeline::{Aside, EntryId, EntryKind, Phase, Provenance};
-use crate::domain::{Episode, Facts, Link, Name, Span, Timestamp};
+use crate::domain::{Episode, Facts, Link, Name, Span, Timestamp, symptom};
 
 /// A change that was made longer than this before the onset is told only as a candidate cause.
 const LONG_BEFORE: Span = Span::from_hours(1);
@@ -17,16 +17,7 @@ pub const CAUSE_SCORE_MIN: f64 = 0.05;
 /// A change as a line.
 pub(super) fn row(change: &Change, noticed: Option<Timestamp>, lateness: &Lateness) -> Row {
     let report = &change.report;
-    let what = match report.kind {
-        ChangeKind::Deploy => "Deploy",
-        ChangeKind::Rollback => "Rollback",
-        ChangeKind::Config => "Configuration change",
-        ChangeKind::Flag => "Feature flag",
-        ChangeKind::Scaling => "Scaling",
-        ChangeKind::Maintenance => "Maintenance",
-        ChangeKind::Other => "Change",
-    };
-    let place = report.service.as_ref().map_or_else(String::new, |s| format!(" on {s}"));
+    let told = symptom::change(report);
     let late = lateness.mark(report.at, change.received_at);
     // A change after the trouble was noticed may be an answer to it or not; before that it is none.
     let phase = match noticed {
@@ -38,7 +29,7 @@ pub(super) fn row(change: &Change, noticed: Option<Timestamp>, lateness: &Latene
         EntryKind::Change,
         phase,
         report.at,
-        format!("{what}{place}: {}{late}", report.summary),
+        format!("{told}{late}"),
     );
     row.number = change.id.0;
     row.entry.ended_at = report.ends_at.filter(|end| *end > report.at);

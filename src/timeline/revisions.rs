@@ -12,6 +12,8 @@ use crate::domain::words::{TextField, Words};
 
 /// Longest quotation in a sentence, in characters.
 const QUOTE_CHARS_MAX: usize = 120;
+/// Most sentences of one revision.
+const SENTENCES_MAX: usize = 20;
 
 /// Revisions with their sentences complete. Words that several revisions speak of stand at the last
 /// one, which is the one that they are of. `incident` is the newest that is known.
@@ -34,9 +36,35 @@ pub fn told(incident: &Incident, revisions: &[Revision]) -> Vec<Revision> {
                 *sentence = format!("{sentence}: \"{quote}\"");
             }
         }
+        revision.changes = counted(revision.changes);
         revision
     };
     revisions.iter().enumerate().map(complete).collect()
+}
+
+/// Equal sentences once with their number, as of a storm, and the first of very many.
+fn counted(sentences: Vec<String>) -> Vec<String> {
+    let mut numbers: HashMap<String, usize> = HashMap::with_capacity(sentences.len());
+    let mut once = Vec::with_capacity(sentences.len());
+    for sentence in sentences {
+        let number = numbers.entry_ref(&sentence).or_insert(0);
+        *number += 1;
+        if *number == 1 {
+            once.push(sentence);
+        }
+    }
+    let more = once.len().saturating_sub(SENTENCES_MAX);
+    once.truncate(SENTENCES_MAX);
+    for sentence in &mut once {
+        let number = numbers.get(sentence).copied().unwrap_or(1);
+        if number > 1 {
+            sentence.push_str(&format!(" ({number} times)"));
+        }
+    }
+    if more > 0 {
+        once.push(format!("and {more} more"));
+    }
+    once
 }
 
 /// The words as they stand; nothing for those that are not to be shown, or blank.
@@ -64,6 +92,19 @@ mod tests {
     use super::*;
     use crate::domain::Timestamp;
     use crate::timeline::examples;
+
+    #[test]
+    fn equal_sentences_stand_once_and_very_many_are_counted() {
+        let check = |sentences: &[&str], expect: &[&str]| {
+            let all = sentences.iter().map(|s| (*s).to_owned()).collect();
+            assert_eq!(counted(all), expect);
+        };
+        check(&[], &[]);
+        check(&["b", "a", "b", "b"], &["b (3 times)", "a"]);
+        let many: Vec<String> = (0..25).map(|number| number.to_string()).collect();
+        let told = counted(many);
+        assert_eq!((told.len(), told[20].as_str()), (21, "and 5 more"));
+    }
 
     #[test]
     fn a_sentence_quotes_the_words_as_they_stand_now_once() {

@@ -139,6 +139,6 @@ fn a_change_is_said_with_its_kind_its_place_and_its_delay() {
     );
     assert_eq!(
         told(&mut world, "Release 42, canary"),
-        "Deploy on shop-web told anew: Release 42, canary, heard 31m after it was made"
+        "Told anew: Deploy on shop-web: Release 42, canary, heard 31m after it was made"
     );
 }
