@@ -326,8 +326,9 @@ fn entry_text<'a>(layout: &Layout<'a>, id: &EntryId) -> Option<&'a str> {
 
 /// A note with its time and author.
 fn note_line(layout: &Layout<'_>, entry: &Entry) -> Line {
-    let by = entry.actor.as_ref().map_or_else(String::new, |actor| format!(" ({actor})"));
-    vec![text(format!("{}: {}{by}", layout.when(entry), layout.words(entry)))]
+    let about: Vec<String> = entry.actor.iter().cloned().chain(layout.delay(entry)).collect();
+    let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
+    vec![text(format!("{}: {}{about}", layout.when(entry), entry.text))]
 }
 
 /// Why it happened, as people said; without a name where the heading says it.

@@ -17,6 +17,8 @@ const ALERT_ROWS_MAX: usize = 200;
 /// Most candidates of one kind that are listed, of those for which anything speaks. All are in the
 /// JSON draft.
 const CANDIDATES_MAX: usize = 5;
+/// So few are all listed when something speaks for one of them.
+const CANDIDATES_FEW: usize = 3;
 
 /// The milestones and the lengths between them, each with where it comes from.
 pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
@@ -105,8 +107,11 @@ pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     paragraph(blocks, vec![text(lead)]);
     for (kind, name) in [(CandidateKind::Change, "Changes"), (CandidateKind::Service, "Services")] {
         let of_kind = || all.iter().filter(|candidate| candidate.kind == kind);
+        // Of a few, what speaks against one is worth reading as well.
+        let is_short = of_kind().count() <= CANDIDATES_FEW
+            && of_kind().any(|candidate| candidate.score >= CAUSE_SCORE_MIN);
         let lines: Vec<Line> = of_kind()
-            .filter(|candidate| candidate.score >= CAUSE_SCORE_MIN)
+            .filter(|candidate| is_short || candidate.score >= CAUSE_SCORE_MIN)
             .take(CANDIDATES_MAX)
             .map(|candidate| {
                 let why = candidate.why.join("; ");

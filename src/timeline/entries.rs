@@ -5,7 +5,7 @@ use crate::domain::incident::{
     LifecycleEvent, LifecycleKind, Note, NoteKind, NoteVersion, Opening,
 };
 use crate::domain::milestone::{self, Milestone};
-use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase, Provenance};
+use crate::domain::timeline::{Correction, Entry, EntryId, EntryKind, Phase, Provenance};
 use crate::domain::{Facts, Span, Timestamp};
 
 /// What is learnt later than this says so.
@@ -185,21 +185,16 @@ fn note_row(note: &Note) -> Row {
 }
 
 /// How a note stood before one correction: what differs from the version after it.
-fn correction(version: &NoteVersion, next: Option<&NoteVersion>, note: &Note) -> String {
+fn correction(version: &NoteVersion, next: Option<&NoteVersion>, note: &Note) -> Correction {
     let (text, at, kind) =
         next.map_or((&note.text, note.at, note.kind), |v| (&v.text, v.at, v.kind));
-    let mut former = Vec::new();
-    if version.text != *text {
-        former.push(format!("\"{}\"", version.text));
+    Correction {
+        corrected_at: version.corrected_at,
+        by: version.corrected_by.clone(),
+        text: Some(&version.text).filter(|former| *former != text).cloned(),
+        at: Some(version.at).filter(|former| *former != at),
+        kind: Some(version.kind).filter(|former| *former != kind),
     }
-    if version.at != at {
-        former.push(format!("at {}", version.at));
-    }
-    if version.kind != kind {
-        former.push(format!("as {}", version.kind.as_str()));
-    }
-    let by = version.corrected_by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
-    format!("until {}: {}, corrected{by}", version.corrected_at, former.join(", "))
 }
 
 fn lifecycle_row(facts: &Facts, index: usize, event: &LifecycleEvent) -> Option<Row> {
