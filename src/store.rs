@@ -44,6 +44,7 @@ mod numbers;
 mod paging;
 mod printed;
 mod queue;
+mod raw_bodies;
 mod readers;
 mod reading;
 mod rebuilt;
@@ -51,6 +52,7 @@ mod redact;
 mod retention;
 mod rows;
 mod schema;
+mod text_cache;
 mod texts;
 mod types;
 mod writer;
@@ -132,11 +134,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the queue is full, the disk refuses, or the store is closing.
     pub async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
-        let bytes = append.bytes();
-        let (reply, answer) = oneshot::channel();
-        self.inner.push(Job::Append(append, Reply::Task(reply)), bytes, Bounds::Hold)?;
-        answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
+        self.write(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?).await
     }
 
     /// As [`Store::append`], and notes in the same commit who asked for it.
@@ -149,12 +147,16 @@ impl Store {
         entry: AuditEntry,
     ) -> Result<Appended, StoreError> {
         let append = PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?;
-        let append = append.audited(entry);
+        self.write(append.audited(entry)).await
+    }
+
+    async fn write(&self, append: PreparedAppend) -> Result<Appended, StoreError> {
         let bytes = append.bytes();
         let (reply, answer) = oneshot::channel();
         let job = Job::Append(Box::new(append), Reply::Task(reply));
         self.inner.push(job, bytes, Bounds::Hold)?;
-        answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
+        let written = answer.await.unwrap_or_else(|_| Err(writer_is_gone()))?;
+        Ok(written.appended)
     }
 
     /// Notes something that somebody did and that is no record of the ledger.
@@ -176,7 +178,8 @@ impl Store {
     pub fn append_blocking(&self, append: Append) -> Result<Appended, StoreError> {
         let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
-        self.inner.ask(bytes, Bounds::Hold, |reply| Job::Append(append, reply))
+        let written = self.inner.ask(bytes, Bounds::Hold, |reply| Job::Append(append, reply))?;
+        Ok(written.appended)
     }
 
     /// Keeps a body that could not be used, within bounds; returns its id.

@@ -22,6 +22,7 @@ use super::ledger::{self, Head};
 use super::printed::Printer;
 use super::queue::Queue;
 use super::schema::FolderLock;
+use super::text_cache::TextCache;
 use super::{StoreError, audit, engine, files, lock, printed, redact, retention};
 use crate::clock::Clock;
 use crate::domain::{Seq, Span};
@@ -50,6 +51,8 @@ pub(super) struct Shared {
     pub(super) is_writable: AtomicBool,
     /// Why the last write failed, if it did.
     pub(super) refusal: Mutex<Option<String>>,
+    /// Interned texts that readers need.
+    pub(super) texts: TextCache,
     /// Prints what becomes final.
     pub(super) printer: OnceLock<Arc<dyn Printer>>,
     /// See [`Clock`].
@@ -162,6 +165,8 @@ impl Writer {
         match self.transact(&batch, &before) {
             Ok(results) => {
                 self.memory.door.keep();
+                // Before the head is told, at which the engine begins to read.
+                shared.texts.learn(self.memory.texts.take_fresh().into_iter());
                 let records = self.memory.counters.head.seq.0 - before.counters.head.seq.0;
                 if records > 0 {
                     #[expect(clippy::cast_precision_loss, reason = "at most 512 records")]

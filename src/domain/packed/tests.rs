@@ -43,7 +43,7 @@ pub(in crate::domain) fn episode() -> Episode {
         },
         context_of: vec![IncidentId(1), IncidentId(u64::MAX)],
         reason: "Member of incident 300 with a score of 5.1: same service, calls; nearest x."
-            .to_owned(),
+            .into(),
     }
 }
 
@@ -98,7 +98,7 @@ fn an_episode_reads_back_as_it_was() {
         check(&Episode { end: end(how), membership: Membership::Floating, ..episode() });
     }
     let key = AlertKey::new(Name::from("pd"), Fingerprint::new("ABCDEF0123456789"));
-    check(&Episode { key, values: vec![], reason: String::new(), ..episode() });
+    check(&Episode { key, values: vec![], reason: Box::default(), ..episode() });
 }
 
 #[test]
