@@ -58,6 +58,7 @@ mod operations;
 mod origins;
 mod reading;
 mod recall;
+mod saying;
 mod signals;
 mod similar;
 mod snapshot;

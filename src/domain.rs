@@ -20,6 +20,7 @@ pub mod record;
 pub mod redaction;
 pub mod rules;
 pub mod source;
+pub mod symptom;
 pub mod time;
 pub mod timeline;
 pub mod topology;

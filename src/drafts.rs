@@ -12,6 +12,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::domain::draft::{Draft, Template};
+use crate::domain::facts::Revision;
 use crate::domain::timeline::Entry;
 use crate::domain::zone::Zone;
 use crate::domain::{Facts, Incident, IncidentId};
@@ -150,7 +151,8 @@ fn final_draft(
     if let (Some(kept), None) = (&kept, request.since_revision) {
         return Ok((kept.text.clone(), Edition::Final { later }));
     }
-    let revisions = facts.revisions.clone();
+    // The words of people as they stand now: the reviewed facts may not know them yet.
+    let revisions = timeline::told(&facts.incident, &facts.changes, &facts.revisions);
     let reviewed = store.reviewed(id)?.unwrap_or(facts);
     let mut options = options(&reviewed, request);
     let since = options.since_revision.take();
@@ -267,6 +269,12 @@ pub fn render_chart(
         }
     };
     Ok(Some(RenderedDraft { tag: tag_of(&text), text, edition }))
+}
+
+/// Revisions of facts with their sentences complete, as a draft lists them.
+#[must_use]
+pub fn told(facts: &Facts, revisions: &[Revision]) -> Vec<Revision> {
+    timeline::told(&facts.incident, &facts.changes, revisions)
 }
 
 /// The timeline of facts: every entry on its own, or storms and flaps folded with their rows kept.

@@ -5,6 +5,7 @@
 //! the renderer escapes them. Called by `drafts` and by whoever shows a timeline.
 
 mod caveats;
+mod changes;
 mod collapse;
 mod compose;
 mod entries;
@@ -13,11 +14,14 @@ mod episodes;
 pub(crate) mod examples;
 mod gaps;
 mod impact;
+mod revisions;
 mod suggestions;
 #[cfg(test)]
 mod tests;
 pub mod words;
 
-pub use collapse::collapse;
+pub use changes::CAUSE_SCORE_MIN;
+pub use collapse::{changes_told, collapse};
 pub use compose::{DraftOptions, compose, compose_from};
 pub use entries::{delay, entries};
+pub use revisions::told;

@@ -10,13 +10,13 @@ use super::membership::opening_moment;
 use super::memory::Ground;
 use super::origins::Origin;
 use super::reading::in_words;
+use super::saying;
 use super::signals::spaced;
 use super::stage::is_planned;
 use super::sums::Sums;
 use super::traits::cluster_of;
 use crate::domain::incident::{Candidate, CandidateKind};
 use crate::domain::milestone::{Milestone, value_of};
-use crate::domain::words::CHANGE_HEARD_OF;
 use crate::domain::{
     Change, ChangeId, ChangeKind, ChangeReport, Incident, IncidentId, Name, Span, Timestamp,
 };
@@ -70,7 +70,8 @@ impl Machine {
             {
                 incident.changes.push(id);
             }
-            self.dirt.say(incident, format!("{CHANGE_HEARD_OF}{}", report.summary));
+            let said = saying::change(report, received_at, known.is_some());
+            self.dirt.say_of_change(incident, said, id);
         }
         id
     }

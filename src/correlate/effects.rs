@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::saying::{About, Sentence};
 use crate::domain::facts::Revision;
 use crate::domain::packed::Heard;
 use crate::domain::record::Outcome;
-use crate::domain::words::TakenBack;
+use crate::domain::words::{TakenBack, Words};
 use crate::domain::{
     Change, ChangeId, Episode, EpisodeId, Explanation, Incident, IncidentId, Name, Seq, Timestamp,
     Topology,
@@ -72,12 +73,24 @@ pub(super) struct Dirt {
     /// Incidents to which the running step added a sort of alert.
     pub(super) reshaped: BTreeSet<IncidentId>,
     /// What the running step changed about each incident, in words; becomes one revision each.
-    pub(super) step: BTreeMap<IncidentId, Vec<String>>,
+    pub(super) step: BTreeMap<IncidentId, Vec<Sentence>>,
+    /// Who asked for the running step.
+    pub(super) by: Option<String>,
 }
 
 impl Dirt {
     /// Says that the running step changes the facts of an incident.
     pub(super) fn say(&mut self, incident: IncidentId, words: impl Into<String>) {
-        self.step.entry(incident).or_default().push(words.into());
+        self.step.entry(incident).or_default().push((words.into(), About::Nothing));
+    }
+
+    /// As [`Dirt::say`], of words that a person wrote.
+    pub(super) fn say_of_words(&mut self, incident: IncidentId, words: String, of: Words) {
+        self.step.entry(incident).or_default().push((words, About::Words(of)));
+    }
+
+    /// As [`Dirt::say`], of a change.
+    pub(super) fn say_of_change(&mut self, incident: IncidentId, words: String, of: ChangeId) {
+        self.step.entry(incident).or_default().push((words, About::Change(of)));
     }
 }

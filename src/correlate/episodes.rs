@@ -6,9 +6,11 @@
 
 use super::deadlines::Deadline;
 use super::machine::Machine;
+use super::saying;
 use crate::domain::alert::{EndKind, EpisodeEnd, EpisodeStart};
 use crate::domain::incident::CaveatKind;
 use crate::domain::record::{Delivery, Path};
+use crate::domain::symptom;
 use crate::domain::{
     AlertKey, Claim, Ending, Episode, EpisodeId, IncidentId, Membership, Name, Standing, Timestamp,
     Word, WordState,
@@ -165,8 +167,13 @@ impl Machine {
         }
         self.take_details(id, heard);
         let after = self.memory.episodes.get(&id).map(Episode::starts_at);
-        if before != after {
-            self.say_of(id, |name| format!("{name} began earlier than known"));
+        if let (Some(before), Some(after)) = (before, after)
+            && before != after
+        {
+            self.say_of(id, |name| {
+                let (was, is) = (saying::moment(before), saying::moment(after));
+                format!("{name} began earlier than known: at {is}, not at {was}")
+            });
         }
     }
 
@@ -206,19 +213,23 @@ impl Machine {
             episode.links.clone_from(&word.links);
             self.dirt.episodes.insert(id);
         }
-        let mut has_news = false;
-        if !word.annotations.is_empty() && episode.annotations != word.annotations {
-            episode.annotations = word.annotations.clone();
-            has_news = true;
-        }
-        if !word.values.is_empty() && episode.values != word.values {
-            episode.values.clone_from(&word.values);
-            has_news = true;
-        }
-        if has_news {
+        let is_reworded = !word.annotations.is_empty() && episode.annotations != word.annotations;
+        let is_measured_anew = !word.values.is_empty() && episode.values != word.values;
+        if is_reworded || is_measured_anew {
+            let is_told = episode.incident().is_some();
+            let before = is_told.then(|| saying::Told::of(episode));
+            if is_reworded {
+                episode.annotations = word.annotations.clone();
+            }
+            if is_measured_anew {
+                episode.values.clone_from(&word.values);
+            }
+            let after = is_told.then(|| saying::Told::of(episode));
             self.dirt.episodes.insert(id);
             self.memory.member_changed(id);
-            self.say_of(id, |name| format!("{name} carries new annotations or values"));
+            if let (Some(before), Some(after)) = (before, after) {
+                self.say_of(id, |name| saying::news(name, &before, &after));
+            }
         }
     }
 
@@ -316,7 +327,7 @@ impl Machine {
         episode.end = Some(EpisodeEnd { at, heard_at, refused: claimed.refused.clone(), how });
         self.dirt.episodes.insert(id);
         self.memory.recount(id);
-        self.say_of(id, |name| format!("{name} ended"));
+        self.say_of(id, |name| saying::ended(name, at, heard_at));
         if reopens {
             let reason = format!("the end of {} was heard after all", self.name_of(id));
             self.go_on(id, &reason, heard.received_at);
@@ -523,15 +534,9 @@ impl Machine {
         }
     }
 
-    /// An alert as sentences name it: `HighErrorRate on shop-web`.
+    /// An alert as sentences name it: `HighErrorRate on shop-web`, `KubeNodeNotReady on node-7`.
     pub(super) fn name_of(&self, id: EpisodeId) -> String {
-        let Some(episode) = self.memory.episodes.get(&id) else { return id.to_string() };
-        match &episode.service {
-            Some(service) if service.as_str() != episode.alertname() => {
-                format!("{} on {service}", episode.alertname())
-            }
-            _ => episode.alertname().to_owned(),
-        }
+        self.memory.episodes.get(&id).map_or_else(|| id.to_string(), symptom::name)
     }
 
     pub(super) fn incident_of(&self, id: EpisodeId) -> Option<IncidentId> {

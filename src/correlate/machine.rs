@@ -4,12 +4,13 @@ use super::deadlines::Deadline;
 use super::effects::{Beat, Dirt, Effects};
 use super::memory::Memory;
 use super::recall::Wants;
+use super::saying::{self, About, Figures, Sentence};
 use super::snapshot;
 use crate::domain::facts::Revision;
 use crate::domain::incident::{Caveat, CaveatKind};
 use crate::domain::packed::Heard;
 use crate::domain::record::{DeafStretch, Delivery};
-use crate::domain::{IncidentId, Record, RecordBody, Span, Timestamp};
+use crate::domain::{Incident, IncidentId, Record, RecordBody, Span, Timestamp};
 
 /// Names the rules by which records become incidents. A release that decides otherwise counts it
 /// up; a snapshot of older rules is taken over as it stands and never derived anew.
@@ -244,18 +245,23 @@ impl Machine {
     pub(super) fn end_step(&mut self) {
         let touched: Vec<IncidentId> = self.dirt.step.keys().copied().collect();
         for id in touched {
+            let before = self.memory.incidents.get(&id).map(Figures::of);
             self.refresh(id);
+            let after = self.memory.incidents.get(&id).filter(|incident| incident.revision > 0);
+            if let (Some(before), Some(after)) = (before, after) {
+                let moved = saying::derived(&before, after);
+                moved.into_iter().for_each(|words| self.dirt.say(id, words));
+            }
             self.refresh_similar(id);
         }
-        let now = self.now();
+        let (now, by) = (self.now(), self.dirt.by.take());
         for (id, changes) in std::mem::take(&mut self.dirt.step) {
             let Some(incident) = self.memory.incidents.get_mut(&id) else { continue };
             incident.revision += 1;
             incident.as_of = now;
             self.memory.fading.incident(incident);
             self.dirt.incidents.insert(id);
-            let revision = Revision { revision: incident.revision, at: now, changes };
-            self.dirt.revisions.push((id, revision));
+            self.dirt.revisions.push((id, revision(incident, now, by.clone(), changes)));
         }
     }
 
@@ -353,6 +359,32 @@ impl Machine {
             })
             .collect()
     }
+}
+
+/// The revision that an incident has just reached.
+fn revision(
+    incident: &Incident,
+    at: Timestamp,
+    by: Option<String>,
+    said: Vec<Sentence>,
+) -> Revision {
+    let mut revision = Revision {
+        revision: incident.revision,
+        at,
+        by,
+        changes: Vec::with_capacity(said.len()),
+        about: Vec::new(),
+        about_changes: Vec::new(),
+    };
+    for (place, (words, about)) in said.into_iter().enumerate() {
+        revision.changes.push(words);
+        match about {
+            About::Nothing => {}
+            About::Words(of) => revision.about.push((place, of)),
+            About::Change(of) => revision.about_changes.push((place, of)),
+        }
+    }
+    revision
 }
 
 impl Default for Machine {

@@ -4,6 +4,7 @@
 //! It weighs nothing.
 
 use super::machine::Machine;
+use super::saying;
 use crate::domain::incident::{LifecycleKind, Opening, Related, Report};
 use crate::domain::{
     EpisodeId, Explanation, Incident, IncidentId, IncidentState, Membership, Timestamp,
@@ -53,7 +54,8 @@ impl Machine {
             self.dirt.thinned.insert(former);
         }
         let name = self.name_of(id);
-        self.dirt.say(incident, format!("{name} joined"));
+        let said = self.memory.episodes.get(&id).map(|episode| saying::joined(&name, episode));
+        self.dirt.say(incident, said.unwrap_or_default());
         self.leave_trace(id, incident);
         if !by_person
             && self.memory.crowd(incident).is_some_and(|crowd| crowd.series() >= 2)

@@ -11,6 +11,7 @@ use super::machine::Machine;
 use super::recall::floats_near;
 use super::stage::Stage;
 use crate::domain::incident::Opening;
+use crate::domain::symptom;
 use crate::domain::{Episode, EpisodeId, Explanation, IncidentId, IncidentState};
 
 /// A floating alert that is tied to one that opens an incident.
@@ -163,7 +164,7 @@ impl Machine {
         partner: Option<Relative>,
     ) {
         let opening = Opening::Alert { episode: episode.id, at: episode.starts_at() };
-        let title = self.name_of(episode.id);
+        let title = symptom::headline(episode);
         let follows = self.former_incident(episode);
         let incident = self.open_incident(opening, title, episode.starts_at());
         let reason = format!("Opened incident {incident}: {ties}.");

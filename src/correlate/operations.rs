@@ -4,12 +4,15 @@
 
 use super::lifecycle::state_before_resolution;
 use super::machine::Machine;
+use super::saying;
 use crate::domain::incident::{
     Action, ActionDraft, ActionPatch, DraftStatus, Finalised, LifecycleKind, Note, NoteVersion,
     Opening, Patch, Report, Withdrawal,
 };
 use crate::domain::note_kind::suggest_kind;
 use crate::domain::record::{NoteDraft, NotePatch, Operation, OperationAction, Outcome};
+use crate::domain::symptom;
+use crate::domain::words::Words;
 use crate::domain::{
     ActionId, Claim, EpisodeId, Incident, IncidentId, IncidentState, Membership, NoteId, Timestamp,
 };
@@ -58,6 +61,7 @@ impl Machine {
         if let OperationAction::RedactChange(id) = &operation.action {
             return self.redact_change(*id).unwrap_or_else(|refused| refused);
         }
+        self.dirt.by = doing.actor();
         match self.operate_on_incident(&doing) {
             Ok(done) | Err(done) => done,
         }
@@ -127,7 +131,7 @@ impl Machine {
         }
         self.incident_mut(id)?.state = IncidentState::Acknowledged;
         self.record_event(id, LifecycleKind::Acknowledged, doing.at, doing.person());
-        self.dirt.say(id, "The incident was acknowledged");
+        self.dirt.say(id, format!("Acknowledged {}", saying::by()));
         Ok(None)
     }
 
@@ -138,7 +142,7 @@ impl Machine {
         }
         self.incident_mut(id)?.state = IncidentState::Mitigated;
         self.record_event(id, LifecycleKind::Mitigated, doing.at, doing.person());
-        self.dirt.say(id, "The incident was mitigated");
+        self.dirt.say(id, format!("Mitigated {}", saying::by()));
         Ok(None)
     }
 
@@ -153,7 +157,7 @@ impl Machine {
         }
         self.incident_mut(id)?.state = IncidentState::Resolved;
         self.record_event(id, LifecycleKind::Resolved, doing.at, doing.person());
-        self.dirt.say(id, "The incident was resolved by a person");
+        self.dirt.say(id, format!("Resolved {}", saying::by()));
         Ok(None)
     }
 
@@ -169,7 +173,7 @@ impl Machine {
         incident.state = state_before_resolution(&incident.lifecycle);
         let reason = "a person reopened it".to_owned();
         self.record_event(id, LifecycleKind::Reopened(reason), doing.at, doing.person());
-        self.dirt.say(id, "The incident was reopened by a person");
+        self.dirt.say(id, format!("Reopened {}", saying::by()));
         Ok(None)
     }
 
@@ -184,19 +188,20 @@ impl Machine {
             self.pin(id, pinned)?;
         }
         let incident = self.incident_mut(id)?;
-        let before = incident.report.clone();
-        apply(patch, &mut incident.report);
-        if incident.report == before {
+        let mut after = incident.report.clone();
+        apply(patch, &mut after);
+        if incident.report == after {
             return Ok(None);
         }
+        let said = saying::report(incident, &after, &saying::by());
+        let before = std::mem::replace(&mut incident.report, after);
         if incident.report.status != before.status {
             incident.finalised = (incident.report.status == DraftStatus::Final)
                 .then(|| Finalised { revision: incident.revision + 1, at: now, by: doing.actor() });
         }
         let is_final = incident.finalised.is_some() && before.status != DraftStatus::Final;
-        let fields = changed_fields(&before, &incident.report);
         self.dirt.finalised |= is_final;
-        self.dirt.say(id, format!("Set by a person: {}", fields.join(", ")));
+        self.dirt.step.entry(id).or_default().extend(said);
         Ok(None)
     }
 
@@ -249,7 +254,8 @@ impl Machine {
                 "Incident {id} would be left without any alert; leave one or rename it instead"
             )));
         }
-        let title = self.name_of(*first);
+        let title =
+            self.memory.episodes.get(first).map_or_else(|| first.to_string(), symptom::headline);
         let opening = Opening::Split { from: id, at: doing.at };
         let new = self.open_incident(opening, title, doing.at);
         for episode in episodes {
@@ -321,7 +327,9 @@ impl Machine {
             withdrawn: None,
             history: Vec::new(),
         });
-        self.dirt.say(id, format!("Note added: {}", kind.as_str()));
+        let suggested = if draft.kind.is_none() { ", suggested" } else { "" };
+        let said = format!("Note added {} ({}{suggested})", saying::by(), kind.as_str());
+        self.dirt.say_of_words(id, said, Words::Note(note));
         Ok(Some(note.to_string()))
     }
 
@@ -360,14 +368,15 @@ impl Machine {
             (&known.text, known.kind, known.at) != (&before.text, before.kind, before.at);
         if is_correction {
             known.history.push(NoteVersion {
-                text: before.text,
+                text: before.text.clone(),
                 kind: before.kind,
                 at: before.at,
                 corrected_at: now,
                 corrected_by: actor,
             });
         }
-        self.dirt.say(id, "Note corrected");
+        let (said, of) = saying::correction(&before, known, &saying::by());
+        self.dirt.step.entry(id).or_default().push((said, of));
         Ok(Some(note.to_string()))
     }
 
@@ -381,7 +390,8 @@ impl Machine {
         let known = self.note_mut(id, note)?;
         if known.withdrawn.is_none() {
             known.withdrawn = Some(withdrawal);
-            self.dirt.say(id, "Note withdrawn");
+            let said = format!("Note withdrawn {}", saying::by());
+            self.dirt.say_of_words(id, said, Words::Note(note));
         }
         Ok(Some(note.to_string()))
     }
@@ -408,7 +418,8 @@ impl Machine {
             draft: draft.clone(),
             recorded_at,
         });
-        self.dirt.say(id, "Action added");
+        let said = format!("Action added {}", saying::by());
+        self.dirt.say_of_words(id, said, Words::Action(action));
         Ok(Some(action.to_string()))
     }
 
@@ -434,7 +445,8 @@ impl Machine {
         set(&mut draft.link, patch.link.as_ref());
         set(&mut draft.done, patch.done.as_ref());
         if *draft != before {
-            self.dirt.say(id, "Action changed");
+            let said = saying::action(&before, draft, &saying::by());
+            self.dirt.say_of_words(id, said, Words::Action(action));
         }
         Ok(Some(action.to_string()))
     }
@@ -476,29 +488,4 @@ fn apply(patch: &Patch, report: &mut Report) {
             None => report.milestones.remove(milestone),
         };
     }
-}
-
-/// The fields in which two reports differ, by the names that a PATCH gives them.
-fn changed_fields(before: &Report, after: &Report) -> Vec<&'static str> {
-    let mut fields = Vec::new();
-    let mut check = |is_different: bool, name: &'static str| {
-        if is_different {
-            fields.push(name);
-        }
-    };
-    check(before.title != after.title, "title");
-    check(before.severity != after.severity, "severity");
-    check(before.impact != after.impact, "impact");
-    check(before.impact_users != after.impact_users, "impact_users");
-    check(before.impact_users_percent != after.impact_users_percent, "impact_users_percent");
-    check(before.root_cause != after.root_cause, "root_cause");
-    check(before.resolution != after.resolution, "resolution");
-    check(before.timezone != after.timezone, "timezone");
-    check(before.lead != after.lead, "lead");
-    check(before.status != after.status, "status");
-    for milestone in crate::domain::milestone::Milestone::ALL {
-        let is_different = before.milestones.get(&milestone) != after.milestones.get(&milestone);
-        check(is_different, milestone.field());
-    }
-    fields
 }

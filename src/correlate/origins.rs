@@ -235,7 +235,9 @@ impl Machine {
         let calls = match near {
             1.0 => "it calls a service with alerts".to_owned(),
             near if near.fract() == 0.0 => format!("it calls {near} services with alerts"),
-            near => format!("it calls services with alerts ({near:.1}, those at two calls half)"),
+            near => {
+                format!("its calls reach {near:.1} services with alerts, those at two calls half")
+            }
         };
         add(-0.5 * near.min(2.0), calls);
         match place.began {
@@ -391,15 +393,19 @@ fn own_change<'a>(
 }
 
 fn reach_in_words(place: &Place<'_>, reaching: usize, all: usize) -> String {
-    let verb = match (place.is_node, place.has_traffic) {
-        (true, _) => "run on it",
-        (false, true) => "are reached by its calls, down which load goes",
-        (false, false) if (reaching, all) == (1, 1) => {
-            return "the other service with alerts reaches it by its calls".to_owned();
-        }
-        (false, false) => "reach it by their calls",
+    let who = match (reaching, all) {
+        (1, 1) => "the other service with alerts".to_owned(),
+        (reaching, all) => format!("{reaching} of {all} other services with alerts"),
     };
-    format!("{reaching} of {all} other services with alerts {verb}")
+    let verb = match (place.is_node, place.has_traffic, reaching == 1) {
+        (true, _, true) => "runs on it",
+        (true, _, false) => "run on it",
+        (false, true, true) => "is reached by its calls, down which load goes",
+        (false, true, false) => "are reached by its calls, down which load goes",
+        (false, false, true) => "reaches it by its calls",
+        (false, false, false) => "reach it by their calls",
+    };
+    format!("{who} {verb}")
 }
 
 fn kinds_in_words(kinds: &BTreeSet<Kind>) -> String {

@@ -381,9 +381,8 @@ fn shared_alerts(ours: &[Trace], theirs: &[Trace], past: &Past) -> Option<Term> 
         String::new()
     };
     let words = format!(
-        "{} of {} alerts here fired then too: {}{labels}",
-        names.len(),
-        ours.len(),
+        "{} here fired then too: {}{labels}",
+        share_of(names.len(), ours.len(), "alert", "alerts"),
         listed(&names)
     );
     Some(Term { weight: ALERTS, share: shared / whole, words })
@@ -405,20 +404,30 @@ fn shared_services(ours: &[Trace], theirs: &[Trace]) -> Option<Term> {
     let of = |traces: &[Trace]| -> BTreeSet<String> {
         traces.iter().filter_map(|t| t.service.as_ref().map(ToString::to_string)).collect()
     };
-    in_common(SERVICES, "services", &of(ours), &of(theirs))
+    in_common(SERVICES, ("service", "services"), &of(ours), &of(theirs))
 }
 
 fn shared_kinds(ours: &[Trace], theirs: &[Trace]) -> Option<Term> {
     let of = |traces: &[Trace]| -> BTreeSet<String> {
         traces.iter().map(|t| t.kind.as_str().replace('_', " ")).collect()
     };
-    in_common(KINDS, "kinds of signal", &of(ours), &of(theirs))
+    in_common(KINDS, ("kind of signal", "kinds of signal"), &of(ours), &of(theirs))
+}
+
+/// `2 of 3 alerts`, `all 3 alerts`, `both alerts`, `the one alert`.
+fn share_of(number: usize, all: usize, one: &str, many: &str) -> String {
+    match (number, all) {
+        (1, 1) => format!("the one {one}"),
+        (2, 2) => format!("both {many}"),
+        (number, all) if number == all => format!("all {all} {many}"),
+        (number, all) => format!("{number} of {all} {many}"),
+    }
 }
 
 /// How much of two sets is in both; nothing when one of them is empty.
 fn in_common(
     weight: f64,
-    what: &str,
+    (one, many): (&str, &str),
     ours: &BTreeSet<String>,
     theirs: &BTreeSet<String>,
 ) -> Option<Term> {
@@ -427,7 +436,10 @@ fn in_common(
     }
     let both: Vec<String> = ours.intersection(theirs).cloned().collect();
     let all = ours.union(theirs).count();
-    let words = format!("{} of {all} {what} in common: {}", both.len(), listed(&both));
+    let words = match both.len() {
+        0 => format!("no {one} in common"),
+        number => format!("{} in common: {}", share_of(number, all, one, many), listed(&both)),
+    };
     #[expect(clippy::cast_precision_loss, reason = "at most 64")]
     let share = both.len() as f64 / all as f64;
     Some(Term { weight, share, words })

@@ -6,6 +6,7 @@ mod grouping_rules;
 mod laws;
 mod operation_rules;
 mod outage_rules;
+mod revision_rules;
 mod similar_rules;
 pub(super) mod sums;
 mod world;

@@ -499,4 +499,4 @@ pub fn fingerprint_number(fingerprint: &str) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

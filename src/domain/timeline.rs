@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::{AlertKey, Link, Severity};
 use super::ids::{ChangeId, EpisodeId, Name, NoteId};
+use super::incident::NoteKind;
 use super::milestone::Milestone;
 use super::time::Timestamp;
 
@@ -212,8 +213,54 @@ pub struct Entry {
     pub episode: Option<EpisodeId>,
     /// What tells alert entries alike, so that they can be folded; `None` for others.
     pub signal: Option<Signal>,
-    /// How the text stood before corrections, oldest first, with when they were made.
-    pub corrections: Vec<String>,
+    /// How a note stood before its corrections, oldest first.
+    pub corrections: Vec<Correction>,
+    /// Why it is left out where there are many like it.
+    pub aside: Option<Aside>,
+}
+
+/// How a note stood before one correction: what was different then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// When it was corrected, in record time.
+    pub corrected_at: Timestamp,
+    /// By whom.
+    pub by: Option<String>,
+    /// The former text.
+    pub text: Option<String>,
+    /// The former time.
+    pub at: Option<Timestamp>,
+    /// The former kind.
+    pub kind: Option<NoteKind>,
+}
+
+impl Correction {
+    /// In words, with moments as the reader's clock shows them: `corrected 17:15 by dana, before:
+    /// "cache cleard" at 16:45`.
+    #[must_use]
+    pub fn words(&self, moment: impl Fn(Timestamp) -> String) -> String {
+        let by = self.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+        let former: Vec<String> = [
+            self.text.as_ref().map(|text| format!("\"{text}\"")),
+            self.at.map(|at| format!("at {}", moment(at))),
+            self.kind.map(|kind| format!("as {}", kind.as_str())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        format!("corrected {}{by}, before: {}", moment(self.corrected_at), former.join(" "))
+    }
+}
+
+/// Why a change is left out of a timeline that tells of many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Aside {
+    /// It was made on a service that has no alerts in the incident.
+    Elsewhere,
+    /// It was made when no alert fired on its service any more, or yet.
+    AtRest,
+    /// It was made long before the onset.
+    LongBefore,
 }
 
 /// Which alert an entry is about, and which end of its firing.

@@ -22,7 +22,7 @@ use super::record::{Operation, OperationAction};
 use super::redaction::{MARK, words_redacted};
 use super::time::Timestamp;
 
-pub use self::change::{CHANGE_HEARD_OF, ChangeTaken};
+pub use self::change::ChangeTaken;
 
 /// Which words a person wants to be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +162,9 @@ impl TakenBack {
         for change in &mut facts.changes {
             self.redact_change(&mut change.report);
         }
+        for revision in &mut facts.revisions {
+            self.redact_revision(revision);
+        }
     }
 
     /// Replaces the words in a change. False when it holds none of them.
@@ -173,11 +176,9 @@ impl TakenBack {
         }
     }
 
-    /// Replaces the words in what a revision says.
-    pub fn redact_revision(&self, revision: &mut Revision) {
-        if let Which::Change(taken) = &self.which {
-            taken.redact_revision(revision);
-        }
+    /// Replaces the name of whoever asked for a revision. False when it does not say it.
+    pub fn redact_revision(&self, revision: &mut Revision) -> bool {
+        self.person().is_some_and(|person| person.replace(&mut revision.by))
     }
 
     /// True when the words may stand in this incident.

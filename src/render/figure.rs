@@ -81,8 +81,9 @@ pub fn figure(
 ) -> Option<Figure> {
     let incident = &facts.incident;
     let notes: Vec<&Entry> = entries.iter().filter(|e| e.kind == EntryKind::Note).collect();
+    let changes = timeline::changes_told(&facts.changes, entries);
     let mut lanes =
-        lanes_of(&incident.tally.services, &facts.members, &facts.changes, &notes, incident.as_of);
+        lanes_of(&incident.tally.services, &facts.members, &changes, &notes, incident.as_of);
     let (first, last) = stretch(&lanes)?;
     let shown = asked.map_or((first, last), |(from, to)| (from.min(to), from.max(to)));
     let span = (shown.1 - shown.0).seconds().max(SPAN_MIN);

@@ -166,7 +166,11 @@ pub fn entry(entry: &Entry) -> Value {
 }
 
 fn entry_without_rows(entry: &Entry) -> Value {
-    let corrections: Vec<_> = entry.corrections.iter().map(|c| plain(c)).collect();
+    let corrections: Vec<_> = entry
+        .corrections
+        .iter()
+        .map(|c| plain(&c.words(|at| at.to_string())).into_owned())
+        .collect();
     json!({
         "id": entry.id.0,
         "occurred_at": time(entry.occurred_at),
@@ -448,7 +452,7 @@ fn revision(revision: &Revision) -> Value {
     json!({
         "revision": revision.revision,
         "at": time(revision.at),
-        "changes": revision.changes,
+        "changes": revision.changes.iter().map(|words| plain(words)).collect::<Vec<_>>(),
     })
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::time::Clocks;
 use crate::domain::draft::{Draft, Section};
 use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase, Provenance};
-use crate::domain::{Episode, EpisodeId, IncidentState, Timestamp};
+use crate::domain::{Episode, EpisodeId, IncidentState};
 use crate::timeline;
 
 /// Entries of single alerts that a timeline shows before it folds the others away: what people did
@@ -229,10 +229,9 @@ impl<'a> Layout<'a> {
         } else {
             vec![text(self.words(entry))]
         };
-        if !entry.corrections.is_empty() {
-            let former: Vec<String> =
-                entry.corrections.iter().map(|former| self.correction(former)).collect();
-            what.push(text(format!(" [formerly {}]", former.join("; "))));
+        for correction in &entry.corrections {
+            let words = correction.words(|at| self.clocks.short(at));
+            what.push(text(format!(" [{words}]")));
         }
         vec![
             cell((index + 1).to_string()),
@@ -275,23 +274,19 @@ impl<'a> Layout<'a> {
         vec![text(words)]
     }
 
-    /// How an entry stood before a correction, with the moment of it in the report's zone.
-    fn correction(&self, correction: &str) -> String {
-        let parts = correction.strip_prefix("until ").and_then(|rest| rest.split_once(": "));
-        match parts.and_then(|(at, rest)| Some((Timestamp::parse(at).ok()?, rest))) {
-            Some((at, rest)) => format!("until {}: {rest}", self.clocks.full(at)),
-            None => correction.to_owned(),
+    /// What an entry says, with the delay of a note that was written later.
+    fn words(&self, entry: &Entry) -> String {
+        match self.delay(entry) {
+            Some(delay) => format!("{} ({delay})", entry.text),
+            None => entry.text.clone(),
         }
     }
 
-    /// What an entry says, with the delay of a note that was written later.
-    pub(super) fn words(&self, entry: &Entry) -> String {
+    /// `written 6m later`, of a note that was.
+    pub(super) fn delay(&self, entry: &Entry) -> Option<String> {
         let is_note = entry.kind == EntryKind::Note && !self.draft.is_afterthought;
         let delay = timeline::delay(entry.occurred_at, entry.received_at).filter(|_| is_note);
-        match delay {
-            Some(delay) => format!("{} (written {delay} later)", entry.text),
-            None => entry.text.clone(),
-        }
+        delay.map(|delay| format!("written {delay} later"))
     }
 
     /// When an entry happened: a moment, or a stretch.

@@ -12,6 +12,8 @@ use crate::timeline::words;
 
 /// What helped against an alert shows in its end within this.
 const EFFECT_SEEN_WITHIN: Span = Span::from_hours(1);
+/// Most changes of one list; the timeline has them all.
+const CHANGES_MAX: usize = 10;
 
 /// Begins a section.
 pub(super) fn heading(blocks: &mut Vec<Block>, name: &str) {
@@ -110,6 +112,16 @@ pub(super) fn named_list(blocks: &mut Vec<Block>, name: &str, lines: Vec<Line>) 
         paragraph(blocks, vec![strong(name)]);
         blocks.push(Block::Bullets(lines));
     }
+}
+
+/// Changes behind their name, the first of them where there are many.
+fn changed_list(blocks: &mut Vec<Block>, name: &str, mut lines: Vec<Line>) {
+    let more = lines.len().saturating_sub(CHANGES_MAX);
+    lines.truncate(CHANGES_MAX);
+    if more > 0 {
+        lines.push(vec![text(format!("And {more} more; the timeline has them all."))]);
+    }
+    named_list(blocks, name, lines);
 }
 
 /// A long text of a person behind its name, if it has one, or the gap that waits for it.
@@ -249,7 +261,7 @@ pub(super) fn detection(layout: &Layout<'_>) -> Vec<Line> {
             lines.push(vec![text(format!(
                 "Detected at {} by the alert {} ({}, from {}).",
                 clocks.short(at),
-                words::subject(alert),
+                words::name(alert),
                 alert.severity,
                 words::list(&sources)
             ))]);
@@ -264,7 +276,7 @@ pub(super) fn detection(layout: &Layout<'_>) -> Vec<Line> {
     if let Some(first) = find(draft.detection.first_sign) {
         lines.push(vec![text(format!(
             "The first sign was {} ({}) at {}.",
-            words::subject(first),
+            words::name(first),
             first.severity,
             clocks.short(first.starts_at())
         ))]);
@@ -314,8 +326,9 @@ fn entry_text<'a>(layout: &Layout<'a>, id: &EntryId) -> Option<&'a str> {
 
 /// A note with its time and author.
 fn note_line(layout: &Layout<'_>, entry: &Entry) -> Line {
-    let by = entry.actor.as_ref().map_or_else(String::new, |actor| format!(" ({actor})"));
-    vec![text(format!("{}: {}{by}", layout.when(entry), layout.words(entry)))]
+    let about: Vec<String> = entry.actor.iter().cloned().chain(layout.delay(entry)).collect();
+    let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
+    vec![text(format!("{}: {}{about}", layout.when(entry), entry.text))]
 }
 
 /// Why it happened, as people said; without a name where the heading says it.
@@ -339,10 +352,18 @@ pub(super) fn resolution(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
             && !is_set_milestone(e)
             && (e.kind != EntryKind::Change || may_be_an_answer(layout, e))
     };
-    let done = lines_of(layout, |e| is_done(e) && !is_in_vain(layout, e));
+    let is_change = |e: &Entry| e.kind == EntryKind::Change;
+    let done = lines_of(layout, |e| is_done(e) && !is_change(e));
     named_list(blocks, "What was done:", done);
-    let in_vain = lines_of(layout, |e| is_done(e) && is_in_vain(layout, e));
-    named_list(blocks, "Also changed, but no alert ended in the hour after it:", in_vain);
+    // Whether a change was made because of the incident its sender does not say.
+    for (sought, name) in [
+        (Sequel::Ends, "Changes after which alerts of the service ended within an hour:"),
+        (Sequel::NoEnd, "Changes after which no alert of the service ended within an hour:"),
+        (Sequel::Open, "Changes made within the last hour, while alerts of the service fired:"),
+    ] {
+        let is_such = |e: &Entry| is_done(e) && is_change(e) && sequel(layout, e) == Some(sought);
+        changed_list(blocks, name, lines_of(layout, is_such));
+    }
     match layout.draft.state {
         IncidentState::Open | IncidentState::Acknowledged | IncidentState::Mitigated
             if summary.resolution.is_none() =>
@@ -372,18 +393,39 @@ fn may_be_an_answer(layout: &Layout<'_>, change: &Entry) -> bool {
         && change.service.as_ref().is_none_or(|service| layout.draft.services.contains(service))
 }
 
-/// True for a change while alerts fired, of which none ended within an hour. Of what people noted
-/// they say themselves how it went.
-fn is_in_vain(layout: &Layout<'_>, entry: &Entry) -> bool {
-    let (at, until) = (entry.occurred_at, entry.occurred_at + EFFECT_SEEN_WITHIN);
+/// What alerts did after a change that was made while they fired.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sequel {
+    /// One of them ended within an hour.
+    Ends,
+    /// None did.
+    NoEnd,
+    /// The hour is not over, and none has ended yet.
+    Open,
+}
+
+/// What followed on a change, by the alerts of its service that fired then; where none of its
+/// service did, by all. `None` when none fired at all. Of what people noted they say themselves how
+/// it went.
+fn sequel(layout: &Layout<'_>, change: &Entry) -> Option<Sequel> {
+    let (at, until) = (change.occurred_at, change.occurred_at + EFFECT_SEEN_WITHIN);
     let draft = layout.draft;
-    let is_judged = !draft.state.is_running() || draft.as_of >= until;
     let fired =
-        |alert: &Episode| alert.starts_at() <= at && alert.ends_at().is_none_or(|end| end >= at);
-    entry.kind == EntryKind::Change
-        && is_judged
-        && draft.alerts.iter().any(fired)
-        && !draft.alerts.iter().filter_map(Episode::ends_at).any(|end| at <= end && end <= until)
+        |alert: &&Episode| alert.starts_at() <= at && alert.ends_at().is_none_or(|end| end >= at);
+    let mut asked: Vec<&Episode> = draft.alerts.iter().filter(fired).collect();
+    let is_own = |alert: &Episode| change.service.is_some() && alert.service == change.service;
+    if asked.iter().any(|alert| is_own(alert)) {
+        asked.retain(|alert| is_own(alert));
+    }
+    if asked.is_empty() {
+        None
+    } else if asked.iter().any(|alert| alert.ends_at().is_some_and(|end| end <= until)) {
+        Some(Sequel::Ends)
+    } else if draft.state.is_running() && draft.as_of < until {
+        Some(Sequel::Open)
+    } else {
+        Some(Sequel::NoEnd)
+    }
 }
 
 fn is_set_milestone(entry: &Entry) -> bool {

@@ -21,6 +21,10 @@ const BAR_STEP: i64 = 12;
 const STACK_MAX: usize = 8;
 const TICKS_MAX: i64 = 8;
 const LABEL_CHARS_MAX: usize = 26;
+/// Longest label of the zone, in characters: it stands in smaller letters.
+const ZONE_CHARS_MAX: usize = 32;
+/// From this height on, the times stand below the lanes too.
+const TALL: i64 = 900;
 const NOTES_LANE: &str = "people";
 /// The line under the lanes that says what the colours and marks mean.
 const LEGEND: i64 = 22;
@@ -96,7 +100,8 @@ pub fn lanes(facts: &Facts, zone: &Zone) -> String {
     let notes: Vec<&Entry> = entries.iter().filter(|e| e.kind == EntryKind::Note).collect();
     let clocks = Clocks::for_entries(zone.clone(), &entries);
     let services = &facts.incident.tally.services;
-    let lanes = lanes_of(services, &facts.members, &facts.changes, &notes, facts.incident.as_of);
+    let changes = crate::timeline::changes_told(&facts.changes, &entries);
+    let lanes = lanes_of(services, &facts.members, &changes, &notes, facts.incident.as_of);
     let bands = bands_of(&milestone::milestones(&facts.incident), facts.incident.as_of);
     chart(facts.incident.display_title(), &lanes, &bands, zone, &clocks)
 }
@@ -104,7 +109,8 @@ pub fn lanes(facts: &Facts, zone: &Zone) -> String {
 /// The chart of a draft; empty when there is nothing to show.
 pub(super) fn of_draft(draft: &Draft) -> String {
     let notes: Vec<&Entry> = draft.timeline.iter().filter(|e| e.kind == EntryKind::Note).collect();
-    let lanes = lanes_of(&draft.services, &draft.alerts, &draft.changes, &notes, draft.as_of);
+    let changes = crate::timeline::changes_told(&draft.changes, &draft.timeline);
+    let lanes = lanes_of(&draft.services, &draft.alerts, &changes, &notes, draft.as_of);
     if lanes.is_empty() {
         return String::new();
     }
@@ -138,7 +144,7 @@ fn bands_of(milestones: &[MilestoneValue], as_of: Timestamp) -> Vec<Band> {
 pub(super) fn lanes_of(
     services: &[Name],
     episodes: &[Episode],
-    changes: &[Change],
+    changes: &[&Change],
     notes: &[&Entry],
     as_of: Timestamp,
 ) -> Vec<Lane> {
@@ -367,6 +373,13 @@ fn axis(out: &mut String, scale: &Scale, zone: &Zone, clocks: &Clocks, height: i
             TOP - 12,
             html(&wall.minutes())
         ));
+        if height > TALL {
+            out.push_str(&format!(
+                "<text class=\"axis\" x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+                height - BAR_STEP + 14,
+                html(&wall.minutes())
+            ));
+        }
         if day != wall.date() {
             day = wall.date();
             out.push_str(&format!(
@@ -376,11 +389,15 @@ fn axis(out: &mut String, scale: &Scale, zone: &Zone, clocks: &Clocks, height: i
             ));
         }
     }
-    let zone = clocks.zone_label(scale.from);
+    let whole = clocks.zone_label(scale.from);
+    // Of a long one the clock counts more than the place, which the description names.
+    let clock = whole.split_once(" (").map_or(whole.as_str(), |(_, clock)| clock);
+    let is_short = whole.chars().count() <= ZONE_CHARS_MAX;
+    let label = if is_short { &whole } else { clock.trim_end_matches(')') };
     out.push_str(&format!(
         "<text class=\"axis\" x=\"4\" y=\"{}\">{}</text>\n",
         TOP - 12,
-        html(&words::cut(&zone, LABEL_CHARS_MAX + 6))
+        html(&words::cut(label, ZONE_CHARS_MAX))
     ));
 }
 

@@ -10,13 +10,15 @@ use crate::domain::incident::{CandidateKind, Caveat, CaveatKind, Similar};
 use crate::domain::milestone::{Measure, MeasureValue, Milestone, MilestoneState, MilestoneValue};
 use crate::domain::timeline::{EntryId, Provenance};
 use crate::domain::{Episode, EpisodeStatus};
-use crate::timeline::words;
+use crate::timeline::{CAUSE_SCORE_MIN, words};
 
 /// Most rows of the table of alerts; the others are counted, and all are in the JSON draft.
 const ALERT_ROWS_MAX: usize = 200;
-/// Most candidates of one kind that are listed; behind them come those that hardly anything speaks
-/// for. All are in the JSON draft.
+/// Most candidates of one kind that are listed, of those for which anything speaks. All are in the
+/// JSON draft.
 const CANDIDATES_MAX: usize = 5;
+/// So few are all listed when something speaks for one of them.
+const CANDIDATES_FEW: usize = 3;
 
 /// The milestones and the lengths between them, each with where it comes from.
 pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
@@ -105,7 +107,11 @@ pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     paragraph(blocks, vec![text(lead)]);
     for (kind, name) in [(CandidateKind::Change, "Changes"), (CandidateKind::Service, "Services")] {
         let of_kind = || all.iter().filter(|candidate| candidate.kind == kind);
+        // Of a few, what speaks against one is worth reading as well.
+        let is_short = of_kind().count() <= CANDIDATES_FEW
+            && of_kind().any(|candidate| candidate.score >= CAUSE_SCORE_MIN);
         let lines: Vec<Line> = of_kind()
+            .filter(|candidate| is_short || candidate.score >= CAUSE_SCORE_MIN)
             .take(CANDIDATES_MAX)
             .map(|candidate| {
                 let why = candidate.why.join("; ");
@@ -121,15 +127,21 @@ pub(super) fn candidates(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
                 ]
             })
             .collect();
-        if !lines.is_empty() {
-            blocks.push(Block::Heading(3, name.to_owned()));
+        let (shown, weighed) = (lines.len(), of_kind().count());
+        if weighed == 0 {
+            continue;
+        }
+        blocks.push(Block::Heading(3, name.to_owned()));
+        if shown > 0 {
             blocks.push(Block::Ranked(lines));
         }
-        let more = of_kind().count().saturating_sub(CANDIDATES_MAX);
-        if more > 0 {
-            let words = format!("And {more} more with lower scores; the JSON draft has them all.");
-            paragraph(blocks, vec![text(words)]);
-        }
+        let words = match (shown, weighed - shown) {
+            (_, 0) => continue,
+            (0, 1) => format!("One was weighed; its score is below {CAUSE_SCORE_MIN}."),
+            (0, more) => format!("{more} were weighed; their scores are below {CAUSE_SCORE_MIN}."),
+            (_, more) => format!("And {more} more with lower scores; the JSON draft has them all."),
+        };
+        paragraph(blocks, vec![text(words)]);
     }
 }
 
@@ -252,7 +264,12 @@ fn alert_row(layout: &Layout<'_>, group: &[&Episode]) -> Vec<Line> {
         Some(url) => vec![Inline::Link { text: "runbook".to_owned(), url: url.to_string() }],
         None => cell("none"),
     };
-    let service = first.service.as_ref().map_or("-", |s| s.as_str());
+    let service = match (&first.service, words::place(first)) {
+        (Some(service), _) => service.as_str(),
+        // What has no service is known by its node, where that is one.
+        (None, Some(place)) if group.iter().all(|e| words::place(e) == Some(place)) => place.1,
+        (None, _) => "-",
+    };
     vec![
         name,
         cell(service),

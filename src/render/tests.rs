@@ -370,7 +370,7 @@ fn what_only_happened_meanwhile_is_no_answer() {
     let mut change = facts.changes[0].clone();
     for (number, at, service, summary) in [
         (91, detected + minutes(20), "mail", "Elsewhere"),
-        (92, detected + minutes(20), "shop-db", "An answer"),
+        (92, detected + minutes(50), "shop-db", "An answer"),
         (93, over + minutes(5), "shop-db", "Too late"),
     ] {
         change.id = crate::domain::ChangeId(number);

@@ -14,11 +14,12 @@ use rusqlite::{Connection, Row};
 use super::StoreError;
 use super::engine;
 use super::error::Trying;
+use super::incidents::{RevisionColumns, insert_revision};
 use super::rows::{from_int, from_json, int, moment_if_any, named, to_json};
 use super::types::EngineCommit;
-use crate::domain::record::{Operation, OperationAction};
-use crate::domain::redaction::words_redacted;
-use crate::domain::words::{CHANGE_HEARD_OF, TakenBack};
+use crate::domain::facts::Revision;
+use crate::domain::record::Operation;
+use crate::domain::words::TakenBack;
 use crate::domain::{ChangeReport, Facts, Incident, IncidentId, Seq};
 
 /// Rows as they are to be, by their numbers.
@@ -36,8 +37,8 @@ pub(super) struct Rewriting {
     documents: Vec<i64>,
     /// Names in the audit, each with what takes its place.
     names: BTreeMap<String, String>,
-    /// Sentences of revisions, each with what takes its place; both as JSON.
-    sentences: BTreeMap<String, String>,
+    /// Revisions, each with its incident.
+    revisions: Vec<(i64, Revision)>,
     /// True when the ledger without the words would be worked in otherwise.
     is_basis_of_decisions: bool,
 }
@@ -60,6 +61,7 @@ impl Rewriting {
         found.find_changes(connection, taken)?;
         found.find_incidents(connection, taken)?;
         found.find_reviewed(connection, taken)?;
+        found.find_revisions(connection, taken)?;
         found.find_names(connection, taken)?;
         Ok(Some(found))
     }
@@ -85,7 +87,6 @@ impl Rewriting {
         each_row(connection, sql, named! { until: int(until.0) }, what, |seq, body, row| {
             let time = moment_if_any(row, "record_time").trying(what)?;
             let mut operation: Operation = from_json(&body, "an operation")?;
-            self.note_sentence(&operation, taken);
             let mut is_changed = false;
             for taken in taken {
                 is_changed |= taken.redact_record(&mut operation, time);
@@ -95,26 +96,6 @@ impl Rewriting {
             }
             Ok(())
         })
-    }
-
-    /// A revision says the summary that a change had then.
-    fn note_sentence(&mut self, operation: &Operation, taken: &[TakenBack]) {
-        if let OperationAction::ReportChange(report) = &operation.action {
-            self.note_sentence_of(report, taken);
-        }
-    }
-
-    fn note_sentence_of(&mut self, report: &ChangeReport, taken: &[TakenBack]) {
-        let is_meant = |taken: &TakenBack| {
-            taken.is_basis_of_decisions() && taken.redact_change(&mut report.clone())
-        };
-        let sentence = |summary: &str| {
-            serde_json::Value::from(format!("{CHANGE_HEARD_OF}{summary}")).to_string()
-        };
-        if taken.iter().any(is_meant) {
-            let redacted = words_redacted(&report.summary);
-            self.sentences.insert(sentence(&report.summary), sentence(&redacted));
-        }
     }
 
     fn find_changes(
@@ -130,7 +111,6 @@ impl Rewriting {
         let what = "looking for changes";
         each_row(connection, sql, named! { source: source }, what, |id, json, _| {
             let mut change: crate::domain::Change = from_json(&json, "a change")?;
-            self.note_sentence_of(&change.report, taken);
             let mut is_changed = false;
             for taken in taken {
                 is_changed |= taken.redact_change(&mut change.report);
@@ -176,13 +156,29 @@ impl Rewriting {
         each_row(connection, sql, &[], what, |id, json, _| {
             let mut facts: Facts = from_json(&json, "reviewed facts")?;
             taken.iter().for_each(|taken| taken.redact_facts(&mut facts));
-            let mut redacted = to_json(&facts, "reviewed facts")?;
-            for (sentence, instead) in &self.sentences {
-                redacted = redacted.replace(sentence, instead);
-            }
+            let redacted = to_json(&facts, "reviewed facts")?;
             let is_of = |taken: &TakenBack| taken.incidents.contains(&IncidentId(from_int(id)));
             if keep_if_changed(&mut self.reviewed, id, &json, redacted) || taken.iter().any(is_of) {
                 self.documents.push(id);
+            }
+            Ok(())
+        })
+    }
+
+    /// A revision says who asked for it.
+    fn find_revisions(
+        &mut self,
+        connection: &Connection,
+        taken: &[TakenBack],
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT incident, json FROM revisions
+                   WHERE :everywhere AND instr(json, '\"by\":') > 0";
+        let everywhere = taken.iter().any(TakenBack::is_everywhere);
+        let what = "looking for a name in revisions";
+        each_row(connection, sql, named! { everywhere: everywhere }, what, |incident, json, _| {
+            let mut revision: Revision = from_json(&json, "a revision")?;
+            if taken.iter().any(|taken| taken.redact_revision(&mut revision)) {
+                self.revisions.push((incident, revision));
             }
             Ok(())
         })
@@ -223,6 +219,10 @@ impl Rewriting {
                 update.execute(named! { text: text, number: number }).trying(what)?;
             }
         }
+        for (incident, revision) in &self.revisions {
+            let row = RevisionColumns::of(IncidentId(from_int(*incident)), revision)?;
+            insert_revision(connection, &row)?;
+        }
         // They are printed anew from the facts without the words once this is committed.
         for id in &self.documents {
             connection
@@ -248,17 +248,6 @@ impl Rewriting {
 
     /// Finishes it behind what the commit brought.
     pub(super) fn finish(&self, connection: &Connection, until: Seq) -> Result<(), StoreError> {
-        for (sentence, redacted) in &self.sentences {
-            connection
-                .prepare_cached(
-                    "UPDATE revisions SET json = replace(json, :sentence, :redacted)
-                     WHERE instr(json, :sentence) > 0",
-                )
-                .and_then(|mut update| {
-                    update.execute(named! { sentence: sentence, redacted: redacted })
-                })
-                .trying("redacting revisions")?;
-        }
         if self.is_basis_of_decisions {
             engine::begin_epoch(connection, until.next())?;
         }

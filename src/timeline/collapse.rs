@@ -1,15 +1,16 @@
 //! Folding: many entries alike become one that opens to its rows. Nothing is ever lost.
 //!
 //! A storm is one rule firing for many parts of one service; a spread is one rule firing on many
-//! services; a flap is one alert that comes and goes. What people wrote, changes and caveats are never folded.
+//! services; a flap is one alert that comes and goes. Changes that a printed rule finds to have
+//! little to do with the incident go into one line. What people wrote and caveats are never folded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::{HashMap, HashSet};
 
 use super::words;
-use crate::domain::timeline::{Edge, Entry, EntryKind, Phase, Provenance, Signal};
-use crate::domain::{AlertKey, EpisodeId, Name, Span, Timestamp};
+use crate::domain::timeline::{Aside, Edge, Entry, EntryId, EntryKind, Phase, Provenance, Signal};
+use crate::domain::{AlertKey, Change, EpisodeId, Name, Span, Timestamp};
 
 /// Entries of a storm follow each other within this.
 const STORM_GAP: Span = Span::from_minutes(5);
@@ -21,6 +22,8 @@ const SPREAD_SERVICES_MIN: usize = 8;
 const SPREAD_NAMES_MAX: usize = 3;
 /// A flapping alert fires again within this.
 const FLAP_GAP: Span = Span::from_minutes(30);
+/// So many changes that have little to do with an incident are told in one line.
+const ASIDES_MIN: usize = 3;
 /// A flap has at least so many firings.
 const FLAP_FIRINGS_MIN: usize = 3;
 
@@ -37,6 +40,7 @@ pub fn collapse(entries: Vec<Entry>) -> Vec<Entry> {
     mark(&mut folded, &flaps);
     folds.extend(flaps);
     folds.extend(spreads(&entries, &folded));
+    folds.extend(asides(&entries));
     apply(entries, folds)
 }
 
@@ -48,6 +52,14 @@ struct Fold {
 
 #[derive(Clone, Copy)]
 enum Sort {
+    /// Changes that have little to do with the incident.
+    Asides,
+    /// Alerts.
+    Alerts(Alerts),
+}
+
+#[derive(Clone, Copy)]
+enum Alerts {
     Storm,
     Spread,
     /// With the number of firings.
@@ -91,7 +103,7 @@ fn storms(entries: &[Entry]) -> Vec<Fold> {
                 seen.len() >= STORM_ALERTS_MIN
             })
         })
-        .map(|rows| Fold { rows, sort: Sort::Storm })
+        .map(|rows| Fold { rows, sort: Sort::Alerts(Alerts::Storm) })
         .collect()
 }
 
@@ -111,7 +123,7 @@ fn spreads(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
                 rows.iter().filter_map(|i| entries[*i].service.as_ref()).collect();
             services.len() >= SPREAD_SERVICES_MIN
         })
-        .map(|rows| Fold { rows, sort: Sort::Spread })
+        .map(|rows| Fold { rows, sort: Sort::Alerts(Alerts::Spread) })
         .collect()
 }
 
@@ -142,9 +154,27 @@ fn flaps(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
             let inner_ends = chain.iter().take(chain.len() - 1).filter_map(|start| end_of(*start));
             let mut rows: Vec<usize> = chain.iter().copied().chain(inner_ends).collect();
             rows.sort_unstable();
-            Fold { rows, sort: Sort::Flap(chain.len()) }
+            Fold { rows, sort: Sort::Alerts(Alerts::Flap(chain.len())) }
         })
         .collect()
+}
+
+/// Changes that the rule leaves out, when there are more than a few.
+fn asides(entries: &[Entry]) -> Option<Fold> {
+    let is_aside = |(index, entry): (usize, &Entry)| entry.aside.map(|_| index);
+    let rows: Vec<usize> = entries.iter().enumerate().filter_map(is_aside).collect();
+    (rows.len() >= ASIDES_MIN).then_some(Fold { rows, sort: Sort::Asides })
+}
+
+/// The changes that a timeline tells one by one, by its entries, folded or not.
+#[must_use]
+pub fn changes_told<'a>(changes: &'a [Change], entries: &[Entry]) -> Vec<&'a Change> {
+    let single = entries.iter().flat_map(|entry| entry.rows.iter().chain([entry]));
+    let aside: HashSet<&EntryId> =
+        single.filter(|entry| entry.aside.is_some()).map(|entry| &entry.id).collect();
+    let is_told =
+        |change: &&Change| aside.len() < ASIDES_MIN || !aside.contains(&EntryId::change(change.id));
+    changes.iter().filter(is_told).collect()
 }
 
 /// Cuts a list of places where neighbours are not close.
@@ -189,31 +219,34 @@ fn apply(entries: Vec<Entry>, folds: Vec<Fold>) -> Vec<Entry> {
         Ok(entry) => Some(entry),
         Err(number) => {
             let rows: Vec<Entry> = std::mem::take(&mut rows[number]);
-            summary(rows, folds[number].sort)
+            match folds[number].sort {
+                Sort::Alerts(sort) => summary(rows, sort),
+                Sort::Asides => left_out(rows),
+            }
         }
     };
     places.into_iter().filter_map(single_or_fold).collect()
 }
 
 /// The one entry that stands for its rows.
-fn summary(rows: Vec<Entry>, sort: Sort) -> Option<Entry> {
+fn summary(rows: Vec<Entry>, sort: Alerts) -> Option<Entry> {
     let (first, last) = (rows.first()?, rows.last()?);
     let signal = first.signal.as_ref()?;
     let worst = rows.iter().filter_map(|row| row.severity).max_by_key(|severity| severity.rank());
     let severity = worst.map_or_else(String::new, |severity| format!(" ({severity})"));
-    let service = first.service.as_ref().filter(|_| !matches!(sort, Sort::Spread));
+    let service = first.service.as_ref().filter(|_| !matches!(sort, Alerts::Spread));
     let on_service = service.map_or_else(String::new, |s| format!(" on {s}"));
     let (text, count) = match sort {
-        Sort::Flap(firings) => (
+        Alerts::Flap(firings) => (
             format!("Flapping: {}{on_service} fired {firings} times{severity}", signal.alertname),
             firings,
         ),
-        Sort::Spread => {
+        Alerts::Spread => {
             let verb = if signal.edge == Edge::Start { "fired" } else { "ended" };
             let severity = if signal.edge == Edge::Start { severity } else { String::new() };
             (format!("{} {verb} on {}{severity}", signal.alertname, services(&rows)), rows.len())
         }
-        Sort::Storm => {
+        Alerts::Storm => {
             let (where_to, alerts) = reach(&rows);
             let times =
                 if alerts < rows.len() { format!(" {} times", rows.len()) } else { String::new() };
@@ -253,6 +286,37 @@ fn summary(rows: Vec<Entry>, sort: Sort) -> Option<Entry> {
         provenance,
         signal: None,
         corrections: Vec::new(),
+        rows,
+        ..head
+    })
+}
+
+/// One line for changes that have little to do with an incident: how many, and by which rule.
+fn left_out(rows: Vec<Entry>) -> Option<Entry> {
+    let (head, last) = (rows.first()?.clone(), rows.last()?.occurred_at);
+    let of = |why: Aside| rows.iter().filter(|row| row.aside == Some(why)).count();
+    let why: Vec<String> = [
+        (of(Aside::Elsewhere), "on services without alerts here"),
+        (of(Aside::AtRest), "on services of which no alert fired then"),
+        (of(Aside::LongBefore), "more than 1h before the onset"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, why)| format!("{number} {why}"))
+    .collect();
+    let text = format!("{} more changes are left out: {}", rows.len(), words::list(&why));
+    Some(Entry {
+        id: EntryId(format!("others-{}", head.id)),
+        ended_at: Some(last).filter(|last| *last > head.occurred_at),
+        // Not an answer to the trouble, whenever the first was made.
+        phase: Phase::LeadUp,
+        text,
+        actor: None,
+        service: None,
+        provenance: Provenance::Inferred,
+        count: rows.len() as u64,
+        links: Vec::new(),
+        aside: None,
         rows,
         ..head
     })

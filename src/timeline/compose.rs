@@ -1,7 +1,7 @@
 //! The draft of an incident, composed from its facts.
 
 use super::entries::Lateness;
-use super::{caveats, collapse, entries, episodes, impact, suggestions};
+use super::{caveats, collapse, entries, episodes, impact, suggestions, told};
 use crate::domain::draft::{Detection, Draft, Question, Section, Since, Summary, Template};
 use crate::domain::milestone::{self, Measure, Milestone, MilestoneState};
 use crate::domain::timeline::{Entry, EntryKind, Phase, Provenance};
@@ -83,8 +83,11 @@ pub fn compose_from(facts: Facts, options: &DraftOptions) -> Draft {
 /// What changed since the revision that the reader knows.
 fn since(facts: &Facts, options: &DraftOptions) -> Option<Since> {
     let revision = options.since_revision?;
-    let later = facts.revisions.iter().filter(|r| r.revision > revision);
-    Some(Since { revision, revisions: later.cloned().collect() })
+    let known = facts.revisions.partition_point(|known| known.revision <= revision);
+    Some(Since {
+        revision,
+        revisions: told(&facts.incident, &facts.changes, &facts.revisions[known..]),
+    })
 }
 
 fn summary(facts: &Facts) -> Summary {

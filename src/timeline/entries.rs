@@ -1,13 +1,12 @@
 //! Every entry of a timeline, sorted by the one key, nothing folded.
 
-use super::{caveats, episodes, gaps, words};
-use crate::domain::change::{Change, ChangeKind};
+use super::{caveats, changes, episodes, gaps, words};
 use crate::domain::incident::{
     LifecycleEvent, LifecycleKind, Note, NoteKind, NoteVersion, Opening,
 };
 use crate::domain::milestone::{self, Milestone};
-use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase, Provenance};
-use crate::domain::{Facts, Link, Name, Span, Timestamp};
+use crate::domain::timeline::{Correction, Entry, EntryId, EntryKind, Phase, Provenance};
+use crate::domain::{Facts, Span, Timestamp};
 
 /// What is learnt later than this says so.
 const LATE: Span = Span::from_minutes(5);
@@ -21,7 +20,12 @@ pub fn entries(facts: &Facts) -> Vec<Entry> {
     let mut rows = episodes::rows(facts, &lateness);
     let moment = |milestone| milestone::value_of(&facts.incident, milestone).at;
     let noticed = moment(Milestone::Detection).or_else(|| moment(Milestone::Onset));
-    rows.extend(facts.changes.iter().map(|change| change_row(change, noticed, &lateness)));
+    let scene = changes::Scene::of(facts);
+    rows.extend(facts.changes.iter().map(|change| {
+        let mut row = changes::row(change, noticed, &lateness);
+        row.entry.aside = scene.aside(change);
+        row
+    }));
     rows.extend(
         facts
             .incident
@@ -80,6 +84,7 @@ impl Row {
                 episode: None,
                 signal: None,
                 corrections: Vec::new(),
+                aside: None,
             },
             number: 0,
         }
@@ -139,45 +144,6 @@ pub fn delay(at: Timestamp, received_at: Timestamp) -> Option<String> {
     (delay > LATE).then(|| words::duration(delay))
 }
 
-fn change_row(change: &Change, noticed: Option<Timestamp>, lateness: &Lateness) -> Row {
-    let report = &change.report;
-    let what = match report.kind {
-        ChangeKind::Deploy => "Deploy",
-        ChangeKind::Rollback => "Rollback",
-        ChangeKind::Config => "Configuration change",
-        ChangeKind::Flag => "Feature flag",
-        ChangeKind::Scaling => "Scaling",
-        ChangeKind::Maintenance => "Maintenance",
-        ChangeKind::Other => "Change",
-    };
-    let place = report.service.as_ref().map_or_else(String::new, |s| format!(" on {s}"));
-    let late = lateness.mark(report.at, change.received_at);
-    // A change after the trouble was noticed may be an answer to it or not; before that it is none.
-    let phase = match noticed {
-        Some(noticed) if report.at >= noticed => Phase::Mitigation,
-        Some(_) | None => Phase::LeadUp,
-    };
-    let mut row = Row::new(
-        EntryId::change(change.id),
-        EntryKind::Change,
-        phase,
-        report.at,
-        format!("{what}{place}: {}{late}", report.summary),
-    );
-    row.number = change.id.0;
-    row.entry.ended_at = report.ends_at.filter(|end| *end > report.at);
-    row.entry.received_at = change.received_at;
-    row.entry.actor = Some(report.author.clone().unwrap_or_else(|| report.source.to_string()));
-    row.entry.service.clone_from(&report.service);
-    row.entry.provenance = Provenance::Reported;
-    row.entry.links = report
-        .link
-        .iter()
-        .map(|url| Link { rel: Name::from("change"), url: url.as_str().into() })
-        .collect();
-    row
-}
-
 /// The part of the story that a note of a kind belongs to.
 const fn phase_of(kind: NoteKind) -> Phase {
     match kind {
@@ -219,21 +185,16 @@ fn note_row(note: &Note) -> Row {
 }
 
 /// How a note stood before one correction: what differs from the version after it.
-fn correction(version: &NoteVersion, next: Option<&NoteVersion>, note: &Note) -> String {
+fn correction(version: &NoteVersion, next: Option<&NoteVersion>, note: &Note) -> Correction {
     let (text, at, kind) =
         next.map_or((&note.text, note.at, note.kind), |v| (&v.text, v.at, v.kind));
-    let mut former = Vec::new();
-    if version.text != *text {
-        former.push(format!("\"{}\"", version.text));
+    Correction {
+        corrected_at: version.corrected_at,
+        by: version.corrected_by.clone(),
+        text: Some(&version.text).filter(|former| *former != text).cloned(),
+        at: Some(version.at).filter(|former| *former != at),
+        kind: Some(version.kind).filter(|former| *former != kind),
     }
-    if version.at != at {
-        former.push(format!("at {}", version.at));
-    }
-    if version.kind != kind {
-        former.push(format!("as {}", version.kind.as_str()));
-    }
-    let by = version.corrected_by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
-    format!("until {}: {}, corrected{by}", version.corrected_at, former.join(", "))
 }
 
 fn lifecycle_row(facts: &Facts, index: usize, event: &LifecycleEvent) -> Option<Row> {

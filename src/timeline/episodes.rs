@@ -247,10 +247,12 @@ fn dress(mut row: Row, episode: &Episode, namesakes: &Namesakes<'_>, edge: Edge)
 }
 
 fn subject(episode: &Episode, namesakes: &Namesakes<'_>) -> String {
-    let subject = words::subject(episode);
+    let subject = words::name(episode);
     let grade = grade(episode, namesakes);
     match words::place(episode) {
-        Some((_, place)) if namesakes.is_crowd => format!("{subject}{grade} ({place})"),
+        Some((_, place)) if namesakes.is_crowd && episode.service.is_some() => {
+            format!("{subject}{grade} ({place})")
+        }
         Some(_) | None => format!("{subject}{grade}"),
     }
 }

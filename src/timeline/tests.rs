@@ -190,12 +190,13 @@ fn a_corrected_note_shows_how_it_stood_before() {
     let id = EntryId::note(note.id);
     let all = entries(&facts);
     let entry = all.iter().find(|entry| entry.id == id).unwrap();
-    let at = "2024-06-22T17:15:00.000Z";
+    let words: Vec<String> =
+        entry.corrections.iter().map(|c| c.words(|at| at.to_string()[11..16].to_owned())).collect();
     assert_eq!(
-        entry.corrections,
+        words,
         [
-            format!("until {at}: \"Database team caled\", corrected by dana"),
-            format!("until {at}: as observation, corrected by dana"),
+            "corrected 17:15 by dana, before: \"Database team caled\"",
+            "corrected 17:15 by dana, before: as observation",
         ]
     );
 }
@@ -236,6 +237,9 @@ fn a_draft_says_what_changed_since_a_revision() {
         revision,
         at: facts.incident.as_of,
         changes: vec![format!("Change {revision}")],
+        about: Vec::new(),
+        by: None,
+        about_changes: Vec::new(),
     };
     let later = [revision(16), revision(17)];
     facts.revisions.extend(later);
@@ -292,12 +296,16 @@ fn a_symptom_is_told_in_the_sender_s_words_without_its_dumps() {
         &[("description", "Too many errors VALUE = 9 LABELS = map[]")],
         "Too many errors: 9 on checkout (HighErrorRate, critical)",
     );
-    check(&[], &[], "High error rate (checkout, HighErrorRate, critical)");
-    check(&[], &[("summary", "```\nreal words")], "real words (checkout, HighErrorRate, critical)");
+    check(&[], &[], "High error rate on checkout (HighErrorRate, critical)");
+    check(
+        &[],
+        &[("summary", "```\nreal words")],
+        "real words on checkout (HighErrorRate, critical)",
+    );
     check(
         &[("alertname", "DatasourceNoData"), ("rulename", "High CPU")],
         &[("summary", "CPU high on ")],
-        "No data for rule High CPU (checkout, DatasourceNoData, critical)",
+        "No data for rule High CPU on checkout (DatasourceNoData, critical)",
     );
 }
 
@@ -313,7 +321,23 @@ fn measured_values_leave_out_a_rule_s_yes_or_no() {
     check(&[("B", 93.4), ("C", 1.0)], "CPU: 93.4 on");
     check(&[("A", 5.0), ("B", 93.4)], "CPU: A = 5, B = 93.4 on");
     check(&[("C", 0.0)], "CPU: 0 on");
-    check(&[("B", f64::NAN)], "CPU (");
+    check(&[("B", f64::NAN)], "CPU on bookstore-web (");
+}
+
+#[test]
+fn what_has_its_number_or_only_is_or_is_not_takes_no_measured_value() {
+    let check = |summary: &str, expect: &str| {
+        let mut episode = examples::bookstore().members.swap_remove(0);
+        episode.annotations = crate::domain::Labels::from_pairs([("summary", summary)]);
+        episode.values = vec![("B".into(), 5.5)];
+        let text = words::symptom(&episode);
+        assert!(text.starts_with(expect), "{text}");
+    };
+    check("target n1:9100 is down", "target n1:9100 is down on");
+    check("web is returning 3.4% errors", "web is returning 3.4% errors on");
+    check("3.4/s time-outs", "3.4/s time-outs on");
+    check("5xx responses", "5xx responses: 5.5 on");
+    check("Errors on port 8080", "Errors on port 8080: 5.5");
 }
 
 #[test]
@@ -350,7 +374,7 @@ fn one_rule_on_many_services_is_one_entry_that_opens_to_all() {
 }
 
 #[test]
-fn a_number_takes_the_unit_of_the_share_that_it_has_passed() {
+fn a_number_takes_the_unit_of_the_limit_that_it_has_passed() {
     let check = |summary: &str, value: &str, expect: &str| {
         let mut episode = examples::bookstore().members.swap_remove(0);
         episode.annotations =
@@ -359,6 +383,8 @@ fn a_number_takes_the_unit_of_the_share_that_it_has_passed() {
         assert!(text.starts_with(expect), "{text}");
     };
     check("Errors above 5%", "7.4", "Errors above 5%: 7.4% on");
+    check("p99 latency above 2 s", "4.8", "p99 latency above 2 s: 4.8 s on");
+    check("Latency over 300ms", "812.5", "Latency over 300ms: 812.5 ms on");
     check("Errors are more than 5 %", "31", "Errors are more than 5 %: 31% on");
     // A ratio, a count, and what lies on the other side are no shares in percent.
     for (summary, value) in [
@@ -366,7 +392,7 @@ fn a_number_takes_the_unit_of_the_share_that_it_has_passed() {
         ("Errors above 5%", "740"),
         ("Errors above 0.1%", "0.3"),
         ("Free space below 5%", "3"),
-        ("Latency above 2 s", "4.8"),
+        ("Latency above 2 s", "4800"),
         ("Rollout at 50%", "70"),
     ] {
         check(summary, value, &format!("{summary}: {value} on"));

@@ -58,7 +58,7 @@ fn the_same_alerts_again_are_known_with_what_resolved_them() {
     assert_eq!((found.started_at, found.ended_at), (Some(minute(0.0)), Some(minute(20.0))));
     assert_eq!(
         found.why[0],
-        "2 of 2 alerts here fired then too: HighErrorRate on shop-web, SlowResponses on shop-web, \
+        "both alerts here fired then too: HighErrorRate on shop-web, SlowResponses on shop-web, \
          2 with the same labels (+0.50)"
     );
 }

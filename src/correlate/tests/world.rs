@@ -197,6 +197,7 @@ pub(super) struct Alert {
     pub(super) end: Option<f64>,
     pub(super) lease: Option<f64>,
     pub(super) ending: Ending,
+    pub(super) value: Option<f64>,
 }
 
 impl Alert {
@@ -210,7 +211,13 @@ impl Alert {
             end: None,
             lease: None,
             ending: Ending::Recovered,
+            value: None,
         }
+    }
+
+    pub(super) fn measured(mut self, value: f64) -> Self {
+        self.value = Some(value);
+        self
     }
 
     pub(super) fn label(mut self, name: &str, value: &str) -> Self {
@@ -252,7 +259,7 @@ impl Alert {
             state,
             starts_at: Claim::plain(minute(self.start)),
             links: vec![],
-            values: vec![],
+            values: self.value.map(|value| ("B".into(), value)).into_iter().collect(),
             is_test: false,
         }
     }

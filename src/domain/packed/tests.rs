@@ -4,7 +4,8 @@ use super::*;
 use crate::domain::explanation::{Rival, Term};
 use crate::domain::{Explanation, Span};
 
-fn episode() -> Episode {
+/// An episode with something unusual in every field.
+pub(in crate::domain) fn episode() -> Episode {
     let at = Timestamp::from_seconds;
     Episode {
         id: EpisodeId(7),

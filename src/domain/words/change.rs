@@ -6,13 +6,9 @@
 //! store, which notes from which record on.
 
 use crate::domain::change::ChangeReport;
-use crate::domain::facts::Revision;
 use crate::domain::ids::ChangeId;
 use crate::domain::incident::{CandidateKind, Incident};
 use crate::domain::redaction::words_redacted;
-
-/// What a revision says about a change begins with this, and its summary follows.
-pub const CHANGE_HEARD_OF: &str = "Change heard of: ";
 
 /// A change whose words are taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,16 +47,6 @@ impl ChangeTaken {
         for candidate in &mut incident.candidates {
             if candidate.kind == CandidateKind::Change && candidate.reference == reference {
                 candidate.summary = self.left.candidate_summary();
-            }
-        }
-    }
-
-    /// What a revision says of it.
-    pub(super) fn redact_revision(&self, revision: &mut Revision) {
-        for text in &mut revision.changes {
-            let summary = text.strip_prefix(CHANGE_HEARD_OF).map(words_redacted);
-            if let Some(summary) = summary.filter(|summary| *summary == self.left.summary) {
-                *text = format!("{CHANGE_HEARD_OF}{summary}");
             }
         }
     }

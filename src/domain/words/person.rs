@@ -23,7 +23,7 @@ impl Person<'_> {
     }
 
     /// Replaces a name if it is this one. False when it is not.
-    fn replace(&self, name: &mut Option<String>) -> bool {
+    pub(super) fn replace(&self, name: &mut Option<String>) -> bool {
         let is_meant = name.as_deref().is_some_and(|name| self.is_meant(name));
         if is_meant {
             *name = Some(self.replacement.to_owned());

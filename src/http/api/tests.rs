@@ -133,8 +133,14 @@ impl Scene {
     /// A store with one incident at revision 3.
     fn with_incident(settle: Span) -> Self {
         let scene = Self::new(settle);
-        let revision =
-            Revision { revision: 3, at: now(), changes: vec!["Something changed".to_owned()] };
+        let revision = Revision {
+            revision: 3,
+            at: now(),
+            changes: vec!["Something changed".to_owned()],
+            by: None,
+            about_changes: Vec::new(),
+            about: vec![],
+        };
         scene.commit(EngineCommit {
             incidents: vec![incident(3)],
             revisions: vec![(IncidentId(1), revision)],

@@ -273,8 +273,9 @@ fn fields(incident: &Incident, zone: &Zone) -> Value {
 /// Since when the draft is final, and what came later: it is in no draft until the next review.
 fn finalised(facts: &Facts, zone: &Zone) -> Option<Value> {
     let reviewed = facts.incident.finalised.as_ref()?;
-    let later = facts.revisions.iter().filter(|known| known.revision > reviewed.revision);
-    let later = later.map(|revision| {
+    let known = facts.revisions.partition_point(|known| known.revision <= reviewed.revision);
+    let later = drafts::told(facts, &facts.revisions[known..]);
+    let later = later.iter().map(|revision| {
         json!({
             "revision": revision.revision,
             "at": moment(revision.at, zone),

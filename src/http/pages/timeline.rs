@@ -223,7 +223,11 @@ fn entry(entry: &Entry, zone: &Zone, notes: &BTreeMap<String, &Note>) -> Value {
         "left": null,
         // The end of a firing leads to what its begin leads to; once is enough.
         "is_end": entry.kind == EntryKind::Alert && entry.phase == Phase::Recovery,
-        "corrections": entry.corrections,
+        "corrections": entry
+            .corrections
+            .iter()
+            .map(|correction| correction.words(|at| super::report::local(at, zone)))
+            .collect::<Vec<_>>(),
         "note": note.map(|note| json!({
             "text": note.text,
             "kind": note.kind.as_str(),

@@ -6,12 +6,13 @@ use html5gum::{Token, Tokenizer};
 use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
-use super::super::{Format, svg};
-use super::laid_out;
-use crate::domain::draft::ShippedTemplate;
-use crate::domain::incident::{Caveat, CaveatKind, Similar};
+use super::super::{self as render, Format, svg};
+use crate::domain::draft::{ShippedTemplate, Template};
+use crate::domain::facts::Revision;
+use crate::domain::incident::{Caveat, CaveatKind, NoteVersion, Similar};
+use crate::domain::words::{TextField, Words};
 use crate::domain::{Facts, IncidentId, Labels, Link, Name, Zone};
-use crate::timeline::examples;
+use crate::timeline::{DraftOptions, compose, examples};
 
 /// What has been used against renderers of Markdown, HTML, SVG, terminals and spreadsheets.
 const FRAGMENTS: &[&str] = &[
@@ -135,6 +136,13 @@ fn told_with(text: &str) -> Facts {
     report.resolution = Some(flat);
     for note in &mut incident.notes {
         (note.text, note.author) = (words(), Some(words()));
+        note.history = vec![NoteVersion {
+            text: format!("former {text}"),
+            kind: note.kind,
+            at: note.at,
+            corrected_at: note.at,
+            corrected_by: Some(words()),
+        }];
     }
     for action in &mut incident.actions {
         let draft = &mut action.draft;
@@ -182,7 +190,29 @@ fn told_with(text: &str) -> Facts {
         (report.summary, report.author) = (words(), Some(words()));
         (report.link, report.service) = (Some(words()), Some(Name::new(text)));
     }
+    let about = [
+        Words::Field(TextField::Lead),
+        Words::Note(facts.incident.notes[0].id),
+        Words::Action(facts.incident.actions[0].id),
+    ];
+    facts.revisions = vec![Revision {
+        revision: 1,
+        at: facts.incident.as_of,
+        changes: std::iter::once(format!("{text} joined"))
+            .chain(about.iter().map(|of| format!("{of} set by {text}{}", Revision::SLOT)))
+            .collect(),
+        about: about.into_iter().enumerate().map(|(place, of)| (place + 1, of)).collect(),
+        by: Some(text.to_owned()),
+        about_changes: Vec::new(),
+    }];
     facts
+}
+
+/// A draft with what changed since before its first revision.
+fn laid_out(facts: &Facts, layout: ShippedTemplate, format: Format) -> String {
+    let template = Template::Shipped(layout);
+    let options = DraftOptions { template, since_revision: Some(0), ..DraftOptions::default() };
+    render::draft(&compose(facts, &options), format)
 }
 
 /// The blocks, links and marks of a Markdown text, without the words.
@@ -300,16 +330,19 @@ fn every_chart_is_xml_and_every_page_is_html() {
             let is_part = |node: &roxmltree::Node<'_, '_>| node.tag_name().name() == part;
             assert!(root.children().any(|node| is_part(&node)), "{name} has no {part}");
         }
-        let page = html_structure(&laid_out(&facts, ShippedTemplate::PagerDuty, Format::Html));
-        let mut open: Vec<&str> = Vec::new();
-        for tag in &page {
-            let name = tag.trim_start_matches(['<', '/']).split([' ', '>']).next().unwrap();
-            assert!(!tag.starts_with("Error"), "{tag}");
-            if tag.starts_with("</") {
-                assert_eq!(open.pop(), Some(name));
-            } else if !tag.ends_with("/>") && name != "meta" {
-                open.push(name);
+        for layout in ShippedTemplate::ALL {
+            let page = html_structure(&laid_out(&facts, layout, Format::Html));
+            let mut open: Vec<&str> = Vec::new();
+            for tag in &page {
+                let name = tag.trim_start_matches(['<', '/']).split([' ', '>']).next().unwrap();
+                assert!(!tag.starts_with("Error"), "{name} {layout:?}: {tag}");
+                if tag.starts_with("</") {
+                    assert_eq!(open.pop(), Some(name), "{layout:?}");
+                } else if !tag.ends_with("/>") && name != "meta" {
+                    open.push(name);
+                }
             }
+            assert_eq!(open, [""; 0], "{layout:?}");
         }
     }
 }

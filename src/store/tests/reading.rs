@@ -32,6 +32,9 @@ fn facts_hold_what_the_engine_committed() {
         revision: number,
         at: at(-60),
         changes: vec![words.to_owned()],
+        by: None,
+        about_changes: Vec::new(),
+        about: vec![],
     };
     store.engine_commit(|commit| {
         commit.incidents = vec![story.clone()];

@@ -51,7 +51,14 @@ fn raw_bodies_go_by_their_true_age() {
 #[test]
 fn incidents_go_whole_once_they_ended_long_ago() {
     let store = TestStore::new();
-    let revision = Revision { revision: 1, at: at(-900), changes: vec!["it opened".to_owned()] };
+    let revision = Revision {
+        revision: 1,
+        at: at(-900),
+        changes: vec!["it opened".to_owned()],
+        by: None,
+        about_changes: Vec::new(),
+        about: vec![],
+    };
     let mut beside = ended(episode(5, "E", at(-890)), at(-870));
     beside.context_of = vec![IncidentId(1)];
     let mut still_beside = ended(episode(6, "F", at(-890)), at(-870));
@@ -97,7 +104,14 @@ fn a_pinned_incident_stays_with_all_that_its_draft_is_made_from() {
     let long_ago = at(-9_000) - month;
     let store = TestStore::new();
     let old = |id: u64, title: &str| over(incident(id, title, long_ago), long_ago);
-    let revision = Revision { revision: 1, at: long_ago, changes: vec!["it opened".to_owned()] };
+    let revision = Revision {
+        revision: 1,
+        at: long_ago,
+        changes: vec!["it opened".to_owned()],
+        by: None,
+        about_changes: Vec::new(),
+        about: vec![],
+    };
     let of = |id: u64, name: &str| ended(episode(id, name, long_ago), long_ago);
     let beside = |mut episode: crate::domain::Episode| {
         episode.context_of = vec![IncidentId(1)];

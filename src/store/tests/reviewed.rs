@@ -20,7 +20,17 @@ fn reviewed(mut incident: Incident, revision: u64) -> Incident {
 
 fn revision(number: u64, words: &str) -> (IncidentId, Revision) {
     let changes = vec![words.to_owned()];
-    (IncidentId(1), Revision { revision: number, at: at(-60), changes })
+    (
+        IncidentId(1),
+        Revision {
+            revision: number,
+            at: at(-60),
+            changes,
+            by: None,
+            about_changes: Vec::new(),
+            about: vec![],
+        },
+    )
 }
 
 /// Prints one document, and waits before it for whoever holds the other ends.

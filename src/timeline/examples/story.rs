@@ -106,6 +106,9 @@ impl Story {
                 revision: 1,
                 at: start,
                 changes: vec!["Opened".to_owned()],
+                by: None,
+                about_changes: Vec::new(),
+                about: Vec::new(),
             }],
         };
         Self { day, facts, lead_up: Span::from_hours(1) }
