@@ -30,15 +30,15 @@ fn the_commands_of_people_do_what_the_api_does() {
     server.post("/api/v1/ingest/alertmanager", &body).expect(200);
     server.settle();
 
-    assert!(stdout(&run(&server, &["incident", "list"])).contains("PostgresDown"));
+    assert!(stdout(&run(&server, &["incident", "list"])).contains("Postgres down on db-1"));
     let listed: Value =
         serde_json::from_str(&stdout(&run(&server, &["incident", "list", "-o", "json"]))).unwrap();
-    assert!(listed.to_string().contains("PostgresDown"), "{listed}");
-    assert!(stdout(&run(&server, &["incident", "show", "1"])).contains("PostgresDown"));
+    assert!(listed.to_string().contains("Postgres down on db-1"), "{listed}");
+    assert!(stdout(&run(&server, &["incident", "show", "1"])).contains("Postgres down on db-1"));
     stdout(&run(&server, &["incident", "ack", "1"]));
     assert_eq!(server.get_json("/api/v1/incidents/1")["state"], "acknowledged");
     let told = stdout(&run(&server, &["incident", "pin", "1", "--by=ana"]));
-    assert_eq!(told, "Incident 1 is pinned: PostgresDown on orders-db\n");
+    assert_eq!(told, "Incident 1 is pinned: Postgres down on db-1, orders-db\n");
     assert_eq!(server.get_json("/api/v1/incidents/1")["pinned"], true);
     let listed = stdout(&run(&server, &["incident", "list", "-o", "extended"]));
     assert!(listed.contains("PINNED") && listed.contains(" yes "), "{listed}");
@@ -165,7 +165,7 @@ fn every_client_command_speaks_json_and_keeps_its_streams_apart() {
         .env("SCRIBED_URL", server.url())
         .output()
         .unwrap();
-    assert!(stdout(&by_variable).contains("PostgresDown"));
+    assert!(stdout(&by_variable).contains("Postgres down on db-1"));
 }
 
 #[test]

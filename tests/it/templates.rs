@@ -51,11 +51,11 @@ fn the_example_of_the_documentation_works() {
     let query = "template=short&tz=Africa/Lagos";
     let text = draft(&server, query);
     assert!(
-        text.starts_with("# Down on web\n\nIt still runs, since 2026-03-02 11:00.\n"),
+        text.starts_with("# Down is wrong on web\n\nIt still runs, since 2026-03-02 11:00.\n"),
         "{text}"
     );
     assert!(text.contains("All times are in Africa/Lagos (WAT, UTC+01:00).\n"), "{text}");
-    assert!(text.contains("\n- 11:00 Down is wrong (web, Down, critical)\n"), "{text}");
+    assert!(text.contains("\n- 11:00 Down is wrong on web (Down, critical)\n"), "{text}");
     assert!(text.contains("\nNothing is agreed yet.\n"), "{text}");
     assert_eq!(draft(&server, query), text);
     let path = "/api/v1/incidents/1/draft?template=short&format=json";
@@ -84,7 +84,7 @@ fn a_template_that_does_not_fit_is_a_clear_problem_and_a_reload_mends_it() {
 
     fs::write(&path, "# {{ title }}\n").unwrap();
     server.send(&Request::new("POST", "/-/reload")).expect(200);
-    assert_eq!(draft(&server, "template=ours"), "# Down on web\n");
+    assert_eq!(draft(&server, "template=ours"), "# Down is wrong on web\n");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::domain::draft::{ShippedTemplate, Template};
 use crate::domain::facts::Revision;
 use crate::domain::incident::{Caveat, CaveatKind, NoteVersion, Similar};
 use crate::domain::words::{TextField, Words};
-use crate::domain::{Facts, IncidentId, Labels, Link, Name, Zone};
+use crate::domain::{Facts, Incident, IncidentId, Labels, Link, Name, Zone};
 use crate::timeline::{DraftOptions, compose, examples};
 
 /// What has been used against renderers of Markdown, HTML, SVG, terminals and spreadsheets.
@@ -190,22 +190,27 @@ fn told_with(text: &str) -> Facts {
         (report.summary, report.author) = (words(), Some(words()));
         (report.link, report.service) = (Some(words()), Some(Name::new(text)));
     }
+    facts.revisions = vec![revision_with(text, &facts.incident)];
+    facts
+}
+
+/// A revision that speaks of a stranger's words.
+fn revision_with(text: &str, incident: &Incident) -> Revision {
     let about = [
         Words::Field(TextField::Lead),
-        Words::Note(facts.incident.notes[0].id),
-        Words::Action(facts.incident.actions[0].id),
+        Words::Note(incident.notes[0].id),
+        Words::Action(incident.actions[0].id),
     ];
-    facts.revisions = vec![Revision {
+    Revision {
         revision: 1,
-        at: facts.incident.as_of,
+        at: incident.as_of,
         changes: std::iter::once(format!("{text} joined"))
             .chain(about.iter().map(|of| format!("{of} set by {text}{}", Revision::SLOT)))
             .collect(),
         about: about.into_iter().enumerate().map(|(place, of)| (place + 1, of)).collect(),
         by: Some(text.to_owned()),
         about_changes: Vec::new(),
-    }];
-    facts
+    }
 }
 
 /// A draft with what changed since before its first revision.

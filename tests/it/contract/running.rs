@@ -165,7 +165,7 @@ fn health_readiness_and_pages_answer() {
         assert_eq!(answer.media_type(), "text/html", "{page}");
         assert!(answer.header("Content-Security-Policy").is_some(), "{page}");
     }
-    assert!(server.get("/").text().contains("PostgresDown"));
+    assert!(server.get("/").text().contains("Postgres down on db-1"));
     server.get("/incidents/999").expect(404);
 }
 
