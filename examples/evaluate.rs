@@ -227,7 +227,7 @@ fn prediction(kept: &Kept, known_as: &BTreeMap<String, String>) -> Value {
         .values()
         .map(|e| {
             let key = format!("{}|{}", fingerprint_of(e, known_as), e.starts_at());
-            (key, e.reason.as_str())
+            (key, &*e.reason)
         })
         .collect();
     let why: BTreeMap<String, Vec<Value>> = kept

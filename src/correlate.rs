@@ -63,6 +63,7 @@ mod similar;
 mod snapshot;
 mod stage;
 mod sums;
+mod taking_back;
 mod testimony;
 #[cfg(test)]
 mod tests;

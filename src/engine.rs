@@ -21,7 +21,7 @@ use tracing::{error, info, warn};
 use crate::clock::Clock;
 use crate::correlate::{Beat, Machine, RULES_VERSION, UnreadableSnapshot};
 use crate::domain::record::Skip;
-use crate::domain::{Record, RecordBody, Rules, Seq, Span, Timestamp, Topology};
+use crate::domain::{IncidentId, Record, RecordBody, Rules, Seq, Span, Timestamp, Topology};
 use crate::metrics::Metrics;
 use crate::shutdown::StopSignal;
 use crate::store::{Append, EngineCommit, HeartbeatRow, Hold, Store, StoreError};
@@ -94,6 +94,9 @@ pub struct Engine {
     alerts_since: u64,
     /// Records that must not be digested again.
     skipped: BTreeSet<Seq>,
+    /// Final drafts behind this one may have to be printed; `None` when none has. A start does not
+    /// know what the process before it was still to print.
+    to_print_after: Option<IncidentId>,
     pulse: Pulse,
 }
 
@@ -139,6 +142,7 @@ impl Engine {
             hold: None,
             alerts_since: cursor.0.saturating_sub(snapshot_at.0),
             skipped,
+            to_print_after: Some(IncidentId(0)),
             pulse,
         };
         engine.take_over()?;
@@ -229,7 +233,8 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read or written now.
     pub fn turn(&mut self) -> Result<(), EngineError> {
-        let result = self.catch_up().and_then(|()| self.tick_if_due());
+        let result =
+            self.catch_up().and_then(|()| self.tick_if_due()).and_then(|()| self.print_next());
         self.show_life();
         match &result {
             Ok(()) if self.failed_turns > 0 => {
@@ -258,6 +263,15 @@ impl Engine {
                 () = stop.stopped() => {}
             }
         });
+    }
+
+    /// Prints one of the final drafts whose documents were dropped together with words that were
+    /// taken back. One at a time: what comes meanwhile is worked in between.
+    fn print_next(&mut self) -> Result<(), EngineError> {
+        if let Some(after) = self.to_print_after {
+            self.to_print_after = self.store.print_next(after)?;
+        }
+        Ok(())
     }
 
     /// Handles everything up to the head of the ledger.
@@ -402,6 +416,9 @@ impl Engine {
         let Some(commit) = &self.uncommitted else { return Ok(()) };
         self.store.commit(&**commit)?;
         let (cursor, has_snapshot) = (commit.cursor, commit.snapshot.is_some());
+        if !commit.taken_back.is_empty() {
+            self.to_print_after = Some(IncidentId(0));
+        }
         self.uncommitted = None;
         self.cursor = cursor;
         self.hold = None;
@@ -478,7 +495,7 @@ impl Engine {
     /// Sleeps until there is something to do: a new record, a deadline, a sign of life, the stop.
     fn wait(&self, stop: &StopSignal, runtime: &tokio::runtime::Handle) {
         let mut head = self.store.head();
-        if *head.borrow_and_update() != self.cursor {
+        if *head.borrow_and_update() != self.cursor || self.to_print_after.is_some() {
             return;
         }
         let mut longest = SIGN_OF_LIFE_EVERY;

@@ -11,7 +11,7 @@
 //! | --- | --- |
 //! | `types`, `error` | what goes in and comes out |
 //! | `schema` | folder, file, migrations |
-//! | `inner`, `queue`, `job`, `writer` | the way of a write |
+//! | `inner`, `queue`, `job`, `writer`, `place` | the way of a write |
 //! | `ledger`, `ledger_form`, `intern`, `numbers`, `door` | appending, and reading back |
 //! | `deliveries`, `incidents`, `episodes`, `texts`, `changes`, `engine`, `audit` | one file for each group of tables |
 //! | `reading`, `readers`, `paging` | every read, and its way |
@@ -42,8 +42,10 @@ mod ledger;
 mod ledger_form;
 mod numbers;
 mod paging;
+mod place;
 mod printed;
 mod queue;
+mod raw_bodies;
 mod readers;
 mod reading;
 mod rebuilt;
@@ -51,6 +53,7 @@ mod redact;
 mod retention;
 mod rows;
 mod schema;
+mod text_cache;
 mod texts;
 mod types;
 mod writer;
@@ -71,7 +74,7 @@ pub use grouping::Grouping;
 pub use holding::Hold;
 pub use inflight::InFlight;
 pub use printed::{Printed, Printer};
-pub use rebuilt::{Comparison, Rebuilt, Scope, compare};
+pub use rebuilt::{Comparison, Rebuilt, compare};
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
     HeartbeatRow, IncidentFilter, Page, PageRequest, Quarantine, QuarantineRow, Quarantined,
@@ -84,8 +87,9 @@ use self::job::{Job, Reply};
 use self::ledger::PreparedAppend;
 use self::printed::Final;
 use self::queue::Bounds;
+use self::redact::Rewriting;
 use crate::clock::Clock;
-use crate::domain::{Facts, Timestamp};
+use crate::domain::{Facts, IncidentId, Timestamp};
 use crate::metrics::Metrics;
 
 /// Every value of the label `operation`; each starts at 0, so that an alert on the rate works from
@@ -132,11 +136,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the queue is full, the disk refuses, or the store is closing.
     pub async fn append(&self, append: Append) -> Result<Appended, StoreError> {
-        let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
-        let bytes = append.bytes();
-        let (reply, answer) = oneshot::channel();
-        self.inner.push(Job::Append(append, Reply::Task(reply)), bytes, Bounds::Hold)?;
-        answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
+        self.write(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?).await
     }
 
     /// As [`Store::append`], and notes in the same commit who asked for it.
@@ -149,12 +149,16 @@ impl Store {
         entry: AuditEntry,
     ) -> Result<Appended, StoreError> {
         let append = PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?;
-        let append = append.audited(entry);
+        self.write(append.audited(entry)).await
+    }
+
+    async fn write(&self, append: PreparedAppend) -> Result<Appended, StoreError> {
         let bytes = append.bytes();
         let (reply, answer) = oneshot::channel();
         let job = Job::Append(Box::new(append), Reply::Task(reply));
         self.inner.push(job, bytes, Bounds::Hold)?;
-        answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
+        let written = answer.await.unwrap_or_else(|_| Err(writer_is_gone()))?;
+        Ok(written.appended)
     }
 
     /// Notes something that somebody did and that is no record of the ledger.
@@ -176,7 +180,8 @@ impl Store {
     pub fn append_blocking(&self, append: Append) -> Result<Appended, StoreError> {
         let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
-        self.inner.ask(bytes, Bounds::Hold, |reply| Job::Append(append, reply))
+        let written = self.inner.ask(bytes, Bounds::Hold, |reply| Job::Append(append, reply))?;
+        Ok(written.appended)
     }
 
     /// Keeps a body that could not be used, within bounds; returns its id.
@@ -198,9 +203,13 @@ impl Store {
     pub fn commit(&self, commit: impl Borrow<EngineCommit>) -> Result<(), StoreError> {
         let commit = commit.borrow();
         let finals = self.finals(commit)?;
+        let rewriting = match commit.taken_back.as_slice() {
+            [] => None,
+            _ => self.inner.read(|connection| Rewriting::find(connection, commit))?,
+        };
         let mut shelf = lock(&self.inner.shelf);
         let result = engine::PreparedCommit::new(commit, &mut shelf).and_then(|commit| {
-            let commit = commit.with_finals(finals);
+            let commit = commit.with_finals(finals).with_rewriting(rewriting);
             let bytes = SMALL_JOB_BYTES + commit.bytes();
             self.inner.ask(bytes, Bounds::Pass, |reply| Job::Commit(Box::new(commit), reply))
         });
@@ -227,6 +236,21 @@ impl Store {
     /// Says who prints drafts that become final. The first word holds.
     pub fn print_with(&self, printer: Arc<dyn Printer>) {
         self.inner.shared.printer.get_or_init(|| printer);
+    }
+
+    /// Prints the next final draft behind a number of which no document is kept, as it is after
+    /// words were taken back; tells which, and `None` when there is none, or nobody prints.
+    ///
+    /// # Errors
+    /// When it cannot be read, or was not stored.
+    pub fn print_next(&self, after: IncidentId) -> Result<Option<IncidentId>, StoreError> {
+        let Some(printer) = self.inner.shared.printer.get() else { return Ok(None) };
+        let found = self.inner.read(|connection| printed::without_documents(connection, after))?;
+        let Some((incident, facts)) = found else { return Ok(None) };
+        let kept = Final::anew(incident, facts, printer.as_ref())?;
+        let bytes = SMALL_JOB_BYTES + kept.bytes();
+        self.inner.ask(bytes, Bounds::Pass, |reply| Job::Print(Box::new(kept), reply))?;
+        Ok(Some(incident))
     }
 
     /// Writes a sign of life, outside the ledger.

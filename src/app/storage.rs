@@ -40,16 +40,9 @@ pub fn restore(
 ///
 /// # Errors
 /// When there is no store or it cannot be read.
-pub fn verify(config: &Config, clock: &Clock) -> Result<Vec<Check>, AppError> {
-    let storage = &config.storage;
-    let now = clock.now();
-    let kept_since = match (storage.size_limit, storage.retention) {
-        // A limit on the size drops what is oldest, whatever its age.
-        (Some(_), _) => Some(now),
-        (None, retention) => retention.map(|retention| now - retention),
-    };
-    let archive = Archive::of_store(&storage.path)?;
-    Ok(engine::verify(&archive, kept_since)?)
+pub fn verify(config: &Config) -> Result<Vec<Check>, AppError> {
+    let archive = Archive::of_store(&config.storage.path)?;
+    Ok(engine::verify(&archive)?)
 }
 
 /// Works the ledger of the configured store in under that configuration, and tells what would

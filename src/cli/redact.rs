@@ -15,9 +15,13 @@ use crate::domain::words::TextField;
 #[derive(Args, Debug)]
 #[command(group = clap::ArgGroup::new("words").required(true))]
 pub(super) struct RedactArguments {
-    /// Number of the incident.
-    #[arg(value_name = "ID")]
-    id: u64,
+    /// Number of the incident; none for a person or a change.
+    #[arg(
+        value_name = "ID",
+        required_unless_present_any = ["person", "change"],
+        conflicts_with_all = ["person", "change"]
+    )]
+    id: Option<u64>,
     /// Id of a note.
     #[arg(long, value_name = "NOTE", group = "words")]
     note: Option<String>,
@@ -27,6 +31,12 @@ pub(super) struct RedactArguments {
     /// A field of the report, with everything that was ever said in it.
     #[arg(long, group = "words", value_parser = PossibleValuesParser::new(TextField::ALL.map(TextField::as_str)))]
     field: Option<String>,
+    /// A person's name, wherever it says who did, wrote or leads something.
+    #[arg(long, value_name = "NAME", group = "words", value_parser = filled)]
+    person: Option<String>,
+    /// Id of a change that was told in our own form: its summary, author and link.
+    #[arg(long, value_name = "CHANGE", group = "words")]
+    change: Option<String>,
     /// Who asks for it.
     #[arg(long, value_name = "NAME", value_parser = filled)]
     by: Option<String>,
@@ -37,9 +47,25 @@ pub(super) struct RedactArguments {
 }
 
 impl RedactArguments {
+    /// What is taken back from, in words.
+    fn place(&self) -> String {
+        match (&self.change, self.id) {
+            (Some(change), _) => format!("Change {change}"),
+            (None, Some(id)) => format!("Incident {id}"),
+            (None, None) => "Everywhere".to_owned(),
+        }
+    }
+
     /// Where the wish goes, and what it says.
     fn wish(&self) -> (Target, Value) {
-        let incident = Target::incident(self.id);
+        if let Some(person) = &self.person {
+            return (Target::new("/api/v1/redact"), json!({ "by": self.by, "person": person }));
+        }
+        if let Some(change) = &self.change {
+            let target = Target::new("/api/v1/changes").segment(change).segment("redact");
+            return (target, json!({ "by": self.by }));
+        }
+        let incident = Target::incident(self.id.unwrap_or_default());
         match (&self.note, &self.action, &self.field) {
             (Some(note), ..) => (
                 incident.segment("notes").segment(note).segment("redact"),
@@ -74,7 +100,7 @@ pub(super) async fn run(
     if arguments.show.form == Form::Json {
         return console.json(&answer.body);
     }
-    console.line(&format!("Incident {}: redacted; the hash of the words stays", arguments.id))?;
+    console.line(&format!("{}: redacted; the hash of the words stays", arguments.place()))?;
     console.notice("Backups made before still hold them");
     Ok(())
 }
@@ -109,6 +135,16 @@ mod tests {
                 "/api/v1/incidents/3/redact",
                 r#"{"by":null,"field":"root_cause"}"#,
             ),
+            (
+                vec!["redact", "--person=Ada Lovelace"],
+                "/api/v1/redact",
+                r#"{"by":null,"person":"Ada Lovelace"}"#,
+            ),
+            (
+                vec!["redact", "--change=c7", "--by=ada"],
+                "/api/v1/changes/c7/redact",
+                r#"{"by":"ada"}"#,
+            ),
         ] {
             let (target, wish) = Line::try_parse_from(line).unwrap().arguments.wish();
             assert_eq!((target.as_str(), wish.to_string().as_str()), (path, body));
@@ -117,6 +153,9 @@ mod tests {
             vec!["redact", "3"],
             vec!["redact", "3", "--note=n1", "--action=a1"],
             vec!["redact", "3", "--field=nonsense"],
+            vec!["redact", "--note=n1"],
+            vec!["redact", "3", "--person=ada"],
+            vec!["redact", "--person=ada", "--change=c1"],
         ] {
             assert!(Line::try_parse_from(wrong).is_err());
         }

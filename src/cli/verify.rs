@@ -6,7 +6,6 @@ use super::console::Console;
 use super::failure::Failure;
 use super::storage::StorageArguments;
 use crate::app::storage::{self, Check, Verdict};
-use crate::clock::Clock;
 
 /// Arguments of `verify`.
 #[derive(Args, Debug)]
@@ -21,7 +20,7 @@ pub(super) struct VerifyArguments {
 /// When a law does not hold, or the store cannot be read.
 pub(super) fn run(arguments: &VerifyArguments, console: &mut Console<'_>) -> Result<(), Failure> {
     let config = arguments.storage.config()?;
-    let checks = storage::verify(&config, &Clock::system()).map_err(Failure::store)?;
+    let checks = storage::verify(&config).map_err(Failure::store)?;
     tell(&checks, console)
 }
 

@@ -16,6 +16,7 @@ use super::sums::Sums;
 use super::traits::cluster_of;
 use crate::domain::incident::{Candidate, CandidateKind};
 use crate::domain::milestone::{Milestone, value_of};
+use crate::domain::words::CHANGE_HEARD_OF;
 use crate::domain::{
     Change, ChangeId, ChangeKind, ChangeReport, Incident, IncidentId, Name, Span, Timestamp,
 };
@@ -69,7 +70,7 @@ impl Machine {
             {
                 incident.changes.push(id);
             }
-            self.dirt.say(incident, format!("Change heard of: {}", report.summary));
+            self.dirt.say(incident, format!("{CHANGE_HEARD_OF}{}", report.summary));
         }
         id
     }
@@ -276,7 +277,7 @@ impl Machine {
                 add(-1.5, format!("rolled back {after} later, and no recovery followed"));
             }
         }
-        let summary = format!("{} ({})", report.summary, report.kind);
+        let summary = report.candidate_summary();
         Candidate {
             kind: CandidateKind::Change,
             reference: change.id.to_string(),

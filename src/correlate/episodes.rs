@@ -405,7 +405,7 @@ impl Machine {
             is_test: false,
             membership: Membership::Floating,
             context_of: Vec::new(),
-            reason: String::new(),
+            reason: Box::default(),
         };
         self.memory.put_episode(episode);
         self.dirt.episodes.insert(id);

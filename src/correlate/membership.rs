@@ -41,7 +41,7 @@ impl Machine {
         let lead_up =
             opened_at.is_some_and(|opened| start < opened) && !paging.contains(&episode.severity);
         episode.membership = Membership::Member { incident, lead_up, by_person };
-        episode.reason = reason;
+        episode.reason = reason.into();
         self.dirt.explanations.insert(id, Explanation::default());
         episode.context_of.retain(|other| *other != incident);
         let is_firing = episode.is_firing();
@@ -71,7 +71,7 @@ impl Machine {
         if !episode.context_of.contains(&incident) {
             episode.context_of.push(incident);
         }
-        episode.reason = reason;
+        episode.reason = reason.into();
         self.dirt.explanations.insert(id, Explanation::default());
         self.dirt.episodes.insert(id);
         let name = self.name_of(id);
@@ -80,9 +80,9 @@ impl Machine {
 
     pub(super) fn set_reason(&mut self, id: EpisodeId, reason: String) {
         if let Some(episode) = self.memory.episodes.get_mut(&id)
-            && episode.reason != reason
+            && *episode.reason != *reason
         {
-            episode.reason = reason;
+            episode.reason = reason.into();
             self.dirt.explanations.insert(id, Explanation::default());
             self.dirt.episodes.insert(id);
         }
@@ -112,7 +112,7 @@ impl Machine {
             }
             if actor.is_none() {
                 // What tied it to the others of its incident still does.
-                told.into_iter().for_each(|told| self.set_reason(episode, told));
+                told.into_iter().for_each(|told| self.set_reason(episode, told.into()));
                 match explained {
                     Some(explained) => self.explain(episode, explained),
                     None => drop(self.dirt.explanations.remove(&episode)),

@@ -10,13 +10,12 @@ use crate::domain::incident::{
 };
 use crate::domain::note_kind::suggest_kind;
 use crate::domain::record::{NoteDraft, NotePatch, Operation, OperationAction, Outcome};
-use crate::domain::words::{TakenBack, Which, Words};
 use crate::domain::{
     ActionId, Claim, EpisodeId, Incident, IncidentId, IncidentState, Membership, NoteId, Timestamp,
 };
 
 /// Why an operation was refused; becomes its outcome.
-type Refused = Outcome;
+pub(super) type Refused = Outcome;
 
 /// What every operation of one request has in common.
 struct Doing<'a> {
@@ -53,6 +52,12 @@ impl Machine {
             let id = self.learn_change(change, received_at);
             return Outcome::Done { incident: None, made: Some(id.to_string()) };
         }
+        if let OperationAction::RedactPerson(replacement) = &operation.action {
+            return self.redact_person(replacement);
+        }
+        if let OperationAction::RedactChange(id) = &operation.action {
+            return self.redact_change(*id).unwrap_or_else(|refused| refused);
+        }
         match self.operate_on_incident(&doing) {
             Ok(done) | Err(done) => done,
         }
@@ -84,7 +89,9 @@ impl Machine {
                 self.patch_action(id, *action, patch)?
             }
             OperationAction::Redact(_, words) => self.redact(id, *words)?,
-            OperationAction::ReportChange(_) => None,
+            OperationAction::ReportChange(_)
+            | OperationAction::RedactPerson(_)
+            | OperationAction::RedactChange(_) => None,
         };
         Ok(Outcome::Done { incident: Some(id), made })
     }
@@ -101,7 +108,7 @@ impl Machine {
         }
     }
 
-    fn incident(&self, id: IncidentId) -> Result<&Incident, Refused> {
+    pub(super) fn incident(&self, id: IncidentId) -> Result<&Incident, Refused> {
         self.memory.incidents.get(&id).ok_or_else(|| unknown_incident(Some(id)))
     }
 
@@ -377,44 +384,6 @@ impl Machine {
             self.dirt.say(id, "Note withdrawn");
         }
         Ok(Some(note.to_string()))
-    }
-
-    /// Takes words back for good. Always a revision, whether they had been taken back before or
-    /// not: a replay finds them gone already, and has to count the same.
-    fn redact(&mut self, id: IncidentId, words: Words) -> Result<Option<String>, Refused> {
-        let which = Which::of(words, self.incident(id)?)
-            .ok_or_else(|| Outcome::Unknown(format!("Incident {id} has no {words}")))?;
-        let taken = TakenBack { incidents: self.family(id), which };
-        for id in &taken.incidents {
-            if let Some(incident) = self.memory.incidents.get_mut(id) {
-                taken.redact_incident(incident);
-                self.dirt.say(*id, format!("Redacted: {words}"));
-            }
-        }
-        // The rows of those that copied them are rewritten by whoever keeps them.
-        for incident in self.memory.incidents.values_mut() {
-            taken.redact_copies(incident);
-        }
-        self.dirt.taken_back.push(taken);
-        Ok(None)
-    }
-
-    /// An incident and all that were merged into it.
-    pub(super) fn family(&self, id: IncidentId) -> Vec<IncidentId> {
-        let mut family = vec![id];
-        let mut next = 0;
-        while let Some(id) = family.get(next).copied() {
-            let events = self.memory.incidents.get(&id).map_or(&[][..], |i| &i.lifecycle);
-            for event in events {
-                if let LifecycleKind::Absorbed(younger) = event.kind
-                    && !family.contains(&younger)
-                {
-                    family.push(younger);
-                }
-            }
-            next += 1;
-        }
-        family
     }
 
     fn note_mut(&mut self, id: IncidentId, note: NoteId) -> Result<&mut Note, Refused> {

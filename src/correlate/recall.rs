@@ -25,6 +25,8 @@ pub struct Wants {
     pub alerts: BTreeSet<AlertKey>,
     /// Single episodes.
     pub episodes: BTreeSet<EpisodeId>,
+    /// Single changes.
+    pub changes: BTreeSet<ChangeId>,
     /// Changes by the key that their source gave.
     pub change_keys: BTreeSet<(Name, String)>,
 }
@@ -36,6 +38,7 @@ impl Wants {
         self.incidents.is_empty()
             && self.alerts.is_empty()
             && self.episodes.is_empty()
+            && self.changes.is_empty()
             && self.change_keys.is_empty()
     }
 }
@@ -117,6 +120,7 @@ impl Machine {
         self.asked.incidents.extend(wants.incidents);
         self.asked.alerts.extend(wants.alerts);
         self.asked.episodes.extend(wants.episodes);
+        self.asked.changes.extend(wants.changes);
         self.asked.change_keys.extend(wants.change_keys);
     }
 
@@ -258,6 +262,11 @@ impl Machine {
             OperationAction::ReportChange(change) => {
                 self.want_change_key(&change.source, change.key.as_deref(), wants);
             }
+            OperationAction::RedactChange(id) => {
+                if !self.memory.changes.contains_key(id) && !self.asked.changes.contains(id) {
+                    wants.changes.insert(*id);
+                }
+            }
             OperationAction::Acknowledge(_)
             | OperationAction::Mitigate(_)
             | OperationAction::Resolve(_)
@@ -267,7 +276,9 @@ impl Machine {
             | OperationAction::CorrectNote(..)
             | OperationAction::WithdrawNote(..)
             | OperationAction::AddAction(..)
-            | OperationAction::PatchAction(..) => {}
+            | OperationAction::PatchAction(..)
+            // The rows of those that are not in memory are rewritten by whoever keeps them.
+            | OperationAction::RedactPerson(_) => {}
         }
     }
 }

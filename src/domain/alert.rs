@@ -265,7 +265,7 @@ pub struct Episode {
     /// Incidents that list it as context, without being a member.
     pub context_of: Vec<IncidentId>,
     /// One sentence with the numbers: why it is where it is. Never empty.
-    pub reason: String,
+    pub reason: Box<str>,
 }
 
 /// A start that was claimed for an episode.

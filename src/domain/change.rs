@@ -86,6 +86,23 @@ pub struct ChangeReport {
     pub key: Option<String>,
 }
 
+impl ChangeReport {
+    /// The source of what is told in our own form; no sender can be given this name.
+    pub const OWN_SOURCE: &str = "api";
+
+    /// True when it was told in our own form, so that it stands in the ledger as a person's doing.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.source.as_str() == Self::OWN_SOURCE
+    }
+
+    /// What it is called as a candidate cause: its own summary first.
+    #[must_use]
+    pub fn candidate_summary(&self) -> String {
+        format!("{} ({})", self.summary, self.kind)
+    }
+}
+
 /// A change as scribed knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {

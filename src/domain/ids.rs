@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::SmolStr;
 
 /// A record's place in the ledger; the first record is 1.
 #[derive(
@@ -149,11 +150,11 @@ impl From<&str> for Name {
 /// labels, the sender's own key elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Fingerprint(pub Arc<str>);
+pub struct Fingerprint(SmolStr);
 
 impl Fingerprint {
-    /// Wraps a key as its sender wrote it.
-    pub fn new(text: impl Into<Arc<str>>) -> Self {
+    /// Wraps a key as its sender wrote it. One of up to 23 bytes takes no memory of its own.
+    pub fn new(text: impl Into<SmolStr>) -> Self {
         Self(text.into())
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::format_smolstr;
 
 use super::ids::Fingerprint;
 use super::redaction::MARK;
@@ -17,21 +18,34 @@ use super::redaction::MARK;
 #[derive(Clone, Default)]
 pub struct Labels(Option<Arc<Packed>>);
 
-/// All names and values one behind the other: three pieces of memory for a set, not two for each
-/// of its pairs. There is one for every alert of every delivery.
-#[derive(PartialEq, Eq)]
-struct Packed {
-    text: Box<str>,
-    /// Where each name and each value ends: name, value, name, value.
-    ends: Box<[u32]>,
+/// A set in one piece of memory, because there is one for every alert of every delivery: the
+/// number of pairs, where each name and each value ends in the text (name, value, name, value),
+/// and the text, all names and values one behind the other. Numbers are four characters of seven
+/// bits each, so that the whole is a text and a piece of it can be cut without being checked.
+type Packed = str;
+
+/// Characters of a number.
+const NUMBER: usize = 4;
+
+/// Writes a number. What ingest lets through is far below the 256 MiB that it can say.
+fn push_number(number: usize, to: &mut String) {
+    (0..NUMBER).for_each(|digit| to.push(char::from((number >> (7 * digit)) as u8 & 0x7f)));
 }
 
-impl Packed {
-    /// The text between two neighbouring ends.
-    fn piece(&self, index: usize) -> &str {
-        let begin = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[begin as usize..self.ends[index] as usize]
-    }
+/// Reads the number at a place, counted in numbers.
+fn number_at(packed: &Packed, place: usize) -> usize {
+    let digits = &packed.as_bytes()[place * NUMBER..][..NUMBER];
+    digits.iter().rev().fold(0, |number, digit| number << 7 | usize::from(*digit))
+}
+
+/// How many pairs there are.
+fn pairs_in(packed: &Packed) -> usize {
+    number_at(packed, 0)
+}
+
+/// The names and values one behind the other.
+fn text_of(packed: &Packed) -> &str {
+    &packed[(1 + 2 * pairs_in(packed)) * NUMBER..]
 }
 
 impl Labels {
@@ -56,17 +70,21 @@ impl Labels {
         if list.is_empty() {
             return Self::default();
         }
-        let bytes = list.iter().map(|(k, v)| k.as_ref().len() + v.as_ref().len()).sum();
-        let mut text = String::with_capacity(bytes);
-        let mut ends = Vec::with_capacity(2 * list.len());
+        let bytes: usize = list.iter().map(|(k, v)| k.as_ref().len() + v.as_ref().len()).sum();
+        let mut packed = String::with_capacity((1 + 2 * list.len()) * NUMBER + bytes);
+        push_number(list.len(), &mut packed);
+        let mut end = 0;
         for (name, value) in &list {
             for piece in [name.as_ref(), value.as_ref()] {
-                text.push_str(piece);
-                // What ingest lets through is far below 4 GiB.
-                ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+                end += piece.len();
+                push_number(end, &mut packed);
             }
         }
-        Self(Some(Arc::new(Packed { text: text.into(), ends: ends.into() })))
+        for (name, value) in &list {
+            packed.push_str(name.as_ref());
+            packed.push_str(value.as_ref());
+        }
+        Self(Some(packed.into()))
     }
 
     /// Keeps one copy where another holds the same pairs.
@@ -79,15 +97,16 @@ impl Labels {
     /// The value of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let packed = self.0.as_ref()?;
-        let (text, name) = (packed.text.as_bytes(), name.as_bytes());
+        let packed = self.0.as_deref()?;
+        let text = text_of(packed);
         let mut begin = 0;
         // Sets are small: most names differ in their length already, which costs less than halving.
-        for (index, ends) in packed.ends.chunks_exact(2).enumerate() {
-            if text[begin..ends[0] as usize] == *name {
-                return Some(packed.piece(2 * index + 1));
+        for place in (1..=2 * pairs_in(packed)).step_by(2) {
+            let (name_end, end) = (number_at(packed, place), number_at(packed, place + 1));
+            if text.as_bytes()[begin..name_end] == *name.as_bytes() {
+                return Some(&text[name_end..end]);
             }
-            begin = ends[1] as usize;
+            begin = end;
         }
         None
     }
@@ -101,15 +120,22 @@ impl Labels {
     /// All pairs in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|packed| {
-            (0..packed.ends.len() / 2)
-                .map(|index| (packed.piece(2 * index), packed.piece(2 * index + 1)))
+            let text = text_of(packed);
+            let mut begin = 0;
+            let mut piece = move |place| {
+                let end = number_at(packed, place);
+                let piece = &text[begin..end];
+                begin = end;
+                piece
+            };
+            (0..pairs_in(packed)).map(move |pair| (piece(2 * pair + 1), piece(2 * pair + 2)))
         })
     }
 
     /// How many names there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |packed| packed.ends.len() / 2)
+        self.0.as_deref().map_or(0, pairs_in)
     }
 
     /// True when there is none.
@@ -156,7 +182,7 @@ impl Labels {
     /// [`Labels::hash64`] in the form in which Alertmanager writes it: 16 lower-case digits.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::new(format!("{:016x}", self.hash64()))
+        Fingerprint::new(format_smolstr!("{:016x}", self.hash64()))
     }
 }
 
@@ -187,8 +213,7 @@ impl Ord for Labels {
 impl Hash for Labels {
     fn hash<H: Hasher>(&self, state: &mut H) {
         if let Some(packed) = &self.0 {
-            packed.text.hash(state);
-            packed.ends.hash(state);
+            packed.hash(state);
         }
     }
 }

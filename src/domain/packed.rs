@@ -338,9 +338,9 @@ impl<'a> Unpacker<'a> {
         let flags = self.count()?;
         let namespace = Name(self.text()?);
         let fingerprint = if flags & 1 == 1 {
-            Fingerprint(Arc::from(digits_text(self.word()?, &mut [0; 16])))
+            Fingerprint::new(digits_text(self.word()?, &mut [0; 16]))
         } else {
-            Fingerprint(self.text()?)
+            Fingerprint::new(self.text()?)
         };
         let variant = if flags & 2 == 2 { Some(self.word()?) } else { None };
         Ok(AlertKey { namespace, fingerprint, variant })
@@ -440,13 +440,13 @@ impl<'a> Unpacker<'a> {
         })
     }
 
-    fn reason(&mut self) -> Result<String, Unreadable> {
+    fn reason(&mut self) -> Result<Box<str>, Unreadable> {
         let count = self.many()?;
         let mut reason = String::with_capacity(128);
         for _ in 0..count {
             self.push_phrase(&mut reason)?;
         }
-        Ok(reason)
+        Ok(reason.into())
     }
 
     /// The beginning of an episode: when its first word came in, and the alert that fires.

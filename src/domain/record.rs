@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Word;
 use super::change::ChangeReport;
-use super::ids::{ActionId, EpisodeId, IncidentId, Name, NoteId, Seq};
+use super::ids::{ActionId, ChangeId, EpisodeId, IncidentId, Name, NoteId, Seq};
 use super::incident::{ActionDraft, ActionPatch, NoteKind, Patch};
 use super::rules::Rules;
 use super::time::{Span, Timestamp};
@@ -192,6 +192,10 @@ pub enum OperationAction {
     ReportChange(ChangeReport),
     /// Words are taken back for good: their hash takes their place, in earlier records too.
     Redact(IncidentId, Words),
+    /// A person's name is taken back for good, everywhere. It is named by what takes its place.
+    RedactPerson(String),
+    /// The words of a change that was told in our own form are taken back for good.
+    RedactChange(ChangeId),
 }
 
 impl OperationAction {
@@ -213,7 +217,7 @@ impl OperationAction {
             | Self::AddAction(id, _)
             | Self::PatchAction(id, _, _)
             | Self::Redact(id, _) => Some(*id),
-            Self::ReportChange(_) => None,
+            Self::ReportChange(_) | Self::RedactPerson(_) | Self::RedactChange(_) => None,
         }
     }
 }

@@ -1,20 +1,28 @@
 //! A person's words, taken back for good: which they are, and what stands in their place.
 //!
-//! The machine, the stored facts and the ledger are rewritten by the same two functions here, so
-//! that the rewritten ledger replays to just the facts that are stored. Every text is replaced by
-//! its own hash: texts that differed still differ, and a replay takes the same turns.
+//! The machine, the stored facts and the ledger are rewritten by the same functions here, so that
+//! the rewritten ledger replays to just the facts that are stored. Every text is replaced by its own
+//! hash: texts that differed still differ, and a replay takes the same turns.
+
+mod change;
+mod person;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use self::person::Person;
+use super::change::ChangeReport;
+use super::facts::{Facts, Revision};
 use super::ids::{ActionId, IncidentId, NoteId};
 use super::incident::{Action, Incident, Note};
 use super::note_kind::suggest_kind;
-use super::record::OperationAction;
+use super::record::{Operation, OperationAction};
 use super::redaction::{MARK, words_redacted};
 use super::time::Timestamp;
+
+pub use self::change::{CHANGE_HEARD_OF, ChangeTaken};
 
 /// Which words a person wants to be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +84,8 @@ impl fmt::Display for Words {
 /// which number it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenBack {
-    /// The incident, and all that were merged into it: they share their words.
+    /// The incident, and all that were merged into it: they share their words. None where it does
+    /// not matter in which incident they stand.
     pub incidents: Vec<IncidentId>,
     /// Which words.
     pub which: Which,
@@ -91,6 +100,10 @@ pub enum Which {
     Actions(BTreeSet<ActionId>, Option<Timestamp>),
     /// A field.
     Field(TextField),
+    /// A person's name, everywhere, by what stands in its place.
+    Person(String),
+    /// A change.
+    Change(ChangeTaken),
 }
 
 impl Which {
@@ -135,6 +148,61 @@ impl TakenBack {
                     TextField::Lead => &mut report.lead,
                 });
             }
+            Which::Person(replacement) => Person { replacement }.redact_incident(incident),
+            Which::Change(taken) => taken.redact_incident(incident),
+        }
+    }
+
+    /// Replaces the words in the facts that were reviewed of an incident, or what those copied.
+    pub fn redact_facts(&self, facts: &mut Facts) {
+        if self.is_of(facts.incident.id) {
+            self.redact_incident(&mut facts.incident);
+        }
+        self.redact_copies(&mut facts.incident);
+        for change in &mut facts.changes {
+            self.redact_change(&mut change.report);
+        }
+    }
+
+    /// Replaces the words in a change. False when it holds none of them.
+    pub fn redact_change(&self, report: &mut ChangeReport) -> bool {
+        match &self.which {
+            Which::Person(replacement) => Person { replacement }.redact_change(report),
+            Which::Change(taken) => taken.redact_change(report),
+            Which::Notes(_) | Which::Actions(..) | Which::Field(_) => false,
+        }
+    }
+
+    /// Replaces the words in what a revision says.
+    pub fn redact_revision(&self, revision: &mut Revision) {
+        if let Which::Change(taken) = &self.which {
+            taken.redact_revision(revision);
+        }
+    }
+
+    /// True when the words may stand in this incident.
+    #[must_use]
+    pub fn is_of(&self, incident: IncidentId) -> bool {
+        self.is_everywhere() || self.incidents.contains(&incident)
+    }
+
+    /// True when they may stand in any incident.
+    #[must_use]
+    pub const fn is_everywhere(&self) -> bool {
+        matches!(self.which, Which::Person(_) | Which::Change(_))
+    }
+
+    /// True when the machine went by the words, so that a ledger without them would be worked in
+    /// otherwise.
+    #[must_use]
+    pub const fn is_basis_of_decisions(&self) -> bool {
+        matches!(self.which, Which::Change(_))
+    }
+
+    fn person(&self) -> Option<Person<'_>> {
+        match &self.which {
+            Which::Person(replacement) => Some(Person { replacement }),
+            Which::Notes(_) | Which::Actions(..) | Which::Field(_) | Which::Change(_) => None,
         }
     }
 
@@ -156,14 +224,27 @@ impl TakenBack {
                 Which::Field(TextField::Title) => clear(Some(&mut similar.title)),
                 Which::Field(TextField::RootCause) => clear(similar.root_cause.as_mut()),
                 Which::Field(TextField::Resolution) => clear(similar.resolution.as_mut()),
-                Which::Field(TextField::Impact | TextField::Lead) | Which::Actions(..) => {}
+                Which::Field(TextField::Impact | TextField::Lead)
+                | Which::Actions(..)
+                | Which::Person(_)
+                | Which::Change(_) => {}
             }
         }
         is_changed
     }
 
     /// Replaces the words in a record of this record time. False when it holds none of them.
-    pub fn redact_record(&self, action: &mut OperationAction, time: Option<Timestamp>) -> bool {
+    pub fn redact_record(&self, operation: &mut Operation, time: Option<Timestamp>) -> bool {
+        match (&self.which, &mut operation.action) {
+            (Which::Person(replacement), _) => Person { replacement }.redact_record(operation),
+            (Which::Change(taken), OperationAction::ReportChange(report)) => {
+                taken.redact_change(report)
+            }
+            (_, action) => self.redact_action(action, time),
+        }
+    }
+
+    fn redact_action(&self, action: &mut OperationAction, time: Option<Timestamp>) -> bool {
         if !action.incident().is_some_and(|id| self.incidents.contains(&id)) {
             return false;
         }

@@ -2,7 +2,9 @@
 
 use super::EngineError;
 use crate::correlate::{Machine, Recalled, Wants};
-use crate::domain::{AlertKey, Change, Episode, EpisodeId, Facts, IncidentId, Name, Record};
+use crate::domain::{
+    AlertKey, Change, ChangeId, Episode, EpisodeId, Facts, IncidentId, Name, Record,
+};
 use crate::store::{Rebuilt, Store, StoreError};
 
 /// Episodes of one alert that are recalled, newest first.
@@ -13,6 +15,7 @@ pub(super) trait Kept {
     fn facts(&self, id: IncidentId) -> Result<Option<Facts>, StoreError>;
     fn episodes_of_alert(&self, key: &AlertKey, limit: usize) -> Result<Vec<Episode>, StoreError>;
     fn episode(&self, id: EpisodeId) -> Result<Option<Episode>, StoreError>;
+    fn change(&self, id: ChangeId) -> Result<Option<Change>, StoreError>;
     fn change_by_key(&self, source: &Name, key: &str) -> Result<Option<Change>, StoreError>;
 }
 
@@ -34,6 +37,10 @@ macro_rules! kept_by {
 
             fn episode(&self, id: EpisodeId) -> Result<Option<Episode>, StoreError> {
                 self.episode(id)
+            }
+
+            fn change(&self, id: ChangeId) -> Result<Option<Change>, StoreError> {
+                self.change(id)
             }
 
             fn change_by_key(
@@ -83,6 +90,9 @@ fn look_up(wants: &Wants, kept: &impl Kept) -> Result<Recalled, EngineError> {
     }
     for id in &wants.episodes {
         recalled.episodes.extend(kept.episode(*id)?);
+    }
+    for id in &wants.changes {
+        recalled.changes.extend(kept.change(*id)?);
     }
     for (source, key) in &wants.change_keys {
         recalled.changes.extend(kept.change_by_key(source, key)?);

@@ -1,6 +1,7 @@
 //! The engine over a real store, killed and restarted at any point.
 
 mod failing;
+mod printing;
 mod verifying;
 
 use proptest::prelude::*;

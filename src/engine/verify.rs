@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{BATCH_RECORDS, EngineError, commit_of, recall, restore};
 use crate::correlate::{Machine, RULES_VERSION};
-use crate::domain::{Record, Seq, Timestamp};
-use crate::store::{Archive, Comparison, Depth, Faults, Holdings, Rebuilt, Scope, compare};
+use crate::domain::{Record, Seq};
+use crate::store::{Archive, Comparison, Depth, Faults, Holdings, Rebuilt, RuleEpoch, compare};
 
 /// What became of one law.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +32,11 @@ pub enum Verdict {
     Unchecked(String),
 }
 
-/// Checks every law, in the order in which one rests on the other. `kept_since` says since when
-/// nothing that ended may have been dropped because of its age; `None` when nothing ever is.
+/// Checks every law, in the order in which one rests on the other.
 ///
 /// # Errors
 /// When the archive cannot be read for another reason than a fault of its own.
-pub fn verify(archive: &Archive, kept_since: Option<Timestamp>) -> Result<Vec<Check>, EngineError> {
+pub fn verify(archive: &Archive) -> Result<Vec<Check>, EngineError> {
     let mut report = Report::default();
     let damage = archive.damage(Depth::Full)?;
     let is_sound = damage.is_empty();
@@ -53,7 +52,7 @@ pub fn verify(archive: &Archive, kept_since: Option<Timestamp>) -> Result<Vec<Ch
     report.add("ledger", ledger, &span_of(&holdings));
     report.add("records", records, "every record and every text it names can be read");
     if can_replay {
-        check_replay(archive, &holdings, kept_since, &mut report)?;
+        check_replay(archive, &holdings, &mut report)?;
     } else {
         report.unchecked("replay", "the ledger has faults, so nothing can be told from it");
     }
@@ -119,7 +118,6 @@ struct Replay<'a> {
 fn check_replay(
     archive: &Archive,
     holdings: &Holdings,
-    kept_since: Option<Timestamp>,
     report: &mut Report,
 ) -> Result<(), EngineError> {
     let law = "replay";
@@ -160,20 +158,16 @@ fn check_replay(
         report.unchecked(law, &format!("record {record} cannot be worked in"));
         return Ok(());
     }
-    let comparison = compare(archive, &replay.rebuilt, Scope { is_whole, kept_since })?;
+    let comparison = compare(archive, &replay.rebuilt, is_whole)?;
     let worked_in = holdings.cursor.0.saturating_sub(from.0);
     report.add(law, comparison.faults.clone(), &told(&comparison, worked_in));
     if decided_since > Seq(1) {
-        let theirs: Vec<String> = epochs[..epochs.len() - 1]
-            .iter()
-            .map(|epoch| format!("{} from record {}", epoch.version, epoch.first))
-            .collect();
+        let how = decided_otherwise(&epochs);
         report.unchecked(
             "history",
             &format!(
-                "what was worked in before record {decided_since} was decided by other rules \
-                 ({}) and is never derived anew; what changed since record {from} was compared",
-                theirs.join(", ")
+                "what was worked in before record {decided_since} was decided {how} and is never \
+                 derived anew; what changed since record {from} was compared"
             ),
         );
     }
@@ -186,17 +180,20 @@ fn check_replay(
             ),
         );
     }
-    if comparison.dropped > 0 {
-        report.unchecked(
-            "history",
-            &format!(
-                "{} of the ledger's rows are stored no more; they are old enough for storage.\
-                 retention or storage.size_limit to have dropped them",
-                comparison.dropped
-            ),
-        );
-    }
     Ok(())
+}
+
+/// How the records before the last epoch were worked in.
+fn decided_otherwise(epochs: &[RuleEpoch]) -> String {
+    let theirs: Vec<String> = epochs
+        .iter()
+        .filter(|epoch| epoch.version != RULES_VERSION)
+        .map(|epoch| format!("{} from record {}", epoch.version, epoch.first))
+        .collect();
+    if theirs.is_empty() {
+        return "when words of a change were known that were taken back since".to_owned();
+    }
+    format!("by other rules ({})", theirs.join(", "))
 }
 
 /// A machine as the snapshot tells it, from where it goes on; else why that cannot be.

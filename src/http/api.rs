@@ -83,6 +83,8 @@ route_table! {
     "/api/v1/incidents/{id}/redact": post redaction::field;
     "/api/v1/incidents/{id}/notes/{note}/redact": post redaction::note;
     "/api/v1/incidents/{id}/actions/{action}/redact": post redaction::action;
+    "/api/v1/redact": post redaction::person;
+    "/api/v1/changes/{id}/redact": post redaction::change;
     "/api/v1/openapi.json": get openapi::document;
 }
 

@@ -65,6 +65,8 @@ pub(super) const fn word(action: &OperationAction) -> &'static str {
         OperationAction::PatchAction(..) => "action.change",
         OperationAction::ReportChange(_) => "change.report",
         OperationAction::Redact(..) => "incident.redact",
+        OperationAction::RedactPerson(_) => "person.redact",
+        OperationAction::RedactChange(_) => "change.redact",
     }
 }
 
@@ -80,6 +82,8 @@ fn target(action: &OperationAction) -> Option<String> {
         }
         OperationAction::PatchAction(_, action, _) => Some(action.to_string()),
         OperationAction::Redact(_, words) => Some(words.to_string()),
+        OperationAction::RedactPerson(replacement) => Some(replacement.clone()),
+        OperationAction::RedactChange(change) => Some(change.to_string()),
         OperationAction::Acknowledge(_)
         | OperationAction::Mitigate(_)
         | OperationAction::Resolve(_)

@@ -80,13 +80,25 @@ impl Shared {
     /// # Errors
     /// When the store cannot be read, or others take too long.
     pub(super) async fn turn(&self, id: IncidentId) -> Result<Turn, Problem> {
+        self.turn_within(id, WAIT_MAX).await
+    }
+
+    /// As [`Shared::turn`], for those who have little time.
+    ///
+    /// # Errors
+    /// As [`Shared::turn`].
+    pub(super) async fn turn_within(
+        &self,
+        id: IncidentId,
+        wait_max: Duration,
+    ) -> Result<Turn, Problem> {
         let alerts = self
             .read(move |store| {
                 let incident = store.incident(id)?;
                 Ok::<_, StoreError>(incident.map_or(0, |incident| incident.tally.total))
             })
             .await?;
-        self.desk.turn(alerts, WAIT_MAX).await
+        self.desk.turn(alerts, wait_max).await
     }
 }
 

@@ -109,6 +109,11 @@ impl Listener {
         if let Some(first) = self.first.take() {
             return Some((first.into(), self));
         }
+        // What did not fit into the last piece.
+        let rest = self.feed.kept(&mut self.place).await;
+        if !rest.is_empty() {
+            return Some((rest.into(), self));
+        }
         let heartbeat = tokio::time::sleep(HEARTBEAT);
         tokio::pin!(heartbeat);
         loop {
@@ -117,9 +122,10 @@ impl Listener {
                 () = &mut heartbeat => return Some((": still here\n\n".into(), self)),
                 changed = self.cursor.changed() => changed.ok()?,
             }
+            let gathering = GATHERING.max(self.feed.rest().await);
             tokio::select! {
                 () = self.stop.stopped() => return None,
-                () = tokio::time::sleep(GATHERING) => {}
+                () = tokio::time::sleep(gathering) => {}
             }
             let now = *self.cursor.borrow_and_update();
             // A stream has no way to tell an error: it ends, and the browser comes back.

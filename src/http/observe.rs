@@ -51,13 +51,13 @@ const SAFE: [(HeaderName, HeaderValue); 7] = [
 const REFUSAL_BYTES_MAX: usize = 4096;
 
 /// What the layer needs.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Observer {
     metrics: Metrics,
     clock: Clock,
     /// Tells the requests of one process from those of another.
     process: i64,
-    count: Arc<AtomicU64>,
+    count: AtomicU64,
 }
 
 impl Observer {
@@ -65,7 +65,7 @@ impl Observer {
     #[must_use]
     pub fn new(metrics: Metrics, clock: Clock) -> Self {
         let process = clock.now().millis();
-        Self { metrics, clock, process, count: Arc::default() }
+        Self { metrics, clock, process, count: AtomicU64::default() }
     }
 
     fn next_id(&self) -> String {
@@ -74,7 +74,11 @@ impl Observer {
 }
 
 /// The layer.
-pub async fn observe(State(observer): State<Observer>, request: Request, next: Next) -> Response {
+pub async fn observe(
+    State(observer): State<Arc<Observer>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let id = observer.next_id();
     let route = request
         .extensions()

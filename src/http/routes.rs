@@ -40,7 +40,7 @@ fn with_refusals<S: Clone + Send + Sync + 'static>(rooms: Router<S>) -> Router<S
 
 /// Adds what every answer has, whoever gives it.
 fn observed<S: Clone + Send + Sync + 'static>(rooms: Router<S>, observer: Observer) -> Router<S> {
-    rooms.layer(from_fn_with_state(observer, observe))
+    rooms.layer(from_fn_with_state(Arc::new(observer), observe))
 }
 
 async fn unknown_path(uri: Uri) -> Problem {

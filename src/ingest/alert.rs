@@ -383,8 +383,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
-                // Eight is the usual number; growing from there is rare.
-                let mut pairs = Pairs { list: Vec::with_capacity(8), is_cut: false };
+                // Few alerts have more; growing from there is rare.
+                let mut pairs = Pairs { list: Vec::with_capacity(16), is_cut: false };
                 while let Some((name, value)) = map.next_entry::<Text<'de>, Text<'de>>()? {
                     pairs.push(name.0, value.0);
                 }

@@ -246,7 +246,8 @@ where
     T: Deserialize<'de>,
     A: SeqAccess<'de>,
 {
-    let mut list = Vec::new();
+    // A group has seldom more; each time a longer list grows, all of it is copied.
+    let mut list = Vec::with_capacity(16);
     while let Some(entry) = seq.next_element()? {
         if list.len() == ALERTS_MAX {
             return Err(A::Error::custom(TOO_MANY));

@@ -59,6 +59,12 @@ pub fn restore(
     now: Timestamp,
 ) -> Result<Restored, StoreError> {
     let what = format!("reading the backup {}", source.display());
+    if !source.try_exists().trying(&what)? {
+        return Err(StoreError::Broken(format!(
+            "there is no file {}; name the one that `scribed backup` wrote",
+            source.display()
+        )));
+    }
     if fs::metadata(source).trying(&what)?.is_dir() {
         return Err(StoreError::Broken(format!(
             "{} is a folder; name the file that `scribed backup` wrote",

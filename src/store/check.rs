@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::error::Trying;
-use super::ledger::{self, TextCache};
+use super::ledger;
 use super::rows::from_int;
 use super::schema::{self, FolderLock};
+use super::text_cache::TextCache;
 use super::types::{RuleEpoch, Snapshot};
 use super::{StoreError, backup, engine};
 use crate::domain::record::Skip;

@@ -7,10 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::StoreError;
 use super::error::Trying;
 use super::paging::Place;
+use super::raw_bodies::{self, PackedRaw};
 use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
-use super::types::{
-    DeliveryRow, Quarantine, QuarantineRow, Quarantined, RawDelivery, RefusedAlert, SourceRow,
-};
+use super::types::{DeliveryRow, Quarantine, QuarantineRow, Quarantined, SourceRow};
 use crate::domain::record::Delivery;
 use crate::domain::{Name, Seq, Timestamp};
 
@@ -45,58 +44,6 @@ impl NewDelivery {
 
     pub(super) const fn source(&self) -> &Name {
         &self.source
-    }
-}
-
-/// A raw body as it is stored: packed where that makes it smaller. What a sender repeats in each of
-/// its alerts takes little, and pages that are not written cost nothing.
-#[derive(Debug)]
-pub(super) struct PackedRaw {
-    /// How long it was.
-    bytes: u64,
-    packing: i64,
-    body: bytes::Bytes,
-    content_type: String,
-    remote: String,
-    refused: Vec<RefusedAlert>,
-    redacted: u64,
-    replays: Option<u64>,
-}
-
-/// Stored as it came.
-const PACKING_NONE: i64 = 0;
-/// One LZ4 block with its length before it.
-const PACKING_LZ4: i64 = 1;
-
-impl PackedRaw {
-    pub(super) fn new(raw: RawDelivery) -> Self {
-        let bytes = raw.bytes.len() as u64;
-        // The copy has the size of what is kept, while it waits, and the large piece is free again.
-        let packed = lz4_flex::block::compress_prepend_size(&raw.bytes);
-        let (packing, body) = if packed.len() < raw.bytes.len() {
-            (PACKING_LZ4, bytes::Bytes::copy_from_slice(&packed))
-        } else {
-            (PACKING_NONE, raw.bytes)
-        };
-        let RawDelivery { content_type, remote, refused, redacted, replays, .. } = raw;
-        Self { bytes, packing, body, content_type, remote, refused, redacted, replays }
-    }
-
-    /// What it takes while it waits.
-    pub(super) fn waiting_bytes(&self) -> usize {
-        self.body.len()
-    }
-}
-
-/// Unpacks a stored body.
-fn unpacked(packing: i64, body: Vec<u8>) -> Result<Vec<u8>, StoreError> {
-    match packing {
-        PACKING_NONE => Ok(body),
-        PACKING_LZ4 => lz4_flex::block::decompress_size_prepended(&body)
-            .map_err(|error| StoreError::Broken(format!("a raw body cannot be unpacked: {error}"))),
-        other => Err(StoreError::Broken(format!(
-            "a raw body is packed in the unknown way {other}; a newer release may know it"
-        ))),
     }
 }
 
@@ -188,10 +135,7 @@ pub(super) fn insert(
         })
         .trying(what)?;
     let Some(raw) = raw else { return Ok(()) };
-    connection
-        .prepare_cached("INSERT INTO raw_bodies (seq, packing, body) VALUES (?1, ?2, ?3)")
-        .and_then(|mut insert| insert.execute((int(receipt.seq.0), raw.packing, &raw.body[..])))
-        .trying(what)?;
+    raw.store(connection, receipt.seq)?;
     for refused in raw.refused.iter().take(REFUSED_ROWS_MAX) {
         let row = NewQuarantine {
             source: &delivery.source,
@@ -269,20 +213,6 @@ fn delivery_row(row: &Row<'_>) -> rusqlite::Result<(Place, DeliveryRow)> {
         redacted: count(row, "redacted")?,
     };
     Ok((place, delivery))
-}
-
-/// The raw body of a delivery, while it is kept.
-pub(super) fn raw(connection: &Connection, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
-    connection
-        .prepare_cached("SELECT packing, body FROM raw_bodies WHERE seq = :seq")
-        .and_then(|mut select| {
-            select
-                .query_row(named! { seq: int(seq.0) }, |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()
-        })
-        .trying("reading a raw body")?
-        .map(|(packing, body)| unpacked(packing, body))
-        .transpose()
 }
 
 /// Sources with their last word, by name.
@@ -498,7 +428,7 @@ pub(super) fn quarantined_one(
         .trying("reading a row of the quarantine")?;
     let Some((row, headers, content_type, body)) = found else { return Ok(None) };
     // The body of a single alert is the one of its delivery.
-    let body = row.delivery.map_or(Ok(body), |seq| raw(connection, seq))?;
+    let body = row.delivery.map_or(Ok(body), |seq| raw_bodies::raw(connection, seq))?;
     let mut headers: Vec<(String, String)> = from_json(&headers, "headers")?;
     headers.extend(content_type.map(|value| ("content-type".to_owned(), value)));
     Ok(Some(Quarantined { row, headers, body }))

@@ -12,14 +12,13 @@ use super::episodes::{self, EpisodeColumns};
 use super::error::Trying;
 use super::incidents::{self, IncidentColumns, RevisionColumns};
 use super::printed::Final;
-use super::redact;
+use super::redact::Rewriting;
 use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
 use super::texts::{NewTexts, Shelf};
 use super::types::{EngineCommit, HeartbeatRow, RuleEpoch, SignOfLife, Snapshot};
 use crate::domain::packed::Heard;
 use crate::domain::record::Outcome;
-use crate::domain::words::TakenBack;
-use crate::domain::{EpisodeId, Incident, IncidentId, Seq, Topology};
+use crate::domain::{EpisodeId, Incident, Seq, Topology};
 
 /// Outcomes that are kept. A person waits seconds for one; a script may come back later.
 const OUTCOMES_KEPT: u64 = 10_000;
@@ -42,7 +41,7 @@ pub(super) struct PreparedCommit {
     rules_version: Option<u32>,
     heartbeats: Option<Vec<(String, String)>>,
     topology: Option<String>,
-    taken_back: Vec<TakenBack>,
+    rewriting: Option<Rewriting>,
 }
 
 impl PreparedCommit {
@@ -88,7 +87,7 @@ impl PreparedCommit {
                 .as_ref()
                 .map(|topology| to_json(topology, "the service graph"))
                 .transpose()?,
-            taken_back: commit.taken_back.clone(),
+            rewriting: None,
         })
     }
 
@@ -97,9 +96,14 @@ impl PreparedCommit {
         Self { finals, ..self }
     }
 
-    /// The incidents out of whose words something must not be found in the files any more.
-    pub(super) fn taken_back_from(&self) -> impl Iterator<Item = IncidentId> {
-        self.taken_back.iter().flat_map(|taken| taken.incidents.iter().copied())
+    /// With what is to be rewritten because of it, found before the writer is asked.
+    pub(super) fn with_rewriting(self, rewriting: Option<Rewriting>) -> Self {
+        Self { rewriting, ..self }
+    }
+
+    /// True when something must not be found in the files any more.
+    pub(super) const fn takes_back(&self) -> bool {
+        self.rewriting.is_some()
     }
 
     /// What it takes while it waits.
@@ -110,6 +114,7 @@ impl PreparedCommit {
             + self.incidents.iter().map(IncidentColumns::bytes).sum::<usize>()
             + self.finals.iter().map(Final::bytes).sum::<usize>()
             + self.changes.iter().map(ChangeColumns::bytes).sum::<usize>()
+            + self.rewriting.as_ref().map_or(0, Rewriting::bytes)
             + self.revisions.iter().map(RevisionColumns::bytes).sum::<usize>()
             + self
                 .explanations
@@ -161,6 +166,9 @@ pub(super) fn store(
             commit.cursor
         )));
     }
+    if let Some(rewriting) = &commit.rewriting {
+        rewriting.store(connection)?;
+    }
     commit
         .incidents
         .iter()
@@ -179,8 +187,8 @@ pub(super) fn store(
     } else {
         commit.finals.iter().try_for_each(|kept| kept.store(connection))?;
     }
-    for taken in &commit.taken_back {
-        redact::carry_out(connection, taken, commit.cursor)?;
+    if let Some(rewriting) = &commit.rewriting {
+        rewriting.finish(connection, commit.cursor)?;
     }
     for (seq, json, came) in &commit.outcomes {
         connection
@@ -293,6 +301,18 @@ pub(super) fn snapshot_seq(connection: &Connection) -> Result<Option<Seq>, Store
         .query_row("SELECT max(seq) FROM snapshots", [], |row| row.get::<_, Option<i64>>(0))
         .trying("finding the newest snapshot")
         .map(|seq| seq.map(|seq| Seq(from_int(seq))))
+}
+
+/// From this record on the same rules go by other words than before.
+pub(super) fn begin_epoch(connection: &Connection, first: Seq) -> Result<(), StoreError> {
+    connection
+        .execute(
+            "INSERT OR REPLACE INTO rule_epochs (first_seq, version)
+             SELECT :first, version FROM rule_epochs ORDER BY first_seq DESC LIMIT 1",
+            named! { first: int(first.0) },
+        )
+        .trying("noting from where on words are not known any more")?;
+    Ok(())
 }
 
 /// By which rules records were worked in, in the order of the ledger.

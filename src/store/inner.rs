@@ -12,9 +12,10 @@ use super::error::Trying;
 use super::holding::Holding;
 use super::intern::TextHasher;
 use super::job::{Job, Reply};
-use super::ledger::{Head, TextCache};
+use super::ledger::Head;
 use super::queue::{Bounds, Queue};
 use super::readers::Readers;
+use super::text_cache::TextCache;
 use super::texts::Shelf;
 use super::types::{SignOfLife, StoreOptions};
 use super::writer::{Shared, Writer};
@@ -30,8 +31,6 @@ pub(super) struct Inner {
     pub(super) shared: Arc<Shared>,
     /// Connections that can only read.
     pub(super) readers: Readers,
-    /// Interned texts that were read lately.
-    pub(super) texts: TextCache,
     /// What the engine's commits have named lately.
     pub(super) shelf: Mutex<Shelf>,
     /// Makes the door's sightings.
@@ -70,6 +69,7 @@ impl Inner {
             cursor: watch::Sender::new(Seq::default()),
             is_writable: AtomicBool::new(true),
             refusal: Mutex::new(None),
+            texts: TextCache::default(),
             printer: OnceLock::new(),
             clock,
             metrics,
@@ -85,7 +85,6 @@ impl Inner {
         Ok(Self {
             shared,
             readers,
-            texts: TextCache::default(),
             shelf: Mutex::new(shelf),
             eye,
             hasher: TextHasher::default(),

@@ -69,6 +69,8 @@ pub(super) struct Interner {
     next_id: u64,
     /// The first record of the running epoch; `None` until a text is stored after a start.
     epoch: Option<Seq>,
+    /// What the open transaction stores.
+    fresh: Vec<(u64, Text)>,
 }
 
 impl Interner {
@@ -84,7 +86,13 @@ impl Interner {
             known_bytes_max: REMEMBERED_BYTES_MAX,
             next_id: from_int(newest) + 1,
             epoch: None,
+            fresh: Vec::new(),
         })
+    }
+
+    /// What was stored since this was asked last, for whoever will read it.
+    pub(super) fn take_fresh(&mut self) -> Vec<(u64, Text)> {
+        std::mem::take(&mut self.fresh)
     }
 
     /// Ends the epoch when its time has come; asked before the texts of a record are stored, never
@@ -129,6 +137,7 @@ impl Interner {
         self.known_bytes += length + ENTRY_BYTES;
         let known = Known { hash, text: text.clone(), length, id };
         self.known.insert_unique(hash, known, |known| known.hash);
+        self.fresh.push((id, text.clone()));
         Ok(id)
     }
 
@@ -139,6 +148,7 @@ impl Interner {
     /// Forgets what was stored since the mark, because the database has forgotten it.
     pub(super) fn roll_back(&mut self, mark: Mark) {
         if self.next_id != mark.next_id {
+            self.fresh.retain(|(id, _)| *id < mark.next_id);
             self.known.retain(|known| known.id < mark.next_id);
             self.known_bytes = self.known.iter().map(|known| known.length + ENTRY_BYTES).sum();
             self.pieces.forget_from(mark.next_id);

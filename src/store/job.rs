@@ -8,6 +8,7 @@ use super::StoreError;
 use super::audit::AuditEntry;
 use super::engine::PreparedCommit;
 use super::ledger::PreparedAppend;
+use super::printed::Final;
 use super::retention::Plan;
 use super::types::{Appended, Quarantine, SignOfLife};
 
@@ -15,13 +16,15 @@ use super::types::{Appended, Quarantine, SignOfLife};
 #[derive(Debug)]
 pub(super) enum Job {
     /// A record for the ledger.
-    Append(Box<PreparedAppend>, Reply<Appended>),
+    Append(Box<PreparedAppend>, Reply<Written>),
     /// A body that could not be used.
     Quarantine(Quarantine, Reply<u64>),
     /// What somebody did.
     Audit(Box<AuditEntry>, Reply<()>),
     /// What the engine worked out.
     Commit(Box<PreparedCommit>, Reply<()>),
+    /// The documents of a final draft, printed anew.
+    Print(Box<Final>, Reply<()>),
     /// That we live.
     Sign(SignOfLife, Reply<()>),
     /// A piece to drop.
@@ -29,6 +32,14 @@ pub(super) enum Job {
     /// Something that a test wants done by the writer, outside a job's savepoint.
     #[cfg(test)]
     Inspect(Inspection, Reply<()>),
+}
+
+/// A record that is on the disk. What it was made of goes back to whoever made it: freeing a
+/// hundred small pieces of a thread's memory is cheap for that thread, and dear for the one writer.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) appended: Appended,
+    _spent: Box<PreparedAppend>,
 }
 
 /// What a test wants done with the writing connection, once.
@@ -88,7 +99,9 @@ impl Job {
     /// Gives the answer, now that it is certain.
     pub(super) fn answer(self, result: Result<Done, StoreError>) {
         match (self, result) {
-            (Self::Append(_, reply), Ok(Done::Appended(appended))) => reply.send(Ok(appended)),
+            (Self::Append(spent, reply), Ok(Done::Appended(appended))) => {
+                reply.send(Ok(Written { appended, _spent: spent }));
+            }
             (Self::Quarantine(_, reply), Ok(Done::Number(number))) => reply.send(Ok(number)),
             (job, Ok(Done::Nothing)) => job.send_plain(Ok(())),
             (job, Ok(_)) => job.refuse("a job was answered as another one"),
@@ -107,6 +120,7 @@ impl Job {
     fn send_plain(self, result: Result<(), StoreError>) {
         match self {
             Self::Commit(_, reply)
+            | Self::Print(_, reply)
             | Self::Audit(_, reply)
             | Self::Sign(_, reply)
             | Self::Retain(_, reply) => {
@@ -123,7 +137,7 @@ impl Job {
     pub(super) const fn operation(&self) -> &'static str {
         match self {
             Self::Append(..) | Self::Quarantine(..) | Self::Audit(..) => "append",
-            Self::Commit(..) | Self::Sign(..) => "commit",
+            Self::Commit(..) | Self::Print(..) | Self::Sign(..) => "commit",
             Self::Retain(..) => "retention",
             #[cfg(test)]
             Self::Inspect(..) => "commit",

@@ -3,28 +3,25 @@
 //! `record_time(n) = max(record_time(n-1), min(received_at, wall clock at commit))`; what has no
 //! receipt repeats the record time before it; a tick carries its deadline's own time.
 
-use std::sync::Mutex;
-
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::StoreError;
 use super::audit::{self, AuditEntry};
-use super::deliveries::{self, NewDelivery, PackedRaw};
+use super::deliveries::{self, NewDelivery};
 use super::door::{Door, Eye, Sighting};
 use super::error::Trying;
-use super::generations::Generations;
 use super::intern::{Interner, TextHasher};
-use super::ledger_form::{self, Encoded, Text, TextSort, Texts};
+use super::ledger_form::{self, Encoded};
+use super::raw_bodies::PackedRaw;
 use super::rows::{At, count, from_int, int, moment_if_any, named};
+use super::text_cache::{StoredTexts, TextCache};
 use super::types::{Append, Appended, DoorCounts};
-use super::{StoreError, lock};
 use crate::domain::record::Skip;
 use crate::domain::{Name, Record, RecordBody, Seq, Timestamp};
 
-/// Weight of texts in each of the two generations of the readers' cache.
-const TEXTS_BYTES_MAX: usize = 4 << 20;
-/// A read text takes about this many times the stored one, and this much more.
-const TEXT_FACTOR: usize = 2;
-const TEXT_BYTES: usize = 128;
+/// Bodies that are read at once. A word takes some eighty bytes in its record, and ten times as many
+/// once it is read, with what the engine makes of it.
+const READ_BYTES_MAX: usize = 256 << 10;
 /// What a waiting append takes beside its texts and its raw body.
 const APPEND_BYTES: usize = 256;
 
@@ -218,7 +215,7 @@ impl StoredRecord {
     }
 }
 
-/// Records behind a place, oldest first.
+/// Records behind a place, oldest first: at most `limit`, and not many bytes at once.
 pub(super) fn after(
     connection: &Connection,
     cache: &TextCache,
@@ -244,12 +241,20 @@ pub(super) fn after_each(
              WHERE seq > :seq ORDER BY seq LIMIT :limit",
         )
         .and_then(|mut select| {
-            select
-                .query_map(named! { seq: int(seq.0), limit: int(limit as u64) }, StoredRecord::of)?
-                .collect::<rusqlite::Result<Vec<_>>>()
+            let mut bytes = 0;
+            let mut read = Vec::new();
+            let mut rows = select.query(named! { seq: int(seq.0), limit: int(limit as u64) })?;
+            while bytes < READ_BYTES_MAX
+                && let Some(row) = rows.next()?
+            {
+                let record = StoredRecord::of(row)?;
+                bytes += record.body.len();
+                read.push(record);
+            }
+            Ok(read)
         })
         .trying("reading the ledger")?;
-    let mut texts = StoredTexts { connection, cache };
+    let mut texts = StoredTexts::new(connection, cache);
     Ok(rows.into_iter().map(|row| (row.seq, row.read(&mut texts))).collect())
 }
 
@@ -331,57 +336,4 @@ pub(super) fn first_since(connection: &Connection, time: Timestamp) -> Result<Se
         }
     }
     Ok(low)
-}
-
-/// Interned texts that were read lately, shared by all readers.
-#[derive(Debug)]
-pub(super) struct TextCache {
-    texts: Mutex<Generations<(u64, TextSort), (Text, usize)>>,
-}
-
-impl Default for TextCache {
-    fn default() -> Self {
-        Self { texts: Mutex::new(Generations::new(TEXTS_BYTES_MAX)) }
-    }
-}
-
-/// Interned texts as one read sees them.
-struct StoredTexts<'a> {
-    connection: &'a Connection,
-    cache: &'a TextCache,
-}
-
-impl Texts for StoredTexts<'_> {
-    fn text(&mut self, id: u64, sort: TextSort) -> Result<Text, StoreError> {
-        let key = (id, sort);
-        {
-            let mut cache = lock(&self.cache.texts);
-            if let Some((text, weight)) = cache.get(&key).cloned() {
-                if cache.is_ageing(&key) {
-                    cache.insert(key, (text.clone(), weight), weight);
-                }
-                return Ok(text);
-            }
-        }
-        let stored: Option<Vec<u8>> = self
-            .connection
-            .prepare_cached("SELECT packed FROM interned WHERE id = :id")
-            .and_then(|mut select| {
-                select.query_row(named! { id: int(id) }, |row| row.get(0)).optional()
-            })
-            .trying("reading a text")?;
-        let stored = stored.ok_or_else(|| {
-            StoreError::Broken(format!("it refers to text {id}, which is not in the store"))
-        })?;
-        let mut piece = |id| {
-            Ok(match self.text(id, TextSort::Name)? {
-                Text::Name(name) => Some(name.0),
-                Text::Series(_) | Text::Labels(_) | Text::Links(_) => None,
-            })
-        };
-        let text = Text::read(sort, &stored, &mut piece)?;
-        let weight = text.bytes() * TEXT_FACTOR + TEXT_BYTES;
-        lock(&self.cache.texts).insert(key, (text.clone(), weight), weight);
-        Ok(text)
-    }
 }

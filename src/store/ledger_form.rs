@@ -173,6 +173,16 @@ impl Text {
         to.finish()
     }
 
+    /// What it is read as.
+    pub(super) const fn sort(&self) -> TextSort {
+        match self {
+            Self::Series(_) => TextSort::Series,
+            Self::Labels(_) => TextSort::Labels,
+            Self::Links(_) => TextSort::Links,
+            Self::Name(_) => TextSort::Name,
+        }
+    }
+
     /// What it takes, roughly.
     pub(super) fn bytes(&self) -> usize {
         let of_labels =

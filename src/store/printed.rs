@@ -3,8 +3,15 @@
 //! A later release prints the same facts otherwise; what people reviewed are these bytes. They are
 //! stored in the transaction that makes the draft final, so that there is never the one without the
 //! other, but made before it, on the engine's thread: the documents of a long outage take seconds,
-//! and meanwhile the writer must go on taking what comes to the door. They are no part of what a
-//! replay gives: the facts are. How a draft is printed is for whoever opened the store to say.
+//! and meanwhile the writer must go on taking what comes to the door.
+//!
+//! When words are taken back, the commit that does it drops the documents that may say them, so
+//! nobody is served those any more; they are printed anew afterwards, from the facts without the
+//! words, again on the engine's thread. That a final draft has no documents is all there is to
+//! know about what is still to be done, so a kill between the two is made good by the next start.
+//!
+//! They are no part of what a replay gives: the facts are. How a draft is printed is for whoever
+//! opened the store to say.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +21,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::StoreError;
 use super::error::Trying;
 use super::incidents;
-use super::rows::{int, named, to_json};
+use super::rows::{from_int, from_json, int, named, to_json};
 use crate::domain::{Facts, IncidentId};
 
 /// One document of a final draft.
@@ -32,8 +39,7 @@ pub struct Printed {
 
 /// Prints every document of a draft that becomes final.
 pub trait Printer: fmt::Debug + Send + Sync {
-    /// Gives each document away, from the facts that were reviewed. When words were taken back out
-    /// of a final draft it runs inside the writer's transaction, so it must not wait for the store.
+    /// Gives each document away, from the facts that were reviewed.
     fn print(&self, facts: Facts, keep: &mut dyn FnMut(Printed));
 }
 
@@ -56,6 +62,16 @@ pub(super) struct Final {
 }
 
 impl Final {
+    /// The documents of a final draft made anew from what is frozen of it, as it is stored.
+    pub(super) fn anew(
+        incident: IncidentId,
+        facts: String,
+        printer: &dyn Printer,
+    ) -> Result<Self, StoreError> {
+        let documents = documents(from_json(&facts, "reviewed facts")?, printer);
+        Ok(Self { incident, facts, documents })
+    }
+
     /// Everything that is kept of an incident, from its facts.
     pub(super) fn of(facts: Facts, printer: Option<&dyn Printer>) -> Result<Self, StoreError> {
         let (incident, json) = (facts.incident.id, to_json(&facts, "reviewed facts")?);
@@ -71,6 +87,21 @@ impl Final {
     /// Stores it in the transaction that is open.
     pub(super) fn store(&self, connection: &Connection) -> Result<(), StoreError> {
         incidents::store_reviewed(connection, self.incident, &self.facts)?;
+        store(connection, self.incident, &self.documents)
+    }
+
+    /// Stores the documents in the transaction that is open, unless what they were printed from is
+    /// frozen no more.
+    pub(super) fn store_documents(&self, connection: &Connection) -> Result<(), StoreError> {
+        let is_current = connection
+            .prepare_cached("SELECT 1 FROM reviewed WHERE incident = :incident AND facts = :facts")
+            .and_then(|mut select| {
+                select.exists(named! { incident: int(self.incident.0), facts: self.facts })
+            })
+            .trying("looking for the facts of a final draft")?;
+        if !is_current {
+            return Ok(());
+        }
         store(connection, self.incident, &self.documents)
     }
 }
@@ -96,16 +127,6 @@ fn documents(facts: Facts, printer: &dyn Printer) -> Vec<Packed> {
     documents
 }
 
-/// Prints and keeps the documents of an incident anew, from reviewed facts that have just changed.
-pub(super) fn renew(
-    connection: &Connection,
-    id: IncidentId,
-    printer: &dyn Printer,
-) -> Result<(), StoreError> {
-    let Some(facts) = incidents::reviewed(connection, id)? else { return Ok(()) };
-    store(connection, id, &documents(facts, printer))
-}
-
 fn store(connection: &Connection, id: IncidentId, documents: &[Packed]) -> Result<(), StoreError> {
     let what = "keeping the documents of a final draft";
     connection
@@ -128,6 +149,29 @@ fn store(connection: &Connection, id: IncidentId, documents: &[Packed]) -> Resul
             .trying(what)?;
     }
     Ok(())
+}
+
+/// The first final draft behind a number of which no document is kept, with its frozen facts as they
+/// are stored.
+pub(super) fn without_documents(
+    connection: &Connection,
+    after: IncidentId,
+) -> Result<Option<(IncidentId, String)>, StoreError> {
+    connection
+        .prepare_cached(
+            "SELECT incident, facts FROM reviewed r
+             WHERE incident > :after
+               AND NOT EXISTS (SELECT 1 FROM reviewed_documents d WHERE d.incident = r.incident)
+             ORDER BY incident LIMIT 1",
+        )
+        .and_then(|mut select| {
+            select
+                .query_row(named! { after: int(after.0) }, |row| {
+                    Ok((IncidentId(from_int(row.get(0)?)), row.get(1)?))
+                })
+                .optional()
+        })
+        .trying("looking for final drafts to print")
 }
 
 /// One document of a final draft.

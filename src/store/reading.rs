@@ -11,7 +11,7 @@ use super::{
     AuditFilter, AuditRow, ChangeFilter, DeliveryRow, EpisodeFilter, HeartbeatRow, IncidentFilter,
     Page, PageRequest, Printed, QuarantineRow, Quarantined, SignOfLife, Snapshot, SourceRow, Store,
     StoreCounts, StoreError, audit, changes, deliveries, engine, episodes, files, incidents,
-    ledger, lock, paging, printed,
+    ledger, lock, paging, printed, raw_bodies,
 };
 use crate::domain::record::{Outcome, Skip};
 use crate::domain::{
@@ -45,7 +45,8 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn records_after(&self, seq: Seq, limit: usize) -> Result<Vec<Record>, StoreError> {
-        self.inner.read(|connection| ledger::after(connection, &self.inner.texts, seq, limit))
+        let texts = &self.inner.shared.texts;
+        self.inner.read(|connection| ledger::after(connection, texts, seq, limit))
     }
 
     /// All skip records of the ledger, in order.
@@ -273,7 +274,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn raw(&self, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.read(|connection| deliveries::raw(connection, seq))
+        self.inner.read(|connection| raw_bodies::raw(connection, seq))
     }
 
     /// The quarantine, newest first.

@@ -11,13 +11,11 @@ use serde_json::Value;
 use super::check::{Archive, Faults};
 use super::engine::{self, PreparedCommit};
 use super::error::Trying;
-use super::rows::{At, named};
+use super::redact::Rewriting;
 use super::texts::{Shelf, Texts};
 use super::types::EngineCommit;
 use super::{StoreError, changes, episodes, incidents, schema};
-use crate::domain::{
-    AlertKey, Change, Episode, EpisodeId, Facts, IncidentId, Name, Seq, Timestamp,
-};
+use crate::domain::{AlertKey, Change, ChangeId, Episode, EpisodeId, Facts, IncidentId, Name, Seq};
 
 /// Longest value that is shown of a difference, in characters.
 const SHOWN_MAX: usize = 80;
@@ -45,7 +43,8 @@ impl Rebuilt {
     /// # Errors
     /// When nothing of it was committed.
     pub fn commit(&mut self, commit: &EngineCommit) -> Result<(), StoreError> {
-        let commit = PreparedCommit::new(commit, &mut self.shelf)?;
+        let rewriting = Rewriting::find(&self.connection, commit)?;
+        let commit = PreparedCommit::new(commit, &mut self.shelf)?.with_rewriting(rewriting);
         let what = "working the ledger in anew";
         let transaction = self.connection.transaction().trying(what)?;
         engine::store(&transaction, &commit, Seq(0), commit.cursor)?;
@@ -87,6 +86,14 @@ impl Rebuilt {
         episodes::of_alert(&self.connection, key, limit)
     }
 
+    /// As [`Store::change`](super::Store::change).
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn change(&self, id: ChangeId) -> Result<Option<Change>, StoreError> {
+        changes::get(&self.connection, id)
+    }
+
     /// As [`Store::change_by_key`](super::Store::change_by_key).
     ///
     /// # Errors
@@ -96,15 +103,6 @@ impl Rebuilt {
     }
 }
 
-/// What is compared.
-#[derive(Clone, Copy, Debug)]
-pub struct Scope {
-    /// True when the whole ledger was worked in, so that what is stored besides is a fault.
-    pub is_whole: bool,
-    /// What ended before this may have been dropped because of its age.
-    pub kept_since: Option<Timestamp>,
-}
-
 /// What came of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
@@ -112,13 +110,11 @@ pub struct Comparison {
     pub faults: Faults,
     /// Rows that both have.
     pub compared: u64,
-    /// Rows that are stored no more, and are old enough for it.
-    pub dropped: u64,
 }
 
-/// How a table is read for a comparison: two numbers that are its key and its order, the JSON, the
-/// columns that are copies of it, and whether the row may have been dropped. The column `cursor` of
-/// incidents is left out: it depends on how records were batched.
+/// How a table is read for a comparison: two numbers that are its key and its order, the JSON, and
+/// the columns that are copies of it. The column `cursor` of incidents is left out: it depends on
+/// how records were batched.
 struct Table {
     name: fn(i64, i64) -> String,
     sql: &'static str,
@@ -135,10 +131,7 @@ fn third(row: &Row<'_>, _: &mut Texts<'_>) -> rusqlite::Result<Result<String, St
 /// snapshot never saw the older of those, so it cannot write them.
 const REVIEWED: Table = Table {
     name: |incident, _| format!("the reviewed facts of incident {incident}"),
-    sql: "SELECT incident, 0, facts, '',
-                 coalesce((SELECT ended_at FROM incidents i WHERE i.id = r.incident)
-                          < :before, 0)
-          FROM reviewed r ORDER BY incident",
+    sql: "SELECT incident, 0, facts, '' FROM reviewed ORDER BY incident",
     json: third,
 };
 
@@ -146,8 +139,7 @@ const TABLES: [Table; 6] = [
     Table {
         name: |id, _| format!("incident {id}"),
         sql: "SELECT id, 0, json, json_array(state, merged_into, severity, started_at, ended_at,
-                                             services, search, pinned),
-                     coalesce(ended_at < :before, 0)
+                                             services, search, pinned)
               FROM incidents ORDER BY id",
         json: third,
     },
@@ -155,9 +147,6 @@ const TABLES: [Table; 6] = [
         name: |id, _| format!("alert e{id}"),
         sql: "SELECT e.id AS id, 0, e.packed AS packed,
                      json_array(fingerprint, starts_at, ends_at, incident, active, search),
-                     coalesce(CASE WHEN incident IS NULL THEN ends_at
-                              ELSE (SELECT ended_at FROM incidents i WHERE i.id = e.incident)
-                              END < :before, 0),
                      max(e.last_word_at, coalesce(h.last_word_at, e.last_word_at))
                          AS last_word_at,
                      coalesce(max(e.lease, h.lease), e.lease, h.lease) AS lease,
@@ -167,30 +156,24 @@ const TABLES: [Table; 6] = [
     },
     Table {
         name: |id, _| format!("the explanation of alert e{id}"),
-        sql: "SELECT x.episode AS episode, 0, x.packed AS packed, '',
-                     coalesce(CASE WHEN e.incident IS NULL THEN e.ends_at
-                              ELSE (SELECT ended_at FROM incidents i WHERE i.id = e.incident)
-                              END < :before, 0)
+        sql: "SELECT x.episode AS episode, 0, x.packed AS packed, ''
               FROM explanations x JOIN episodes e ON e.id = x.episode ORDER BY x.episode",
         json: episodes::explanation_as_json,
     },
     Table {
         name: |id, _| format!("change c{id}"),
-        sql: "SELECT id, 0, json, json_array(at, service, source, key), coalesce(at < :before, 0)
-              FROM changes ORDER BY id",
+        sql: "SELECT id, 0, json, json_array(at, service, source, key) FROM changes ORDER BY id",
         json: third,
     },
     Table {
         name: |incident, revision| format!("revision {revision} of incident {incident}"),
-        sql: "SELECT incident, revision, json, json_array(at),
-                     coalesce((SELECT ended_at FROM incidents i WHERE i.id = r.incident)
-                              < :before, 0)
-              FROM revisions r ORDER BY incident, revision",
+        sql: "SELECT incident, revision, json, json_array(at) FROM revisions
+              ORDER BY incident, revision",
         json: third,
     },
     Table {
         name: |_, _| "the service graph".to_owned(),
-        sql: "SELECT only, 0, json, '', :before IS NULL AND 0 FROM topology ORDER BY only",
+        sql: "SELECT only, 0, json, '' FROM topology ORDER BY only",
         json: third,
     },
 ];
@@ -200,7 +183,6 @@ struct Compared {
     key: (i64, i64),
     json: String,
     copies: String,
-    is_old: bool,
 }
 
 impl Compared {
@@ -215,26 +197,27 @@ impl Compared {
                 // What cannot be read differs from what can, and says why.
                 json: (table.json)(row, texts)?.unwrap_or_else(|error| error.to_string()),
                 copies: row.get(3)?,
-                is_old: row.get(4)?,
             })
         };
         rows.next()?.map(&mut read).transpose()
     }
 }
 
-/// Compares what is stored with what the ledger gives.
+/// Compares what is stored with what the ledger gives. `is_whole` says that all of the ledger was
+/// worked in, so that what is stored besides is a fault. Retention drops only what no replay finds,
+/// so whatever the ledger gives must be stored.
 ///
 /// # Errors
 /// When one of the two cannot be read.
 pub fn compare(
     archive: &Archive,
     rebuilt: &Rebuilt,
-    scope: Scope,
+    is_whole: bool,
 ) -> Result<Comparison, StoreError> {
     let mut comparison = Comparison::default();
-    let reviewed = scope.is_whole.then_some(&REVIEWED);
+    let reviewed = is_whole.then_some(&REVIEWED);
     for table in TABLES.iter().chain(reviewed) {
-        compare_table(table, archive.connection(), &rebuilt.connection, scope, &mut comparison)
+        compare_table(table, archive.connection(), &rebuilt.connection, is_whole, &mut comparison)
             .trying("comparing what is stored with the ledger")?;
     }
     Ok(comparison)
@@ -245,14 +228,13 @@ fn compare_table(
     table: &Table,
     stored: &Connection,
     rebuilt: &Connection,
-    scope: Scope,
+    is_whole: bool,
     comparison: &mut Comparison,
 ) -> rusqlite::Result<()> {
-    let before = scope.kept_since.map(At);
     let (mut our_texts, mut their_texts) = (Texts::new(stored), Texts::new(rebuilt));
     let (mut stored, mut rebuilt) = (stored.prepare(table.sql)?, rebuilt.prepare(table.sql)?);
-    let mut stored = stored.query(named! { before: before })?;
-    let mut rebuilt = rebuilt.query(named! { before: before })?;
+    let mut stored = stored.query([])?;
+    let mut rebuilt = rebuilt.query([])?;
     let mut ours = Compared::next(&mut stored, table, &mut our_texts)?;
     let mut theirs = Compared::next(&mut rebuilt, table, &mut their_texts)?;
     loop {
@@ -271,10 +253,9 @@ fn compare_table(
                     comparison.faults.add(format!("{}: {difference}", name()));
                 }
             }
-            (Some(_), None) if scope.is_whole => comparison
+            (Some(_), None) if is_whole => comparison
                 .faults
                 .add(format!("{} is stored, and the ledger does not tell of it", name())),
-            (None, Some(row)) if row.is_old => comparison.dropped += 1,
             (None, Some(_)) => comparison
                 .faults
                 .add(format!("{} is not stored, and the ledger tells of it", name())),

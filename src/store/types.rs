@@ -59,7 +59,7 @@ impl Append {
 }
 
 /// A body as it came in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RawDelivery {
     /// The bytes.
     pub bytes: bytes::Bytes,

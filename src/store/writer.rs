@@ -19,10 +19,12 @@ use super::error::Trying;
 use super::intern::{self, Interner};
 use super::job::{Done, Job};
 use super::ledger::{self, Head};
+use super::place::Place;
 use super::printed::Printer;
 use super::queue::Queue;
 use super::schema::FolderLock;
-use super::{StoreError, audit, engine, files, lock, printed, redact, retention};
+use super::text_cache::TextCache;
+use super::{StoreError, audit, engine, files, lock, redact, retention};
 use crate::clock::Clock;
 use crate::domain::{Seq, Span};
 use crate::metrics::Metrics;
@@ -50,6 +52,8 @@ pub(super) struct Shared {
     pub(super) is_writable: AtomicBool,
     /// Why the last write failed, if it did.
     pub(super) refusal: Mutex<Option<String>>,
+    /// Interned texts that readers need.
+    pub(super) texts: TextCache,
     /// Prints what becomes final.
     pub(super) printer: OnceLock<Arc<dyn Printer>>,
     /// See [`Clock`].
@@ -65,6 +69,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     connection: Connection,
     memory: Memory,
+    /// Where the next start will look for what we write.
+    place: Place,
     /// When the files are to be measured again, on the monotonic clock.
     measure_at: Span,
     /// Set while the files may still hold what somebody took back.
@@ -129,11 +135,13 @@ impl Writer {
             quarantined_bytes: deliveries::quarantined_bytes(&connection)?,
         };
         let texts = Interner::open(&connection)?;
+        let place = Place::of(&shared.path);
         let memory = Memory { counters, texts, door, heard: Heard::default() };
         let writer = Self {
             shared,
             connection,
             memory,
+            place,
             measure_at: Span::ZERO,
             must_wipe: false,
             _folder: folder,
@@ -159,9 +167,12 @@ impl Writer {
         let started = shared.clock.monotonic();
         shared.metrics.store_queue_depth.set(shared.queue.depth().try_into().unwrap_or(i64::MAX));
         let before = self.memory.mark();
-        match self.transact(&batch, &before) {
+        match self.place.check().and_then(|()| self.transact(&batch, &before)) {
             Ok(results) => {
+                self.place.note_new();
                 self.memory.door.keep();
+                // Before the head is told, at which the engine begins to read.
+                shared.texts.learn(self.memory.texts.take_fresh().into_iter());
                 let records = self.memory.counters.head.seq.0 - before.counters.head.seq.0;
                 if records > 0 {
                     #[expect(clippy::cast_precision_loss, reason = "at most 512 records")]
@@ -283,6 +294,7 @@ impl Writer {
                 audit::insert(&self.connection, entry, None).map(|()| Done::Nothing)
             }
             Job::Commit(commit, _) => self.commit(commit).map(|()| Done::Nothing),
+            Job::Print(kept, _) => kept.store_documents(&self.connection).map(|()| Done::Nothing),
             Job::Sign(sign, _) => {
                 engine::note_sign_of_life(&self.connection, *sign).map(|()| Done::Nothing)
             }
@@ -324,14 +336,7 @@ impl Writer {
         let counters = &mut self.memory.counters;
         engine::store(&self.connection, commit, counters.cursor, counters.head.seq)?;
         counters.cursor = commit.cursor;
-        let taken_back: Vec<_> = commit.taken_back_from().collect();
-        self.must_wipe |= !taken_back.is_empty();
-        if let Some(printer) = self.shared.printer.get() {
-            // What was printed before some words were taken back still says them.
-            taken_back
-                .into_iter()
-                .try_for_each(|id| printed::renew(&self.connection, id, printer.as_ref()))?;
-        }
+        self.must_wipe |= commit.takes_back();
         Ok(())
     }
 

@@ -131,3 +131,30 @@ fn two_programs_never_share_a_store() {
     assert!(!output.stderr.is_empty());
     server.get("/-/ready").expect(200);
 }
+
+#[test]
+fn a_store_that_is_taken_away_is_no_place_to_keep_anything_until_it_is_back() {
+    let server = Server::start();
+    let deliver = |name: &str| {
+        let labels = json!({"alertname": name, "severity": "info"});
+        let body = fixtures::firing(&labels, "2026-03-02T10:00:00Z");
+        server.send(&Request::new("POST", "/api/v1/ingest/alertmanager").json(&body))
+    };
+    deliver("Before").expect(200);
+    let (store, aside) = (server.folder().join("store"), server.folder().join("aside"));
+    std::fs::rename(&store, &aside).unwrap();
+    let refused = deliver("Away").expect(503);
+    assert!(refused.header("retry-after").is_some());
+    assert!(refused.text().contains("was moved, deleted or replaced"), "{}", refused.text());
+    server.get("/-/healthy").expect(200);
+    assert!(server.get("/-/ready").expect(503).text().contains("put it back"));
+    std::fs::rename(&aside, &store).unwrap();
+    deliver("Back").expect(200);
+    server.get("/-/ready").expect(200);
+    // Another one with the same name is not ours.
+    std::fs::rename(store.join("scribed.db"), store.join("kept")).unwrap();
+    std::fs::copy(store.join("kept"), store.join("scribed.db")).unwrap();
+    deliver("Replaced").expect(503);
+    std::fs::rename(store.join("kept"), store.join("scribed.db")).unwrap();
+    deliver("Again").expect(200);
+}

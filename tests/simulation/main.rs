@@ -10,6 +10,7 @@
 //!   first thing after it is mended succeeds, without a restart;
 //! - working the ledger in anew gives what is stored, byte for byte (`scribed verify`), and a draft
 //!   is the same after a kill;
+//! - what was taken back is read nowhere any more, and final drafts have their documents again;
 //! - every incident has a cause that was told; every alert that was told is there; what people
 //!   wrote and where they put an alert stays.
 //!
@@ -23,6 +24,7 @@
 //! SIMULATION_FIRST=4711 SIMULATION_SEEDS=1 cargo test --test simulation
 //! ```
 //!
+//! In the lives from seed 1,000,001 on words are taken back as well.
 //! A life that breaks a law is made as short as it can be and printed as a literal; it then belongs
 //! into `found`.
 
@@ -41,6 +43,8 @@ use operation::Operation;
 
 /// Lives that every run of the tests tries.
 const SEEDS: u64 = 48;
+/// Lives in which words are taken back that every run tries.
+const SEEDS_TAKING_BACK: u64 = 24;
 /// Attempts to make a failing life shorter.
 const SHRINKS_MAX: usize = 400;
 /// Lives at once: the machine's processors are few, and the lives do not share anything.
@@ -94,8 +98,19 @@ fn number(variable: &str, default: u64) -> u64 {
 
 #[test]
 fn no_life_breaks_a_law() {
-    let first = number("SIMULATION_FIRST", 1);
-    let last = first + number("SIMULATION_SEEDS", SEEDS);
+    live(number("SIMULATION_FIRST", 1), number("SIMULATION_SEEDS", SEEDS));
+}
+
+#[test]
+fn no_life_in_which_words_are_taken_back_breaks_a_law() {
+    live(operation::TAKING_BACK, SEEDS_TAKING_BACK);
+}
+
+/// Plays so many lives from a seed on.
+#[track_caller]
+#[expect(clippy::print_stdout, reason = "who plays many lives wants to know which ones")]
+fn live(first: u64, seeds: u64) {
+    let last = first + seeds;
     let next = AtomicU64::new(first);
     let failures: Vec<(u64, String)> = std::thread::scope(|scope| {
         let worker = || {

@@ -80,6 +80,14 @@ pub(crate) enum Operation {
     Finalise {
         incident: u8,
     },
+    /// Takes back for good what a note says, what a change says, and a name.
+    RedactNote {
+        note: u8,
+    },
+    RedactChange {
+        change: u8,
+    },
+    RedactPerson,
     /// A person opens a draft.
     Draft {
         incident: u8,
@@ -107,16 +115,24 @@ pub(crate) enum Operation {
     Mend,
 }
 
+/// In the lives from this seed on words are taken back as well.
+pub(crate) const TAKING_BACK: u64 = 1_000_001;
+
 /// The list of a seed.
 pub(crate) fn life(seed: u64) -> Vec<Operation> {
     let mut dice = Dice::new(seed);
     let length = 10 + dice.below(50);
-    (0..length).map(|_| any(&mut dice)).collect()
+    (0..length).map(|_| any(&mut dice, seed >= TAKING_BACK)).collect()
 }
 
-fn any(dice: &mut Dice) -> Operation {
+fn any(dice: &mut Dice, takes_back: bool) -> Operation {
     let incident = dice.small(4) + 1;
     match dice.below(100) {
+        48..=49 if takes_back => Operation::Note { incident },
+        50..=51 if takes_back => Operation::Finalise { incident },
+        54..=56 if takes_back => Operation::RedactNote { note: dice.small(6) + 1 },
+        57 if takes_back => Operation::RedactChange { change: dice.small(3) + 1 },
+        58 if takes_back => Operation::RedactPerson,
         0..=15 => {
             let alerts = (0..=dice.below(3)).map(|_| dice.small(8)).collect();
             Operation::Fire { peer: dice.small(2), alerts }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scribed::domain::record::{Operation, OperationAction, Outcome};
+use scribed::domain::redaction::{is_words_redacted, words_redacted};
 use scribed::domain::{
     EpisodeId, Incident, IncidentId, IncidentState, Membership, Name, Record, RecordBody, Seq,
     Span, Timestamp,
@@ -33,6 +34,10 @@ pub(crate) struct Oracle {
     dropped_before: Seq,
     /// True when retention ran: ended alerts and incidents may be gone.
     has_dropped: bool,
+    /// What notes said that somebody asked to be taken back, last of all.
+    asked_back: Vec<String>,
+    /// The same by the record that asks for it, once that is answered.
+    gone: BTreeMap<Seq, String>,
 }
 
 impl Oracle {
@@ -45,7 +50,62 @@ impl Oracle {
     }
 
     pub(crate) fn answered(&mut self, seq: Seq, body: RecordBody) {
+        if is_note_redaction(&body)
+            && let Some(text) = self.asked_back.pop()
+        {
+            self.gone.insert(seq, text);
+        }
         self.answered.insert(seq, body);
+    }
+
+    /// What a note says is asked to be taken back with the next record.
+    pub(crate) fn asked_back(&mut self, text: &str) {
+        self.asked_back = vec![text.to_owned()];
+    }
+
+    /// What was taken back is nowhere to be read, whoever is asked.
+    pub(crate) fn check_gone(&self, store: &Store) -> Result<(), String> {
+        let records = ledger(store)?;
+        for record in &records {
+            let Some(asked) = doing(record) else { continue };
+            let outcome = store.outcome(record.seq).map_err(|error| error.to_string())?;
+            if !matches!(outcome, Some(Outcome::Done { .. })) {
+                continue;
+            }
+            let mut said =
+                records.iter().take_while(|earlier| earlier.seq <= record.seq).filter_map(doing);
+            match &asked.action {
+                OperationAction::RedactPerson(_) => {
+                    let name = Some(Name::from(PERSON));
+                    let is_clean = said.all(|operation| operation.principal != name);
+                    require!(is_clean, "{PERSON} was taken back by record {}", record.seq);
+                }
+                OperationAction::RedactChange(id) => {
+                    let change = store.change(*id).map_err(|error| error.to_string())?;
+                    let Some(key) = change.and_then(|change| change.report.key) else { continue };
+                    let is_clean = said.all(|operation| match &operation.action {
+                        OperationAction::ReportChange(report)
+                            if report.key == Some(key.clone()) =>
+                        {
+                            is_words_redacted(&report.summary)
+                        }
+                        _ => true,
+                    });
+                    require!(is_clean, "the words of change {id} are in the ledger");
+                }
+                OperationAction::Redact(..) => {
+                    let Some(text) = self.gone.get(&record.seq) else { continue };
+                    let is_said = said.any(|operation| {
+                        matches!(&operation.action,
+                            OperationAction::AddNote(_, draft) if draft.text == *text)
+                    });
+                    require!(!is_said, "{text:?} was taken back, and is in the ledger");
+                    check_note_gone(store, text)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn unsure(&mut self, body: RecordBody) {
@@ -79,13 +139,13 @@ impl Oracle {
             require!(record.time <= self.latest, "record {} is ahead of the clock", record.seq);
             if let Some(body) = self.answered.get(&record.seq) {
                 require!(
-                    *body == record.body,
+                    is_as_told(body, &record.body),
                     "record {} is another one: {:?} instead of {body:?}",
                     record.seq,
                     record.body
                 );
             } else if is_from_outside(&record.body) {
-                let at = unsure.iter().position(|body| **body == record.body);
+                let at = unsure.iter().position(|body| is_as_told(body, &record.body));
                 let Some(at) = at else {
                     return Err(format!("record {} was never said: {:?}", record.seq, record.body));
                 };
@@ -227,10 +287,67 @@ const fn is_from_outside(body: &RecordBody) -> bool {
     matches!(body, RecordBody::Delivery(_) | RecordBody::Operation(_) | RecordBody::Topology(_))
 }
 
+/// A person's doing, if the record is one.
+fn doing(record: &Record) -> Option<&Operation> {
+    match &record.body {
+        RecordBody::Operation(operation) => Some(operation),
+        _ => None,
+    }
+}
+
+/// No note says it, none that was frozen, and no document.
+fn check_note_gone(store: &Store, text: &str) -> Result<(), String> {
+    let says = |incident: &Incident| incident.notes.iter().any(|note| note.text == text);
+    for incident in incidents(store)? {
+        require!(!says(&incident), "{text:?} was taken back, and is a note");
+        let frozen = store.reviewed(incident.id).map_err(|error| error.to_string())?;
+        let is_frozen = frozen.is_some_and(|facts| says(&facts.incident));
+        require!(!is_frozen, "{text:?} was taken back, and is frozen");
+        let printed =
+            store.printed(incident.id, "text", "notes").map_err(|error| error.to_string())?;
+        let is_printed = printed.is_some_and(|p| p.text.lines().any(|line| line == text));
+        require!(!is_printed, "{text:?} was taken back, and is printed");
+    }
+    Ok(())
+}
+
+const fn is_note_redaction(body: &RecordBody) -> bool {
+    let RecordBody::Operation(operation) = body else { return false };
+    matches!(operation.action, OperationAction::Redact(..))
+}
+
+/// True when a record says what was told, but for what was taken back of it.
+fn is_as_told(told: &RecordBody, stored: &RecordBody) -> bool {
+    let (RecordBody::Operation(told), RecordBody::Operation(stored)) = (told, stored) else {
+        return told == stored;
+    };
+    let mut told = (**told).clone();
+    if stored.principal.as_ref().is_some_and(|name| is_words_redacted(name.as_str())) {
+        told.principal.clone_from(&stored.principal);
+    }
+    match (&mut told.action, &stored.action) {
+        (OperationAction::AddNote(_, told), OperationAction::AddNote(_, stored))
+            if stored.text == words_redacted(&told.text) =>
+        {
+            *told = stored.clone();
+        }
+        (OperationAction::ReportChange(told), OperationAction::ReportChange(stored))
+            if stored.summary == words_redacted(&told.summary) =>
+        {
+            *told = stored.clone();
+        }
+        _ => {}
+    }
+    told == **stored
+}
+
+/// Who does everything that people do.
+pub(crate) const PERSON: &str = "ann";
+
 /// A person's doing.
 pub(crate) fn operation(action: OperationAction) -> RecordBody {
     RecordBody::Operation(Box::new(Operation {
-        principal: Some(Name::from("ann")),
+        principal: Some(Name::from(PERSON)),
         actor: None,
         at: None,
         if_revision: None,

@@ -6,8 +6,11 @@ use scribed::clock::Clock;
 use scribed::domain::draft::Template;
 use scribed::domain::incident::{DraftStatus, Patch};
 use scribed::domain::record::{NoteDraft, OperationAction};
+use scribed::domain::redaction::words_redacted;
+use scribed::domain::words::Words;
 use scribed::domain::{
-    EpisodeId, IncidentId, Name, RecordBody, Rules, SourceType, Span, Timestamp,
+    ChangeId, EpisodeId, Facts, IncidentId, Name, NoteId, RecordBody, Rules, SourceType, Span,
+    Timestamp,
 };
 use scribed::drafts::{DraftRequest, render_draft};
 use scribed::engine::{Engine, Known, Verdict, verify};
@@ -15,13 +18,15 @@ use scribed::ingest::{self, Envelope};
 use scribed::metrics::Metrics;
 use scribed::render::Format;
 use scribed::shutdown::Stopper;
-use scribed::store::{Append, Archive, Quarantine, RawDelivery, Store, StoreError, StoreOptions};
+use scribed::store::{
+    Append, Archive, Printed, Printer, Quarantine, RawDelivery, Store, StoreError, StoreOptions,
+};
 use scribed_disk::{Disk, Fault};
 use serde_json::{Value, json};
 
 use crate::dice::Dice;
 use crate::operation::Operation;
-use crate::oracle::{self, Oracle, operation, require};
+use crate::oracle::{self, Oracle, PERSON, operation, require};
 
 /// Alerts of the world: name, service, severity. The last one is a heartbeat.
 const ALERTS: [(&str, &str, &str); 8] = [
@@ -62,7 +67,19 @@ struct World {
     /// Bodies that were sent.
     sent: Vec<RecordBody>,
     notes: u32,
-    has_retained: bool,
+}
+
+/// Prints what the notes of a final draft say, each on a line.
+#[derive(Debug)]
+struct NotePrinter;
+
+impl Printer for NotePrinter {
+    fn print(&self, facts: Facts, keep: &mut dyn FnMut(Printed)) {
+        let [format, template, zone] = ["text", "notes", "UTC"].map(str::to_owned);
+        let notes = facts.incident.notes.iter().map(|note| note.text.as_str());
+        let text = notes.collect::<Vec<_>>().join("\n");
+        keep(Printed { format, template, zone, text });
+    }
 }
 
 /// Lines that only one of two texts has.
@@ -103,7 +120,6 @@ pub(crate) fn play(operations: &[Operation]) -> Done {
         starts: [None; ALERTS.len()],
         sent: Vec::new(),
         notes: 0,
-        has_retained: false,
     };
     world.start()?;
     for (index, operation) in operations.iter().enumerate() {
@@ -200,6 +216,21 @@ impl World {
                 let patch = Patch { status: Some(Some(DraftStatus::Final)), ..Patch::default() };
                 OperationAction::Patch(id(*incident), Box::new(patch))
             }
+            Operation::RedactNote { note } => {
+                let Some((store, _)) = &self.running else { return Ok(()) };
+                let Ok(incidents) = oracle::incidents(store) else { return Ok(()) };
+                let note = NoteId((*note).into());
+                let found = incidents
+                    .iter()
+                    .find_map(|i| Some((i.id, i.notes.iter().find(|known| known.id == note)?)));
+                let Some((incident, found)) = found else { return Ok(()) };
+                self.oracle.asked_back(&found.text);
+                OperationAction::Redact(incident, Words::Note(note))
+            }
+            Operation::RedactChange { change } => {
+                OperationAction::RedactChange(ChangeId((*change).into()))
+            }
+            Operation::RedactPerson => OperationAction::RedactPerson(words_redacted(PERSON)),
             _ => return Ok(()),
         };
         self.append(operation(action))
@@ -370,7 +401,6 @@ impl World {
     fn retain(&mut self, hours: u16) -> Done {
         let Some((store, _)) = &self.running else { return Ok(()) };
         let before = self.clock.now() - Span::from_hours(hours.into());
-        self.has_retained = true;
         for _ in 0..20 {
             match store.retain(Some(before), Some(before)) {
                 Ok(true) => {}
@@ -451,6 +481,7 @@ impl World {
             queue_bytes: 1 << 20,
         };
         let store = Store::open(options, self.clock.clone(), Metrics::new())?;
+        store.print_with(Arc::new(NotePrinter));
         let known = Known { rules: Rules::default(), topology: None };
         match Engine::prepare(store.clone(), self.clock.clone(), Metrics::new(), &known) {
             Ok(engine) => Ok((store, engine)),
@@ -498,7 +529,27 @@ impl World {
         let (head, cursor) = (*store.head().borrow(), *store.cursor().borrow());
         require!(cursor == head, "the engine stands at {cursor} of {head} on a sound disk");
         require!(store.is_writable(), "the store says that it cannot be written");
-        self.oracle.check_incidents(store)
+        self.oracle.check_incidents(store)?;
+        self.oracle.check_gone(store)
+    }
+
+    /// Every final draft has its documents, once the engine had the time.
+    fn check_printed(&mut self) -> Done {
+        let Some((store, _)) = &self.running else { return Ok(()) };
+        let finals: Vec<IncidentId> = oracle::incidents(store)?
+            .iter()
+            .filter(|incident| incident.finalised.is_some())
+            .map(|incident| incident.id)
+            .collect();
+        for _ in 0..=finals.len() {
+            self.turn()?;
+        }
+        let Some((store, _)) = &self.running else { return Ok(()) };
+        for id in finals {
+            let printed = store.printed(id, "text", "notes").map_err(|error| error.to_string())?;
+            require!(printed.is_some(), "final draft {id} has no documents");
+        }
+        self.oracle.check_gone(store)
     }
 
     fn drafts(&self) -> Result<Vec<String>, String> {
@@ -523,6 +574,7 @@ impl World {
         self.disk.stop_after(0);
         self.bury_the_dead()?;
         self.settle()?;
+        self.check_printed()?;
         let after = self.drafts()?;
         require!(
             after == before,
@@ -531,8 +583,7 @@ impl World {
         );
         self.running = None;
         let archive = Archive::of_store(self.folder.path()).map_err(|e| e.to_string())?;
-        let kept_since = self.has_retained.then(|| self.clock.now() + Span::from_hours(24));
-        for check in verify(&archive, kept_since).map_err(|error| error.to_string())? {
+        for check in verify(&archive).map_err(|error| error.to_string())? {
             if let Verdict::Broken(faults) = check.verdict {
                 return Err(format!("law {}: {faults:?}", check.law));
             }

@@ -42,7 +42,7 @@ fn episode() -> Episode {
         },
         context_of: vec![IncidentId(1), IncidentId(u64::MAX)],
         reason: "Member of incident 300 with a score of 5.1: same service, calls; nearest x."
-            .to_owned(),
+            .into(),
     }
 }
 
@@ -97,7 +97,7 @@ fn an_episode_reads_back_as_it_was() {
         check(&Episode { end: end(how), membership: Membership::Floating, ..episode() });
     }
     let key = AlertKey::new(Name::from("pd"), Fingerprint::new("ABCDEF0123456789"));
-    check(&Episode { key, values: vec![], reason: String::new(), ..episode() });
+    check(&Episode { key, values: vec![], reason: Box::default(), ..episode() });
 }
 
 #[test]

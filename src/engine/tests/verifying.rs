@@ -31,9 +31,9 @@ fn outage() -> Vec<Step> {
         .into()
 }
 
-fn checks(house: &House, kept_since: Option<Timestamp>) -> Vec<Check> {
+fn checks(house: &House) -> Vec<Check> {
     let archive = Archive::of_store(house.folder.path()).unwrap();
-    verify(&archive, kept_since).unwrap()
+    verify(&archive).unwrap()
 }
 
 /// Faults by law; everything else must hold or be unchecked.
@@ -66,7 +66,7 @@ proptest! {
         steps in steps(),
         kills in prop::collection::vec(0..20usize, 0..4),
     ) {
-        let checks = checks(&lived(&steps, &kills), None);
+        let checks = checks(&lived(&steps, &kills));
         prop_assert_eq!(broken(&checks), vec![]);
         prop_assert_eq!(unchecked(&checks), vec![]);
         prop_assert_eq!(checks.len(), 4);
@@ -95,7 +95,7 @@ fn every_row_that_was_changed_behind_the_ledger_is_found() {
     ] {
         let house = lived(&outage(), &[]);
         tamper(&house, sql);
-        let broken = broken(&checks(&house, None));
+        let broken = broken(&checks(&house));
         assert_eq!(broken.len(), 1, "{sql}: {broken:?}");
         let (law, told) = &broken[0];
         assert_eq!(*law, "replay");
@@ -110,7 +110,7 @@ fn a_word_that_was_changed_in_the_ledger_is_found() {
         &house,
         "UPDATE interned SET packed = unhex(replace(hex(packed), hex('DbDown'), hex('DbUpUp')))",
     );
-    let broken = broken(&checks(&house, None));
+    let broken = broken(&checks(&house));
     assert!(broken[0].1.iter().any(|fault| fault.contains("DbUpUp")), "{broken:?}");
 }
 
@@ -122,7 +122,7 @@ fn a_ledger_with_a_hole_proves_nothing() {
         "DELETE FROM raw_bodies; DELETE FROM deliveries WHERE seq = 4;
          DELETE FROM ledger WHERE seq = 4",
     );
-    let checks = checks(&house, None);
+    let checks = checks(&house);
     assert_eq!(broken(&checks), [("ledger", vec!["record 4 is missing".to_owned()])]);
     assert_eq!(unchecked(&checks)[0].0, "replay");
 }
@@ -145,11 +145,11 @@ fn after_the_beginning_was_dropped_only_what_came_later_is_compared() {
     house.append(&store, word(2, house.clock.now(), None));
     engine.catch_up().unwrap();
     drop((engine, store));
-    let clean = checks(&house, None);
+    let clean = checks(&house);
     assert_eq!(broken(&clean), []);
     assert_eq!(unchecked(&clean)[0].0, "history", "{clean:?}");
     tamper(&house, "UPDATE episodes SET active = 0 WHERE id = 3");
-    assert_eq!(broken(&checks(&house, None))[0].0, "replay");
+    assert_eq!(broken(&checks(&house))[0].0, "replay");
 }
 
 #[test]
@@ -163,11 +163,10 @@ fn what_was_dropped_because_of_its_age_is_told_and_no_fault() {
         house.append(&store, word(1, house.clock.now(), None));
         engine.catch_up().unwrap();
     }
-    let kept_since = house.clock.now() - Span::from_hours(1);
-    while store.retain(None, Some(kept_since)).unwrap() {}
+    while store.retain(None, Some(house.clock.now() - Span::from_hours(1))).unwrap() {}
     assert!(store.incident(IncidentId(1)).unwrap().is_none());
     drop((engine, store));
-    let told = checks(&house, Some(kept_since));
+    let told = checks(&house);
     assert_eq!(broken(&told), []);
     assert!(unchecked(&told)[0].1.contains("beginning was dropped"), "{told:?}");
 }
@@ -180,7 +179,7 @@ fn a_record_that_was_passed_over_is_passed_over_again() {
     engine.append_own(RecordBody::Skip(Skip { seq, problem: "it failed".to_owned() })).unwrap();
     drop((engine, store));
     drop(house.open());
-    let checks = checks(&house, None);
+    let checks = checks(&house);
     assert_eq!((broken(&checks), unchecked(&checks)), (vec![], vec![]));
 }
 
@@ -193,7 +192,7 @@ fn what_other_rules_decided_is_kept_and_not_derived_anew() {
         "UPDATE rule_epochs SET version = 0;
          UPDATE incidents SET json = replace(json, '\"title\":\"', '\"title\":\"Old: ')",
     );
-    let before = checks(&house, None);
+    let before = checks(&house);
     assert_eq!(broken(&before), []);
     assert!(unchecked(&before)[0].1.contains("rules 0"), "{before:?}");
     let (store, mut engine) = house.open();
@@ -201,7 +200,7 @@ fn what_other_rules_decided_is_kept_and_not_derived_anew() {
     engine.catch_up().unwrap();
     assert_eq!(store.rules_version().unwrap(), Some(crate::correlate::RULES_VERSION));
     drop((engine, store));
-    let after = checks(&house, None);
+    let after = checks(&house);
     assert_eq!(broken(&after), []);
     let (law, why) = &unchecked(&after)[0];
     assert!(*law == "history" && why.contains("0 from record 1"), "{after:?}");
@@ -213,7 +212,7 @@ fn what_is_not_worked_in_yet_is_told() {
     let (store, engine) = house.open();
     house.append(&store, word(0, house.clock.now(), None));
     drop((engine, store));
-    let told = checks(&house, None);
+    let told = checks(&house);
     assert_eq!(broken(&told), []);
     assert_eq!(unchecked(&told)[0].0, "rest of the ledger");
 }

@@ -81,7 +81,9 @@ impl Replay<'_> {
             | Do::AddAction(..)
             | Do::PatchAction(..)
             | Do::ReportChange(_)
-            | Do::Redact(..) => return self.pass_time(record),
+            | Do::Redact(..)
+            | Do::RedactPerson(_)
+            | Do::RedactChange(_) => return self.pass_time(record),
         };
         self.decisions.past.extend(events);
         if has_place {

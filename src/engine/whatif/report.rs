@@ -230,7 +230,7 @@ fn moves(
 fn moved(episode: &Episode, here: Option<&Episode>, there: Option<&Episode>) -> Moved {
     let placement = |episode: &Episode| Placement {
         incident: episode.incident(),
-        reason: episode.reason.clone(),
+        reason: episode.reason.to_string(),
     };
     Moved {
         id: episode.id,

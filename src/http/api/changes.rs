@@ -19,13 +19,13 @@ use super::operations::{Asked, Settled, Write};
 use super::query::{self, Params};
 use super::{Pairs, listed};
 use crate::domain::record::OperationAction;
-use crate::domain::{ChangeId, Name};
+use crate::domain::{ChangeId, ChangeReport, Name};
 use crate::{ingest, render};
 
 /// The source that changes in our own form come from.
-const SOURCE: &str = "api";
+const SOURCE: &str = ChangeReport::OWN_SOURCE;
 /// Where changes are read.
-const PATH: &str = "/api/v1/changes";
+pub(super) const PATH: &str = "/api/v1/changes";
 
 /// GET `/api/v1/changes`.
 pub(super) async fn list(
@@ -67,17 +67,20 @@ pub(super) async fn report(
     let action = OperationAction::ReportChange(report);
     match write.perform(Asked { action, actor: None, at: None }).await? {
         Settled::Later => answer::accepted(PATH),
-        Settled::Done { made, .. } => made_answer(&shared, made.unwrap_or_default()).await,
+        Settled::Done { made, .. } => {
+            let id = made.as_deref().and_then(|made| made.parse().ok());
+            let id = id.ok_or_else(|| Problem::Internal("a change was given no id".to_owned()))?;
+            answered(&shared, StatusCode::CREATED, id).await
+        }
     }
 }
 
-/// 201 with the change as it stands.
-async fn made_answer(shared: &Shared, made: String) -> Answer {
-    let id: Option<ChangeId> = made.parse().ok();
-    let change = match id {
-        Some(id) => shared.read(move |store| store.change(id)).await?,
-        None => None,
-    };
-    let value = change.as_ref().map_or_else(|| json!({ "id": made }), render::json::change);
-    answer::json(StatusCode::CREATED, &value)
+/// The change as it stands.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) async fn answered(shared: &Shared, status: StatusCode, id: ChangeId) -> Answer {
+    let change = shared.read(move |store| store.change(id)).await?;
+    let value = change.as_ref().map_or_else(|| json!({ "id": id }), render::json::change);
+    answer::json(status, &value)
 }

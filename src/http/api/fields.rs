@@ -273,6 +273,16 @@ pub(crate) fn field_redaction(body: Value) -> Result<(TextField, Option<String>)
     Ok((field.ok_or(Invalid::Missing("field"))?, fields.person("by")?))
 }
 
+/// A wish to take a person's name back: which, and for whom.
+///
+/// # Errors
+/// When the body is not such a wish.
+pub(crate) fn person_redaction(body: Value) -> Result<(String, Option<String>), Invalid> {
+    let fields = Fields::read(body, &["person", "by"])?;
+    let person = fields.person("person")?.ok_or(Invalid::Missing("person"))?;
+    Ok((person, fields.person("by")?))
+}
+
 /// A note as a request brings it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewNote {

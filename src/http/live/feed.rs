@@ -8,9 +8,10 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::super::Shared;
 use super::super::answer::Problem;
@@ -23,8 +24,21 @@ use crate::{drafts, render};
 const EVENTS_MAX: usize = 2048;
 /// How many changed incidents are told one by one; beyond, `lagged` says to read the lists.
 const INCIDENTS_MAX: usize = 500;
-/// For how many incidents it is remembered which entries were told.
+/// For how many incidents it is remembered which entries were told, …
 const REMEMBERED_MAX: usize = 256;
+/// … and how many entries of all of them; those of the incident that was told last are remembered
+/// in any case.
+const ENTRIES_MAX: usize = 200_000;
+/// What one listener is handed at once, but for an event that is longer.
+const PIECE_BYTES: usize = 64 * 1024;
+/// How long to wait for a turn with an incident. Who listens is told of it without its entries
+/// then; they are told with its next change.
+const TURN_WAIT: Duration = Duration::from_secs(1);
+/// How much longer than reading the news took to leave the store alone afterwards: a long incident
+/// that changes all the time must not be read all the time.
+const REST_FACTOR: u32 = 3;
+/// The longest such rest.
+const REST_MAX: Duration = Duration::from_secs(5);
 
 /// Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +63,8 @@ struct Ring {
     /// The number of the first event that is kept.
     first: u64,
     told: BTreeMap<IncidentId, Told>,
+    /// How long to leave the store alone after the last reading.
+    rest: Duration,
     /// Every place holds a clone: tells whether anybody listens.
     listeners: Arc<()>,
 }
@@ -71,7 +87,12 @@ impl Feed {
         Place { next: ring.end(), _listening: Arc::clone(&ring.listeners) }
     }
 
-    /// The events after a place, which moves on.
+    /// The next events after a place, which moves on, of those that were read already.
+    pub(super) async fn kept(&self, place: &mut Place) -> String {
+        self.ring.lock().await.after(place)
+    }
+
+    /// As [`Feed::kept`], of all there are now.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -83,10 +104,67 @@ impl Feed {
     ) -> Result<String, Problem> {
         let mut ring = Arc::clone(&self.ring).lock_owned().await;
         if ring.until < now {
-            ring = shared.read(move |store| ring.advance(store).map(|()| ring)).await?;
+            let began = shared.clock.monotonic();
+            ring = advance(ring, shared).await?;
+            ring.rest = rest_after((shared.clock.monotonic() - began).to_std());
         }
         Ok(ring.after(place))
     }
+
+    /// How long to leave the store alone before the news are asked for again.
+    pub(super) async fn rest(&self) -> Duration {
+        self.ring.lock().await.rest
+    }
+}
+
+/// How long to rest after a reading that took so long.
+fn rest_after(took: Duration) -> Duration {
+    took.saturating_mul(REST_FACTOR).min(REST_MAX)
+}
+
+/// Reads what changed since, each incident under a turn of its own. The ring is handed to whoever
+/// reads and back; when the listener goes away meanwhile, what it holds is whole.
+async fn advance(
+    mut ring: OwnedMutexGuard<Ring>,
+    shared: &Shared,
+) -> Result<OwnedMutexGuard<Ring>, Problem> {
+    let until = ring.until;
+    let changed =
+        shared.read(move |store| store.incidents_changed_after(until, INCIDENTS_MAX)).await?;
+    if changed.len() == INCIDENTS_MAX {
+        ring.push(lagged());
+    }
+    let mut patience = TURN_WAIT;
+    let mut changed = changed.into_iter().peekable();
+    while let Some((seq, id)) = changed.next() {
+        ring = match shared.turn_within(id, patience).await {
+            Ok(turn) => {
+                let reading = move |store: &Store| {
+                    if let Some(facts) = store.facts(id)? {
+                        ring.tell(&facts, seq);
+                    }
+                    Ok::<_, StoreError>(ring)
+                };
+                turn.read(shared, reading).await?
+            }
+            Err(_) => {
+                patience = Duration::ZERO;
+                let reading = move |store: &Store| {
+                    if let Some(incident) = store.incident(id)? {
+                        ring.push(incident_event(&incident));
+                    }
+                    Ok::<_, StoreError>(ring)
+                };
+                shared.read(reading).await?
+            }
+        };
+        // What one commit wrote shares a cursor: only its last event carries the id, so that
+        // whoever is cut off before it is told all of it again.
+        if changed.peek().is_none_or(|(next, _)| *next != seq) {
+            ring.reach(seq);
+        }
+    }
+    Ok(ring)
 }
 
 impl Ring {
@@ -103,7 +181,15 @@ impl Ring {
         self.events.push_back(event);
     }
 
-    /// The events after a place; `lagged` first when some are no longer kept.
+    /// Everything that was written up to here is told.
+    fn reach(&mut self, seq: Seq) {
+        self.until = self.until.max(seq);
+        if let Some(last) = self.events.back_mut() {
+            *last = with_id(seq, last);
+        }
+    }
+
+    /// The next events after a place; `lagged` first when some are no longer kept.
     fn after(&self, place: &mut Place) -> String {
         let mut text = String::new();
         if place.next < self.first {
@@ -111,32 +197,14 @@ impl Ring {
             place.next = self.first;
         }
         let skip = usize::try_from(place.next - self.first).unwrap_or(usize::MAX);
-        self.events.iter().skip(skip).for_each(|event| text += event);
-        place.next = self.end();
+        for event in self.events.iter().skip(skip) {
+            if !text.is_empty() && text.len() + event.len() > PIECE_BYTES {
+                break;
+            }
+            text += event;
+            place.next += 1;
+        }
         text
-    }
-
-    /// Reads what changed since.
-    fn advance(&mut self, store: &Store) -> Result<(), StoreError> {
-        let changed = store.incidents_changed_after(self.until, INCIDENTS_MAX)?;
-        if changed.len() == INCIDENTS_MAX {
-            self.push(lagged());
-        }
-        let mut changed = changed.into_iter().peekable();
-        while let Some((seq, id)) = changed.next() {
-            if let Some(facts) = store.facts(id)? {
-                self.tell(&facts, seq);
-            }
-            // What one commit wrote shares a cursor: only its last event carries the id, so that
-            // whoever is cut off before it is told all of it again.
-            if changed.peek().is_none_or(|(next, _)| *next != seq) {
-                self.until = self.until.max(seq);
-                if let Some(last) = self.events.back_mut() {
-                    *last = with_id(seq, last);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Adds the events of one changed incident: the incident, then what is new in its timeline.
@@ -163,7 +231,16 @@ impl Ring {
         for value in new {
             self.push(event("entry", &value));
         }
-        if self.told.len() > REMEMBERED_MAX
+        self.forget();
+    }
+
+    /// Drops what was told longest ago, until what is remembered is within its bounds.
+    fn forget(&mut self) {
+        let entries = |told: &BTreeMap<IncidentId, Told>| {
+            told.values().map(|told| told.entries.len()).sum::<usize>()
+        };
+        while self.told.len() > 1
+            && (self.told.len() > REMEMBERED_MAX || entries(&self.told) > ENTRIES_MAX)
             && let Some(oldest) =
                 self.told.iter().min_by_key(|(_, told)| told.at).map(|(id, _)| *id)
         {
@@ -268,6 +345,42 @@ mod tests {
     fn a_listener_that_is_too_slow_is_told_so() {
         check(&ring(EVENTS_MAX + 5), 4, EVENTS_MAX, true);
         check(&ring(EVENTS_MAX + 5), 5, EVENTS_MAX, false);
+    }
+
+    #[test]
+    fn a_listener_is_handed_bounded_pieces_and_misses_nothing() {
+        let mut ring = Ring::default();
+        for bytes in [1, PIECE_BYTES, 10, PIECE_BYTES / 2, PIECE_BYTES / 3, PIECE_BYTES / 3] {
+            ring.push(event("entry", &json!("x".repeat(bytes))));
+        }
+        let mut place = Place { next: 0, _listening: Arc::clone(&ring.listeners) };
+        let pieces: Vec<String> = std::iter::repeat_with(|| ring.after(&mut place))
+            .take_while(|piece| !piece.is_empty())
+            .collect();
+        let events = |piece: &String| piece.matches("event: entry").count();
+        assert_eq!(pieces.iter().map(events).collect::<Vec<_>>(), [1, 1, 3, 1]);
+        assert_eq!(pieces.concat(), ring.events.iter().cloned().collect::<String>());
+    }
+
+    #[test]
+    fn what_was_told_is_remembered_within_bounds() {
+        let mut ring = Ring::default();
+        let entries = |from: u64, count: usize| (from..).take(count).collect::<BTreeSet<_>>();
+        for (id, count) in [(1, ENTRIES_MAX / 2), (2, ENTRIES_MAX / 2), (3, 1), (4, 10)] {
+            ring.told.insert(IncidentId(id), Told { at: Seq(id), entries: entries(0, count) });
+            ring.forget();
+        }
+        assert_eq!(ring.told.keys().map(|id| id.0).collect::<Vec<_>>(), [2, 3, 4]);
+        let at = Seq(9);
+        ring.told.insert(IncidentId(9), Told { at, entries: entries(0, ENTRIES_MAX + 1) });
+        ring.forget();
+        assert_eq!(ring.told.keys().map(|id| id.0).collect::<Vec<_>>(), [9], "the newest stays");
+    }
+
+    #[test]
+    fn after_a_long_reading_the_store_is_left_alone_for_a_while() {
+        let rest = |millis| rest_after(Duration::from_millis(millis)).as_millis();
+        assert_eq!((rest(0), rest(20), rest(60_000)), (0, 60, 5_000));
     }
 
     #[test]

@@ -158,7 +158,7 @@ fn saying(text: &str) -> Facts {
     facts.members[0].labels = crate::domain::Labels::from_pairs(pairs);
     facts.members[0].annotations = crate::domain::Labels::from_pairs([("summary", text.as_str())]);
     facts.context = vec![facts.members[2].clone()];
-    facts.context[0].reason.clone_from(&text);
+    facts.context[0].reason = text.as_str().into();
     facts
 }
 

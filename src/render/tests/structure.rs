@@ -173,7 +173,7 @@ fn told_with(text: &str) -> Facts {
         let pairs = [("summary", text), ("value", text), ("runbook_url", text)];
         episode.annotations = Labels::from_pairs(pairs);
         episode.service = Some(Name::new(text));
-        episode.reason = words();
+        episode.reason = words().into();
         episode.links = vec![Link { rel: Name::from("generator"), url: text.into() }];
         episode.sources = vec![Name::new(text)];
     }

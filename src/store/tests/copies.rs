@@ -112,7 +112,7 @@ fn a_damaged_store_gives_no_backup_and_a_damaged_backup_is_not_restored() {
     std::fs::write(&good, "no database at all").unwrap();
     refused(restore(&good, &target, false, at(0)), "not a database");
     refused(restore(outside.path(), &target, false, at(0)), "is a folder");
-    refused(restore(&target, &target, false, at(0)), "reading the backup");
+    refused(restore(&target, &target, false, at(0)), "there is no file");
 }
 
 /// Overwrites a page in the middle.

@@ -7,6 +7,7 @@ use super::support::{TestStore, at, change, delivered, ended, episode, incident,
 use crate::domain::facts::Revision;
 use crate::domain::incident::Finalised;
 use crate::domain::packed::Heard;
+use crate::domain::words::{TakenBack, TextField, Which};
 use crate::domain::{ChangeId, EpisodeId, Facts, Incident, IncidentId};
 use crate::store::{EngineCommit, Printed, Printer};
 
@@ -112,6 +113,46 @@ fn the_door_stays_open_while_a_final_draft_is_printed() {
 }
 
 #[test]
+fn what_was_taken_back_is_served_no_more_and_the_door_stays_open_while_it_is_printed_anew() {
+    let store = TestStore::new();
+    let ((begun, is_begun), (go_on, may_go_on)) = (channel(), channel());
+    store.print_with(Arc::new(Waiting { begun, go_on: Mutex::new(may_go_on) }));
+    let mut story = reviewed(incident(1, "Checkout fails", at(-60)), 2);
+    story.report.lead = Some("hunter2".to_owned());
+    go_on.send(()).unwrap();
+    store.engine_commit(|commit| {
+        commit.incidents = vec![story.clone()];
+        commit.revisions = vec![revision(2, "its draft is final")];
+    });
+    is_begun.recv().unwrap();
+    assert_eq!(store.print_next(IncidentId(0)).unwrap(), None, "nothing is left to print");
+
+    let taken = TakenBack { incidents: vec![IncidentId(1)], which: Which::Field(TextField::Lead) };
+    taken.redact_incident(&mut story);
+    story.revision = 3;
+    store.engine_commit(|commit| {
+        commit.incidents = vec![story];
+        commit.revisions = vec![revision(3, "Redacted: lead")];
+        commit.taken_back = vec![taken];
+    });
+    let kept = || store.printed(IncidentId(1), "markdown", "outage-report").unwrap();
+    assert_eq!(kept(), None, "what was printed may say it");
+    let frozen = store.reviewed(IncidentId(1)).unwrap().unwrap().incident.report.lead;
+    assert!(frozen.is_some_and(|lead| lead.starts_with("[redacted, sha256 ")));
+    assert!(is_begun.try_recv().is_err(), "nothing is printed in the commit");
+    std::thread::scope(|scope| {
+        let printed = scope.spawn(|| store.print_next(IncidentId(0)));
+        is_begun.recv().unwrap();
+        store.append_blocking(delivered(vec![], at(0))).unwrap();
+        assert_eq!(kept(), None);
+        go_on.send(()).unwrap();
+        assert_eq!(printed.join().unwrap().unwrap(), Some(IncidentId(1)));
+    });
+    assert_eq!(kept(), Some(document("Checkout fails")));
+    assert_eq!(store.print_next(IncidentId(0)).unwrap(), None);
+}
+
+#[test]
 fn a_printer_that_fails_takes_nothing_with_it() {
     #[derive(Debug)]
     struct Failing;
@@ -128,5 +169,8 @@ fn a_printer_that_fails_takes_nothing_with_it() {
         commit.revisions = vec![revision(2, "its draft is final")];
     });
     assert!(store.reviewed(IncidentId(1)).unwrap().is_some());
+    // Whoever prints what is left gets past it.
+    assert_eq!(store.print_next(IncidentId(0)).unwrap(), Some(IncidentId(1)));
+    assert_eq!(store.print_next(IncidentId(1)).unwrap(), None);
     assert_eq!(store.printed(IncidentId(1), "markdown", "outage-report").unwrap(), None);
 }

@@ -216,7 +216,7 @@ pub(super) fn episode(id: u64, name: &str, starts_at: Timestamp) -> Episode {
         is_test: false,
         membership: Membership::Floating,
         context_of: vec![],
-        reason: "1 alert that would page".to_owned(),
+        reason: "1 alert that would page".into(),
     }
 }
 

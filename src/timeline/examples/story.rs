@@ -154,7 +154,7 @@ impl Story {
                 by_person: false,
             },
             context_of: Vec::new(),
-            reason: "Opened the incident: 1 critical alert is enough".to_owned(),
+            reason: "Opened the incident: 1 critical alert is enough".into(),
         });
         Firing(self.facts.members.last_mut().unwrap(), self.day)
     }

@@ -173,6 +173,120 @@ fn incidents_that_copied_the_words_lose_them_too() {
 }
 
 #[test]
+fn a_persons_name_is_gone_from_everywhere_and_other_names_stay() {
+    let mut server = with_incident();
+    let by = |name: &str| json!({ "by": name });
+    server.post("/api/v1/incidents/1/acknowledge", &by("Ada Lovelace")).expect(200);
+    let note = json!({"text": "Looking", "author": "Ada Lovelace"});
+    server.post("/api/v1/incidents/1/notes", &note).expect(201);
+    let patch = json!({"text": "Looking at it", "by": "Ada Lovelace"});
+    server.patch("/api/v1/incidents/1/notes/n1", &patch).expect(200);
+    let note = json!({"text": "Too", "author": "Ada"});
+    server.post("/api/v1/incidents/1/notes", &note).expect(201);
+    let gone = Request::new("DELETE", "/api/v1/incidents/1/notes/n2").json(&by("Ada Lovelace"));
+    server.send(&gone).expect(204);
+    let action = json!({"text": "Mend it", "kind": "task", "owner": "Ada Lovelace"});
+    server.post("/api/v1/incidents/1/actions", &action).expect(201);
+    server.patch("/api/v1/incidents/1/actions/a1", &json!({"owner": "Bob"})).expect(200);
+    server.patch("/api/v1/incidents/1/actions/a1", &json!({"owner": "Ada Lovelace"})).expect(200);
+    let change = json!({"summary": "Release 4", "service": "checkout", "author": "Ada Lovelace"});
+    server.post("/api/v1/changes", &change).expect(201);
+    let patch = json!({"lead": "Ada Lovelace", "status": "final", "by": "Ada Lovelace"});
+    server.patch("/api/v1/incidents/1", &patch).expect(200);
+    let draft = |server: &Server| server.get("/api/v1/incidents/1/draft").text();
+    assert!(draft(&server).contains("Ada Lovelace"));
+    verify(&server);
+
+    let said = stdout(&run(&server, &["redact", "--person=Ada Lovelace", "--by=Ada Lovelace"]));
+    assert!(said.contains("redacted"), "{said}");
+    expect_gone(&server, "Ada Lovelace");
+    let (draft, incident) = (draft(&server), server.get_json("/api/v1/incidents/1"));
+    assert!(!draft.contains("Lovelace") && draft.contains("[redacted"), "{draft}");
+    assert!(is_redacted(&incident["lead"]) && is_redacted(&incident["actions"][0]["owner"]));
+    let note = server.get_json("/api/v1/incidents/1/notes/n1");
+    assert!(is_redacted(&note["actor"]), "{note}");
+    assert_eq!(server.get_json("/api/v1/incidents/1/notes/n2")["actor"], "Ada");
+    assert!(is_redacted(&server.get_json("/api/v1/changes")["items"][0]["author"]));
+    let audit = server.get_json("/api/v1/audit?limit=500");
+    let deeds = audit["items"].as_array().unwrap();
+    assert_eq!(deeds[0]["action"], "person.redact");
+    assert!(is_redacted(&deeds[0]["target"]) && is_redacted(&deeds[0]["actor"]), "{audit}");
+    assert!(deeds.iter().all(|deed| deed["actor"] != "Ada Lovelace"), "{audit}");
+    verify(&server);
+    server.kill();
+    server.start_again();
+    server.settle();
+    expect_gone(&server, "Ada Lovelace");
+    verify(&server);
+}
+
+#[test]
+fn the_words_of_a_change_are_gone_and_what_was_decided_with_them_stays() {
+    let mut server = with_incident();
+    let tell = |summary: &str| {
+        let change = json!({
+            "summary": format!("{SECRET} {summary}"), "service": "orders-db", "key": "release-4",
+            "at": "2026-03-02T09:55:00Z",
+            "author": format!("{SECRET} author"), "link": format!("https://ci.example/{SECRET}"),
+        });
+        server.post("/api/v1/changes", &change).expect(201).json()["id"].clone()
+    };
+    let id = tell("planned");
+    assert_eq!(tell("in place"), id);
+    server.patch("/api/v1/incidents/1", &json!({"status": "final"})).expect(200);
+    assert!(server.get("/api/v1/incidents/1/draft").text().contains(SECRET));
+    let candidates = |server: &Server| {
+        let draft = server.get_json("/api/v1/incidents/1/draft?format=json");
+        let causes = draft["candidate_causes"].as_array().unwrap().iter();
+        causes.map(|cause| (cause["ref"].clone(), cause["score"].clone())).collect::<Vec<_>>()
+    };
+    let before = candidates(&server);
+    assert!(before.iter().any(|(reference, _)| *reference == id), "{before:?}");
+
+    let said = stdout(&run(&server, &["redact", &format!("--change={}", id.as_str().unwrap())]));
+    assert!(said.contains("redacted"), "{said}");
+    let change = &server.get_json("/api/v1/changes")["items"][0];
+    for field in ["summary", "author"] {
+        assert!(is_redacted(&change[field]), "{field} in {change}");
+    }
+    assert_eq!(change["link"], Value::Null, "a hash leads nowhere");
+    assert_eq!((&change["service"], &change["key"]), (&json!("orders-db"), &json!("release-4")));
+    assert_eq!(candidates(&server), before);
+    for format in ["markdown", "html", "json", "text"] {
+        let path = format!("/api/v1/incidents/1/draft?format={format}&since_revision=1");
+        assert!(!server.get(&path).text().contains(SECRET), "{format}");
+    }
+    expect_gone(&server, SECRET);
+    verify(&server);
+    server.kill();
+    server.start_again();
+    server.settle();
+    assert_eq!(candidates(&server), before);
+    expect_gone(&server, SECRET);
+    verify(&server);
+    // It can be told anew, without what must not be kept.
+    let clean = json!({"summary": "Release 4", "service": "orders-db", "key": "release-4"});
+    assert_eq!(server.post("/api/v1/changes", &clean).expect(201).json()["id"], id);
+    verify(&server);
+}
+
+#[test]
+fn a_change_of_a_sender_is_not_for_taking_back() {
+    let server = with_incident();
+    let hook = json!({"text": "Deploy 7", "tags": ["deploy"], "time": 1_772_445_600_000_u64});
+    server.post("/api/annotations", &hook).expect(200);
+    server.settle();
+    let id = server.get_json("/api/v1/changes")["items"][0]["id"].clone();
+    let path = format!("/api/v1/changes/{}/redact", id.as_str().unwrap());
+    expect_problem(server.post(&path, &json!({})), 409);
+    expect_problem(server.post("/api/v1/changes/c99/redact", &json!({})), 404);
+    expect_problem(server.post("/api/v1/changes/99/redact", &json!({})), 404);
+    expect_problem(server.post("/api/v1/redact", &json!({})), 400);
+    expect_problem(server.post("/api/v1/redact", &json!({"person": " "})), 400);
+    verify(&server);
+}
+
+#[test]
 fn only_administrators_take_words_back_and_only_those_that_are_there() {
     let server = with_incident();
     expect_problem(server.post("/api/v1/incidents/1/notes/n9/redact", &json!({})), 404);
