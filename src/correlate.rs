@@ -24,7 +24,7 @@
 //! | `graph`, `completion` | who calls whom |
 //! | `learned`, `fading`, `histories`, `bustle` | what the stream teaches, and forgets |
 //! | `crowd`, `sums`, `stage` | what a placement looks at |
-//! | `evidence`, `weights`, `explaining` | what ties two alerts, and how it is told |
+//! | `evidence`, `testimony`, `weights`, `explaining` | what ties two alerts, and how it is told |
 //! | `grouping`, `opening`, `membership`, `lone` | which incident an alert belongs to |
 //! | `lifecycle`, `operations` | how incidents end and return, and what people do |
 //! | `causes`, `origins`, `similar` | what may have caused it, and what looks alike |
@@ -65,6 +65,7 @@ mod snapshot;
 mod stage;
 mod sums;
 mod taking_back;
+mod testimony;
 #[cfg(test)]
 mod tests;
 mod traits;

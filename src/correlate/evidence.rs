@@ -11,8 +11,6 @@ use super::traits::Traits;
 use super::weights::{Tables, Weights};
 use crate::domain::{Episode, Name, Span, Timestamp};
 
-/// A pair's probability never becomes certainty.
-const PROBABILITY_MAX: f64 = 0.999;
 /// From here on a time between two starts weighs in full against the order of a cascade.
 const ORDER_SPAN_SECONDS: f64 = 600.0;
 /// Alerts that begin within about this are one burst.
@@ -105,6 +103,12 @@ pub(super) struct Pair<'w> {
     is_tied: bool,
     /// True when the traffic of one explains the other.
     is_load: bool,
+    /// True when the second directly calls the service of the first.
+    is_below: bool,
+    /// True when the caller only shows strain of its own, which no call brings about.
+    is_unlike: bool,
+    /// True when both are at one service or one machine.
+    is_one_place: bool,
 }
 
 impl<'w> Pair<'w> {
@@ -120,6 +124,7 @@ impl<'w> Pair<'w> {
 
     fn weigh_with(a: Side<'_>, b: Side<'_>, scene: Scene<'w>, keeps_terms: bool) -> Self {
         let is_mapped = a.traits.is_mapped && b.traits.is_mapped;
+        let is_same_alert = a.traits.alert == b.traits.alert && a.episode.key == b.episode.key;
         let mut pair = Self {
             weights: scene.weights.of(is_mapped),
             terms: if keeps_terms { Vec::with_capacity(12) } else { Vec::new() },
@@ -130,12 +135,17 @@ impl<'w> Pair<'w> {
             is_related: false,
             is_tied: false,
             is_load: false,
+            is_below: false,
+            is_unlike: false,
+            is_one_place: is_same_alert,
         };
-        let is_same_alert = a.traits.alert == b.traits.alert && a.episode.key == b.episode.key;
         if pair.keep_apart(a.traits, b.traits) && !is_same_alert {
             return pair;
         }
-        if is_same_alert {
+        // It fires again where the other fired before it. A firing that was over before the other
+        // began says no more than that of any alert.
+        let returns = is_same_alert && a.episode.starts_at() >= b.episode.starts_at();
+        if returns {
             pair.tie(Term::SameAlert, pair.weights.same_alert);
         }
         pair.weigh_services(a, b, scene);
@@ -151,7 +161,7 @@ impl<'w> Pair<'w> {
         }
         pair.weigh_circumstances(a, b, scene);
         let busy = pair.busy(scene);
-        pair.weigh_time(a, b, is_same_alert, busy);
+        pair.weigh_time(a, b, returns, busy);
         pair
     }
 
@@ -170,6 +180,7 @@ impl<'w> Pair<'w> {
         let (Some(x), Some(y)) = (&a.traits.service, &b.traits.service) else { return };
         let weights = self.weights;
         if x == y {
+            self.is_one_place = true;
             self.tie(Term::SameService, weights.same_service);
             return;
         }
@@ -189,6 +200,7 @@ impl<'w> Pair<'w> {
         if caller.traits.signal == Signal::Traffic && headstart + LOAD_TOLERANCE >= Span::ZERO {
             self.is_load = true;
             if steps == 1 {
+                self.is_one_place = true;
                 self.add(Term::Load { calls: matches!(term, Term::Calls(_)) }, weights.load);
             } else {
                 self.add(term, weights.second_call);
@@ -203,6 +215,7 @@ impl<'w> Pair<'w> {
             _ => weights.second_call,
         };
         if steps == 1 {
+            self.is_below = matches!(term, Term::CalledBy(_));
             self.tie(term, points);
         } else {
             self.add(term, points);
@@ -218,6 +231,7 @@ impl<'w> Pair<'w> {
             self.add(Term::WrongOrder(headstart), if steps > 1 { points / 2.0 } else { points });
         }
         if !caller.traits.signal.is_symptom() {
+            self.is_unlike = caller.traits.signal.is_strain();
             self.add(Term::NotASymptom, weights.not_a_symptom);
         }
     }
@@ -226,6 +240,7 @@ impl<'w> Pair<'w> {
         let weights = self.weights;
         let shares_node = a.shares_node(b);
         if shares_node {
+            self.is_one_place = true;
             self.tie(Term::SameNode, weights.same_node);
         } else if a.node.is_some()
             && b.node.is_some()
@@ -242,6 +257,7 @@ impl<'w> Pair<'w> {
             {
                 continue;
             }
+            self.is_one_place = true;
             if service.signal.is_loss_of_place() {
                 self.tie(Term::Placed, weights.placed);
             } else {
@@ -260,7 +276,9 @@ impl<'w> Pair<'w> {
         let weights = self.weights;
         let (x, y) = (a.traits, b.traits);
         let is_one_cluster = x.cluster == y.cluster && (x.cluster.is_some() || !scene.has_clusters);
-        if is_one_cluster && (x.signal.is_shared_ground() || y.signal.is_shared_ground()) {
+        let is_ground = x.signal.is_shared_ground() || y.signal.is_shared_ground();
+        let is_of_its_own = x.signal.is_of_its_own() || y.signal.is_of_its_own();
+        if is_one_cluster && is_ground && !is_of_its_own {
             self.add(Term::SharedGround, weights.shared_ground);
             let (ground, other) = if x.signal.is_shared_ground() { (a, b) } else { (b, a) };
             let late = ground.episode.starts_at() - other.episode.starts_at();
@@ -316,7 +334,9 @@ impl<'w> Pair<'w> {
             (true, false) | (false, true) => self.add(Term::OneMaintained, weights.one_maintained),
             (false, false) => {}
         }
-        if self.is_tied {
+        // What is over, or only strained by itself, is no part of what goes on.
+        let overlaps = gap_between(a.episode, b.episode) == Span::ZERO;
+        if self.is_tied && overlaps && !self.is_unlike {
             self.add(Term::Quiet, weights.quiet * (1.0 - scene.busy));
         }
     }
@@ -324,13 +344,13 @@ impl<'w> Pair<'w> {
     /// Nearness is measured to the nearest moment at which the other one was *firing*: a caller
     /// that still fires is near. The time between the starts counts as far as coincidence is
     /// likely, which is when much else goes on.
-    fn weigh_time(&mut self, a: Side<'_>, b: Side<'_>, is_same_alert: bool, busy: f64) {
+    fn weigh_time(&mut self, a: Side<'_>, b: Side<'_>, returns: bool, busy: f64) {
         let weights = self.weights;
         let is_slow = self.is_tied && is_slow(a, b);
         let (a, b) = (a.episode, b.episode);
         let apart = (a.starts_at() - b.starts_at()).abs();
         // When the same alert fires again soon, the reopen window alone decides.
-        if !is_same_alert || apart > LONG_AGO {
+        if !returns || apart > LONG_AGO {
             let gap = gap_between(a, b);
             self.add(Term::Gap(gap), weights.gap * gap.seconds_f64() / 600.0);
             let rest = (apart - gap).seconds_f64().max(0.0);
@@ -348,6 +368,16 @@ impl<'w> Pair<'w> {
     /// True when a direct call, the service, the node or the alert itself ties them.
     pub(super) const fn is_tied(&self) -> bool {
         self.is_tied
+    }
+
+    /// True when the service of the second directly calls that of the first.
+    pub(super) const fn is_below(&self) -> bool {
+        self.is_below
+    }
+
+    /// True when both are at one service, at one machine, or in one wave of load.
+    pub(super) const fn is_one_place(&self) -> bool {
+        self.is_one_place
     }
 
     /// How likely coincidence is: without a direct tie always.
@@ -424,40 +454,4 @@ pub(super) fn gap_between(a: &Episode, b: &Episode) -> Span {
     let a_after_b = a.starts_at() - end(b);
     let b_after_a = b.starts_at() - end(a);
     a_after_b.max(b_after_a).max(Span::ZERO)
-}
-
-/// The evidence that ties an alert to a set of others.
-pub(super) struct Weighed<'a> {
-    /// Log-odds of all witnesses together.
-    pub(super) score: f64,
-    /// How many witnesses it was made from.
-    pub(super) witnesses: usize,
-    /// The strongest witness, with its evidence.
-    pub(super) witness: Option<(Side<'a>, Pair<'a>)>,
-}
-
-/// Weighs an alert against others, as independent witnesses.
-pub(super) fn weigh_against<'a>(
-    alert: Side<'_>,
-    others: impl Iterator<Item = Side<'a>>,
-    scene: Scene<'a>,
-) -> Weighed<'a> {
-    let mut pairs: Vec<(f64, Side<'a>)> = others
-        .filter(|other| other.episode.id != alert.episode.id)
-        .map(|other| (Pair::weigh_briefly(alert, other, scene).score(), other))
-        .filter(|(score, ..)| score.is_finite())
-        .collect();
-    // Ids break ties, so that the choice of the witness never depends on the order of arrival.
-    pairs.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.episode.id.cmp(&y.1.episode.id)));
-    pairs.truncate(scene.witnesses);
-    let doubt: f64 =
-        pairs.iter().map(|(score, ..)| 1.0 - probability(*score).min(PROBABILITY_MAX)).product();
-    let score = if pairs.is_empty() { f64::NEG_INFINITY } else { ((1.0 - doubt) / doubt).ln() };
-    let witnesses = pairs.len();
-    let witness = pairs.first().map(|(_, other)| (*other, Pair::weigh(alert, *other, scene)));
-    Weighed { score, witnesses, witness }
-}
-
-fn probability(score: f64) -> f64 {
-    1.0 / (1.0 + (-score).exp())
 }

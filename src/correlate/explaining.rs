@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use super::evidence::{Pair, Side, Term};
 use super::machine::Machine;
 use super::reading::in_words;
+use super::testimony::Against;
+use super::weights::Weights;
 use crate::domain::explanation::{self, Explanation, Rival};
 use crate::domain::{EpisodeId, IncidentId, Name};
 
@@ -21,6 +23,19 @@ pub(super) fn term(
     text: impl Into<Cow<'static, str>>,
 ) -> explanation::Term {
     explanation::Term { name: Cow::Borrowed(name), points, text: text.into() }
+}
+
+/// What the cause of an incident says against an alert, as far as coincidence is likely.
+pub(super) fn against_term(against: Against, weights: &Weights, busy: f64) -> explanation::Term {
+    let (name, points, text) = match against {
+        Against::SecondCause => {
+            ("second_cause", weights.second_cause, "another cause is known already")
+        }
+        Against::Unreached => {
+            ("unreached", weights.unreached, "it does not reach the cause by its calls")
+        }
+    };
+    term(name, points * busy, text)
 }
 
 /// A pair of alerts, weighed, and what `more` adds to it.

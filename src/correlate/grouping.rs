@@ -5,13 +5,14 @@
 //! is tied to. One placement costs at most the witnesses of the incidents at hand and the newest
 //! floating alerts, however many members there are.
 
-use super::evidence::{Pair, gap_between, weigh_against};
-use super::explaining::{explain_pair, rivals, term};
+use super::evidence::{Pair, Side, gap_between};
+use super::explaining::{against_term, explain_pair, rivals, term};
 use super::machine::Machine;
 use super::membership::opening_moment;
 use super::reading::in_words;
 use super::stage::Stage;
 use super::sums::Sums;
+use super::testimony::weigh_against;
 use crate::domain::alert::EndKind;
 use crate::domain::explanation;
 use crate::domain::{
@@ -167,8 +168,8 @@ impl Machine {
             }
         }
         let scene = stage.scene(Some(incident.id), self);
-        let others = witnesses.iter().filter_map(|witness| stage.side(witness));
-        let weighed = weigh_against(side, others, scene);
+        let others: Vec<Side<'_>> = witnesses.iter().filter_map(|w| stage.side(w)).collect();
+        let weighed = weigh_against(side, &others, scene);
         let (witness, pair) = weighed.witness?;
         if !is_member_again && !pair.is_tied() && self.returns(episode) {
             return None;
@@ -182,7 +183,16 @@ impl Machine {
             // What fires again is judged by its old incident alone; its state only ranks it.
             let mut terms = (tale.is_some() && !is_member_again).then(Vec::new);
             let age = (start - first, pair.busy(scene));
-            let points = self.weigh_state(stage, episode, incident.id, age, over, terms.as_mut());
+            let mut points =
+                self.weigh_state(stage, episode, incident.id, age, over, terms.as_mut());
+            if let Some(against) = weighed.against.filter(|_| !is_member_again) {
+                let weights = self.memory.weights.of(side.traits.is_mapped);
+                let told = against_term(against, weights, scene.busy);
+                points += told.points;
+                if let Some(terms) = &mut terms {
+                    terms.push(told);
+                }
+            }
             rank += points;
             if is_member_again {
                 let weights = self.memory.weights.of(side.traits.is_mapped);
@@ -192,7 +202,7 @@ impl Machine {
             } else {
                 score = rank;
             }
-            state.extend(terms.into_iter().flatten());
+            state.extend(terms.into_iter().flatten().filter(|told| told.points != 0.0));
         }
         if let Some(tale) = tale {
             let name = self.name_of(witness.episode.id);
@@ -218,6 +228,7 @@ impl Machine {
             .iter()
             .filter_map(|id| self.memory.episodes.get(id))
             .filter(|other| other.id != episode.id && other.incident() == Some(incident))
+            .filter(|other| other.starts_at() <= episode.starts_at())
             .any(|other| episode.starts_at() - last_seen_firing(other) <= window)
     }
 

@@ -20,6 +20,8 @@ use crate::domain::{Change, ChangeId, Episode, Incident, Kind, Name, Span, Times
 const RANKED_MAX: usize = 24;
 /// Strength as a cause of data that is wrong: as much as of something that is down.
 const WRONG_DATA: f64 = 2.0;
+/// Taken from a service whose load is only that of one that it calls.
+const LOAD_PASSED_ON: f64 = -1.0;
 /// A change of its own this shortly before speaks for a service …
 const CHANGE_SHORTLY: Span = Span::from_minutes(12);
 /// … and a little even this long before.
@@ -262,6 +264,12 @@ impl Machine {
                     add(1.0, "critical".to_owned());
                 }
                 self.weigh_ground(place, &others, &mut add);
+                if let Some(name) = self.passes_load_to(place, &others, cluster) {
+                    add(
+                        LOAD_PASSED_ON,
+                        format!("its load is that of {name} alone, which it calls"),
+                    );
+                }
             }
         }
         if let Some(change) = own_change(place, changes, first) {
@@ -337,6 +345,23 @@ impl Machine {
             })
             .sum();
         (reaching, near)
+    }
+
+    /// The one service with unusual load that a place with unusual load calls: what goes through a
+    /// front door to one service only is a matter of that service.
+    fn passes_load_to<'p>(
+        &self,
+        place: &Place<'_>,
+        others: &[&'p Place<'_>],
+        cluster: Option<&Name>,
+    ) -> Option<&'p Name> {
+        if !place.has_traffic || place.is_node {
+            return None;
+        }
+        let callees = self.memory.graph.callees(&place.name, cluster.map(Name::as_str));
+        let mut loaded =
+            others.iter().filter(|other| other.has_traffic && callees.contains(&&other.name));
+        loaded.next().filter(|_| loaded.next().is_none()).map(|other| &other.name)
     }
 
     /// What the alerts of its replicas say of a primary: they copy from it by calling it.

@@ -21,6 +21,8 @@ pub(super) struct Reading {
 /// A member of which we heard within this time keeps a flapper of its incident company.
 const COMPANY_MEMORY: Span = Span::from_hours(1);
 
+/// With fewer different alerts than this, the one that opened an incident is all of its story.
+const STORY_MIN: usize = 3;
 /// What is told this soon after it happened is told live.
 const LIVE_LAG: Span = Span::from_minutes(30);
 /// How long a source counts as live after such a word.
@@ -107,11 +109,16 @@ impl Machine {
         // Within its own running incident it goes on being a member, as long as others fire too; a
         // flapper that is the last to return prolongs nothing. Who comes and goes in it quickly has
         // become a flapper there, and is context from then on, lest a fault that is over go on for
-        // ever. What opened the incident is its story, however often it returns.
+        // ever. What opened the incident, and is all of it, is its story however often it returns.
         let own = self.running_incident(key);
         let flaps = before >= rules.alerts.flapping_episodes as usize
             || before >= FLAPPER_MIN as usize && own.is_some_and(|id| self.flaps_in(id, key));
-        if own.is_some_and(|id| self.opened(id, key) || !flaps && self.fires_without(id, key)) {
+        let stays = |id| {
+            let is_all = self.memory.crowd(id).is_some_and(|crowd| crowd.series() < STORY_MIN);
+            let has_company = self.fires_without(id, key);
+            self.opened(id, key) && (is_all || has_company) || !flaps && has_company
+        };
+        if own.is_some_and(stays) {
             return Standing::Ordinary;
         }
         let fired_for_long = long_firing_at.is_some_and(|at| now - at <= HISTORY_MEMORY);

@@ -183,6 +183,24 @@ impl Signal {
         )
     }
 
+    /// What a service has with itself, whatever becomes of those that it calls.
+    pub(super) const fn is_strain(self) -> bool {
+        matches!(
+            self,
+            Self::Cpu
+                | Self::Memory
+                | Self::DiskFilling
+                | Self::Autoscaler
+                | Self::Eviction
+                | Self::CacheHits
+        )
+    }
+
+    /// What nothing else brings about, however much suffers: no network fills a disk.
+    pub(super) const fn is_of_its_own(self) -> bool {
+        matches!(self, Self::DiskFull | Self::CertificateExpired)
+    }
+
     /// Copying between a replica and its primary.
     pub(super) const fn is_replication(self) -> bool {
         matches!(self, Self::ReplicationBroken | Self::ReplicaLag)

@@ -132,6 +132,12 @@ pub(super) struct Weights {
     pub(super) return_gap: f64,
     /// The incident of a member that fires again had recovered, when incidents compete.
     pub(super) return_recovered: f64,
+    /// Below a caller whose trouble is explained by another service that it calls.
+    pub(super) explained: f64,
+    /// It looks like a cause of its own, and the incident has one at another place.
+    pub(super) second_cause: f64,
+    /// A symptom of a service that does not reach the incident's cause by its calls.
+    pub(super) unreached: f64,
 }
 }
 
@@ -186,6 +192,9 @@ impl Weights {
         climb_tolerance: 0.0,
         return_gap: -2.5,
         return_recovered: -3.0,
+        explained: -1.0,
+        second_cause: -4.0,
+        unreached: -1.5,
     };
 
     /// Where it does not.

@@ -94,7 +94,7 @@ pub struct IncidentRules {
 }
 
 /// The names of all pieces of evidence whose points can be set, in the order of their table.
-pub const WEIGHTS: [&str; 48] = [
+pub const WEIGHTS: [&str; 51] = [
     "bias",
     "quiet",
     "same_alert",
@@ -143,6 +143,9 @@ pub const WEIGHTS: [&str; 48] = [
     "climb_tolerance",
     "return_gap",
     "return_recovered",
+    "explained",
+    "second_cause",
+    "unreached",
 ];
 
 /// One kind of heartbeat.
