@@ -49,7 +49,10 @@ pub fn headline(episode: &Episode) -> String {
         (_, _) => named,
     };
     let text = with_capital(text, episode);
-    one_line(&if is_placed { text } else { located(text, episode) }, HEADLINE_CHARS_MAX)
+    let mut text = if is_placed { text } else { located(text, episode) };
+    // A name goes through many hands, terminals among them.
+    text.retain(|c| c.is_whitespace() || !c.is_control());
+    one_line(&text, HEADLINE_CHARS_MAX)
 }
 
 /// True when a text names the service or the place of an alert.
@@ -235,6 +238,7 @@ mod tests {
             "Error rate: 7 on shop-web",
         );
         check(&web("CPU on host"), &[], "CPU on host, shop-web");
+        check(&web("X"), &[("summary", "\u{1b}[31mred\u{7}\nnext")], "[31mred on shop-web");
     }
 
     #[test]
