@@ -170,7 +170,7 @@ impl Machine {
         let scene = stage.scene(Some(incident.id), self);
         let others: Vec<Side<'_>> = witnesses.iter().filter_map(|w| stage.side(w)).collect();
         let weighed = weigh_against(side, &others, scene);
-        let (witness, pair) = weighed.witness?;
+        let (witness, pair) = weighed.witness.clone()?;
         if !is_member_again && !pair.is_tied() && self.returns(episode) {
             return None;
         }
@@ -185,7 +185,8 @@ impl Machine {
             let age = (start - first, pair.busy(scene));
             let mut points =
                 self.weigh_state(stage, episode, incident.id, age, over, terms.as_mut());
-            if let Some(against) = weighed.against.filter(|_| !is_member_again) {
+            let would_join = !is_member_again && rank + points >= rules.join_score;
+            if would_join && let Some(against) = weighed.against(side, &others, scene) {
                 let weights = self.memory.weights.of(side.traits.is_mapped);
                 let told = against_term(against, weights, scene.busy);
                 points += told.points;

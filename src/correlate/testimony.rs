@@ -13,6 +13,8 @@ use crate::domain::Span;
 /// A pair's probability never becomes certainty.
 const PROBABILITY_MAX: f64 = 0.999;
 
+/// A witness below this hardly counts, explained or not.
+const SAYS_LITTLE: f64 = -2.0;
 /// Starts at most this far apart are one moment, whichever of both was told first.
 const ONE_MOMENT: Span = Span::from_minutes(1);
 
@@ -24,8 +26,8 @@ pub(super) struct Weighed<'a> {
     pub(super) witnesses: usize,
     /// The strongest witness, with its evidence.
     pub(super) witness: Option<(Side<'a>, Pair<'a>)>,
-    /// What speaks against it, though some of them tie it.
-    pub(super) against: Option<Against>,
+    /// Those that look like causes, none of them at its place.
+    causes: Vec<Side<'a>>,
 }
 
 /// What the cause that the others have already says against an alert.
@@ -54,7 +56,7 @@ pub(super) fn weigh_against<'a>(
             causes.push(*other);
         }
         let mut score = pair.score();
-        if pair.is_below() && is_explained(alert, *other, others, scene) {
+        if pair.is_below() && score > SAYS_LITTLE && is_explained(alert, *other, others, scene) {
             score += explained;
         }
         if score.is_finite() {
@@ -69,8 +71,10 @@ pub(super) fn weigh_against<'a>(
     let score = if pairs.is_empty() { f64::NEG_INFINITY } else { ((1.0 - doubt) / doubt).ln() };
     let witnesses = pairs.len();
     let witness = pairs.first().map(|(_, other)| (*other, Pair::weigh(alert, *other, scene)));
-    let against = if is_at_cause { None } else { against(alert, &causes, others, scene) };
-    Weighed { score, witnesses, witness, against }
+    if is_at_cause {
+        causes.clear();
+    }
+    Weighed { score, witnesses, witness, causes }
 }
 
 fn probability(score: f64) -> f64 {
@@ -90,13 +94,28 @@ fn is_explained(alert: Side<'_>, caller: Side<'_>, others: &[Side<'_>], scene: S
     })
 }
 
-/// What speaks against an alert that is at the place of none of the causes.
+impl Weighed<'_> {
+    /// What speaks against an alert, though some of the others tie it. Asked only of what would
+    /// join: it takes a look at all of them.
+    pub(super) fn against(
+        &self,
+        alert: Side<'_>,
+        others: &[Side<'_>],
+        scene: Scene<'_>,
+    ) -> Option<Against> {
+        against(alert, &self.causes, others, scene)
+    }
+}
+
 fn against(
     alert: Side<'_>,
     causes: &[Side<'_>],
     others: &[Side<'_>],
     scene: Scene<'_>,
 ) -> Option<Against> {
+    if causes.is_empty() {
+        return None;
+    }
     let own = alert.traits.signal;
     // What a cluster stands on, and a machine as far as we know, explains all but what comes by
     // itself.
@@ -108,7 +127,7 @@ fn against(
             || copies(alert, *cause, scene)
             || own.is_loss_of_place() && falls_with(alert, *cause, scene)
     };
-    if causes.is_empty() || causes.iter().any(explains) {
+    if causes.iter().any(explains) {
         return None;
     }
     if own.is_cause() || own.is_shared_ground() || own.builds_up() {
