@@ -172,6 +172,26 @@ impl Graph {
         self.look_up(x, y, from.cluster_mark.or(to.cluster_mark))
     }
 
+    /// True when the service of one alert calls that of another: [`Graph::standing`] says
+    /// `Calls(1)`, and takes many times as long to say what else there may be.
+    pub(super) fn calls_directly(&self, from: &Traits, to: &Traits) -> bool {
+        self.ends(from, to).is_some_and(|(from, to, cluster)| self.calls(from, to, cluster))
+    }
+
+    /// True when one service calls the other, itself or through a third.
+    pub(super) fn are_related(&self, from: &Traits, to: &Traits) -> bool {
+        self.ends(from, to)
+            .is_some_and(|(from, to, cluster)| self.related(from, to, cluster).is_some())
+    }
+
+    fn ends(&self, from: &Traits, to: &Traits) -> Option<(Number, Number, Option<Mark>)> {
+        let number = |traits: &Traits| {
+            let mark = traits.service_mark.filter(|_| traits.is_mapped)?;
+            self.numbers.get(&mark).copied()
+        };
+        Some((number(from)?, number(to)?, from.cluster_mark.or(to.cluster_mark)))
+    }
+
     fn look_up(&self, x: Mark, y: Mark, cluster: Option<Mark>) -> Standing {
         let (Some(from), Some(to)) = (self.numbers.get(&x), self.numbers.get(&y)) else {
             return Standing::Apart;

@@ -88,9 +88,8 @@ fn is_explained(alert: Side<'_>, caller: Side<'_>, others: &[Side<'_>], scene: S
         other.episode.starts_at() - caller.episode.starts_at() <= ONE_MOMENT
             && other.traits.service != caller.traits.service
             && other.traits.service != alert.traits.service
-            && scene.graph.standing(caller.traits, other.traits)
-                == Standing::Related(Relation::Calls(1))
-            && !matches!(scene.graph.standing(alert.traits, other.traits), Standing::Related(_))
+            && scene.graph.calls_directly(caller.traits, other.traits)
+            && !scene.graph.are_related(alert.traits, other.traits)
     })
 }
 
@@ -149,16 +148,14 @@ fn against(
 /// its database may crash.
 fn falls_with(alert: Side<'_>, cause: Side<'_>, scene: Scene<'_>) -> bool {
     cause.episode.starts_at() - alert.episode.starts_at() <= ONE_MOMENT
-        && scene.graph.standing(alert.traits, cause.traits) == Standing::Related(Relation::Calls(1))
+        && scene.graph.calls_directly(alert.traits, cause.traits)
 }
 
 /// True for a replica and its primary, which suffer from each other.
 fn copies(alert: Side<'_>, cause: Side<'_>, scene: Scene<'_>) -> bool {
     (alert.traits.signal.is_replication() || cause.traits.signal.is_replication())
-        && matches!(
-            scene.graph.standing(alert.traits, cause.traits),
-            Standing::Related(Relation::Calls(1) | Relation::CalledBy(1))
-        )
+        && (scene.graph.calls_directly(alert.traits, cause.traits)
+            || scene.graph.calls_directly(cause.traits, alert.traits))
 }
 
 /// True when the service of an alert reaches that of a cause by calls, itself or through a member.
