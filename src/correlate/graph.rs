@@ -178,6 +178,16 @@ impl Graph {
         self.ends(from, to).is_some_and(|(from, to, cluster)| self.calls(from, to, cluster))
     }
 
+    /// True when the service of one alert calls that of another, itself or through a third.
+    pub(super) fn reaches(&self, from: &Traits, to: &Traits) -> bool {
+        self.ends(from, to).is_some_and(|(from, to, cluster)| {
+            self.calls(from, to, cluster)
+                // Who calls the caller as well is that first: see [`Graph::relation`].
+                || !self.calls(to, from, cluster)
+                    && self.meets((&self.callees, from), (&self.callers, to), cluster).is_some()
+        })
+    }
+
     /// True when one service calls the other, itself or through a third.
     pub(super) fn are_related(&self, from: &Traits, to: &Traits) -> bool {
         self.ends(from, to)

@@ -6,7 +6,6 @@
 //! meet at a shared front door stay two. Called by `grouping` only.
 
 use super::evidence::{Pair, Scene, Side};
-use super::graph::{Relation, Standing};
 use super::signals::Signal;
 use crate::domain::Span;
 
@@ -135,13 +134,13 @@ fn against(
     if !alert.traits.is_mapped || alert.traits.service.is_none() {
         return None;
     }
+    // Load goes down the calls, and a primary suffers from its replica.
     let explains = |cause: &Side<'_>| {
-        // Load goes down the calls, and a primary suffers from its replica.
-        cause.traits.signal == Signal::Traffic
-            || cause.traits.signal.is_replication()
-            || is_reached(alert, *cause, others, scene)
+        let other = cause.traits.signal;
+        other == Signal::Traffic || other.is_replication() || !cause.traits.is_mapped
     };
-    (!causes.iter().any(explains)).then_some(Against::Unreached)
+    let is_explained = causes.iter().any(explains) || reaches_any(alert, causes, others, scene);
+    (!is_explained).then_some(Against::Unreached)
 }
 
 /// True for a service that calls the one of a cause and fell after it: a process that cannot reach
@@ -159,12 +158,29 @@ fn copies(alert: Side<'_>, cause: Side<'_>, scene: Scene<'_>) -> bool {
 }
 
 /// True when the service of an alert reaches that of a cause by calls, itself or through a member.
-fn is_reached(alert: Side<'_>, cause: Side<'_>, others: &[Side<'_>], scene: Scene<'_>) -> bool {
-    let calls = |from: Side<'_>, to: Side<'_>| {
-        let standing = scene.graph.standing(from.traits, to.traits);
-        matches!(standing, Standing::Related(Relation::Calls(_)))
-    };
-    !cause.traits.is_mapped
-        || calls(alert, cause)
-        || others.iter().any(|other| calls(alert, *other) && calls(*other, cause))
+/// Members of one service say the same.
+fn reaches_any(
+    alert: Side<'_>,
+    causes: &[Side<'_>],
+    others: &[Side<'_>],
+    scene: Scene<'_>,
+) -> bool {
+    let calls = |from: Side<'_>, to: &Side<'_>| scene.graph.reaches(from.traits, to.traits);
+    let causes = one_of_each_place(causes);
+    causes.iter().any(|cause| calls(alert, cause)) || {
+        let others = one_of_each_place(others);
+        let mut called = others.iter().filter(|other| calls(alert, other));
+        called.any(|other| causes.iter().any(|cause| calls(*other, cause)))
+    }
+}
+
+fn one_of_each_place<'a>(sides: &[Side<'a>]) -> Vec<Side<'a>> {
+    let mut places: Vec<Side<'a>> = Vec::with_capacity(sides.len());
+    for side in sides {
+        let place = |side: &Side<'_>| (side.traits.service_mark, side.traits.cluster_mark);
+        if !places.iter().any(|known| place(known) == place(side)) {
+            places.push(*side);
+        }
+    }
+    places
 }
