@@ -30,21 +30,25 @@ pub mod status;
 pub mod topology;
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Seq, Timestamp};
 use crate::metrics::Metrics;
 use crate::shutdown::StopSignal;
-use crate::store::{Store, StoreError};
+use crate::store::{READS_AT_ONCE, Store, StoreError};
 
 use answer::Problem;
 use auth::session::Sessions;
 use auth::throttle::Throttle;
 use health::Health;
 use perimeter::Perimeter;
+
+/// How long a request waits until it may read.
+const READ_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// What every handler may use. Made once by `app`, shared by all connections.
 #[derive(Debug)]
@@ -71,6 +75,8 @@ pub struct Shared {
     pub perimeter: Arc<Perimeter>,
     /// How much memory the bodies that are being read take.
     bodies: body::Budget,
+    /// Reads that go on. Who waits for one holds no thread, and so no thread's share of memory.
+    reads: Arc<Semaphore>,
     /// Whose turn it is with large incidents.
     desk: desk::Desk,
     /// The sources, with their metrics.
@@ -110,6 +116,7 @@ impl Shared {
             throttle,
             perimeter,
             bodies: body::Budget::default(),
+            reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
             desk: desk::Desk::default(),
             targets: ingest::Targets::default(),
             rates: rate::RateLimiter::default(),
@@ -144,15 +151,25 @@ impl Shared {
     /// Reads from the store on a thread that may block.
     ///
     /// # Errors
-    /// What the reading says, and `Internal` when it panicked.
+    /// What the reading says, `Unavailable` when too many others read, and `Internal` when it
+    /// panicked.
     pub async fn read<T, E, F>(&self, reading: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         E: Into<Problem> + Send + 'static,
         F: FnOnce(&Store) -> Result<T, E> + Send + 'static,
     {
+        let turn = Arc::clone(&self.reads).acquire_owned();
+        let Ok(Ok(turn)) = tokio::time::timeout(READ_WAIT_MAX, turn).await else {
+            return Err(Problem::unavailable("too many others read just now"));
+        };
         let store = self.store.clone();
-        match tokio::task::spawn_blocking(move || reading(&store)).await {
+        let reading = move || {
+            // Held until the end, also when whoever asked has gone away.
+            let _turn = turn;
+            reading(&store)
+        };
+        match tokio::task::spawn_blocking(reading).await {
             Ok(result) => result.map_err(Into::into),
             Err(error) => Err(Problem::Internal(format!("a reading thread failed: {error}"))),
         }

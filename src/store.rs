@@ -74,6 +74,7 @@ pub use grouping::Grouping;
 pub use holding::Hold;
 pub use inflight::InFlight;
 pub use printed::{Printed, Printer};
+pub use readers::READS_AT_ONCE;
 pub use rebuilt::{Comparison, Rebuilt, compare};
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,

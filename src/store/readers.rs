@@ -11,8 +11,11 @@ use rusqlite::Connection;
 
 use super::{StoreError, lock, schema};
 
-/// How many reads go on at once. Reading is bound by the processor; more would not be faster.
-const READERS: usize = 4;
+/// How many reads people may have going on at once. Reading is bound by the processor; more would
+/// not be faster.
+pub const READS_AT_ONCE: usize = 4;
+/// How many reads go on at once: the engine's is one more, so that it waits for nobody.
+const READERS: usize = READS_AT_ONCE + 1;
 /// How long a caller waits for a connection before it is told to come again.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
