@@ -18,40 +18,53 @@ const TEXTS_BYTES_MAX: usize = 8 << 20;
 /// What a text takes beside its bytes.
 const TEXT_BYTES: usize = 64;
 
+/// Texts that wait to be filed. A reader that is further behind asks the database.
+const UNFILED_MAX: usize = 20_000;
+
 /// Interned texts that were written or read lately, shared by all.
 #[derive(Debug)]
 pub(super) struct TextCache {
-    texts: Mutex<Generations<(u64, TextSort), (Text, usize)>>,
+    texts: Mutex<Filed>,
+    /// What the writer has stored since somebody looked for what is not filed.
+    unfiled: Mutex<Vec<(u64, Text)>>,
 }
+
+type Filed = Generations<(u64, TextSort), (Text, usize)>;
 
 impl Default for TextCache {
     fn default() -> Self {
-        Self { texts: Mutex::new(Generations::new(TEXTS_BYTES_MAX)) }
+        Self { texts: Mutex::new(Generations::new(TEXTS_BYTES_MAX)), unfiled: Mutex::default() }
     }
 }
 
 impl TextCache {
-    /// Remembers texts with their numbers, now that they are stored.
-    pub(super) fn learn(&self, stored: impl ExactSizeIterator<Item = (u64, Text)>) {
-        if stored.len() == 0 {
-            return;
-        }
-        let mut cache = lock(&self.texts);
-        for (id, text) in stored {
-            let weight = text.bytes() + TEXT_BYTES;
-            cache.insert((id, text.sort()), (text, weight), weight);
+    /// Remembers texts with their numbers, now that they are stored. Whoever reads files them: the
+    /// one writer has better things to do.
+    pub(super) fn learn(&self, stored: Vec<(u64, Text)>) {
+        let mut unfiled = lock(&self.unfiled);
+        if unfiled.len() < UNFILED_MAX {
+            unfiled.extend(stored);
         }
     }
 
     /// The text, if it is remembered.
     fn find(&self, key: (u64, TextSort)) -> Option<Text> {
-        let mut cache = lock(&self.texts);
-        let (text, weight) = cache.get(&key).cloned()?;
-        if cache.is_ageing(&key) {
-            cache.insert(key, (text.clone(), weight), weight);
+        let mut filed = lock(&self.texts);
+        if filed.get(&key).is_none() {
+            let unfiled = std::mem::take(&mut *lock(&self.unfiled));
+            unfiled.into_iter().for_each(|(id, text)| file(&mut filed, id, text));
+        }
+        let (text, weight) = filed.get(&key).cloned()?;
+        if filed.is_ageing(&key) {
+            filed.insert(key, (text.clone(), weight), weight);
         }
         Some(text)
     }
+}
+
+fn file(filed: &mut Filed, id: u64, text: Text) {
+    let weight = text.bytes() + TEXT_BYTES;
+    filed.insert((id, text.sort()), (text, weight), weight);
 }
 
 /// Interned texts as one read sees them.
@@ -88,7 +101,7 @@ impl Texts for StoredTexts<'_> {
             })
         };
         let text = Text::read(sort, &stored, &mut piece)?;
-        self.cache.learn([(id, text.clone())].into_iter());
+        file(&mut lock(&self.cache.texts), id, text.clone());
         Ok(text)
     }
 }

@@ -172,7 +172,7 @@ impl Writer {
                 self.place.note_new();
                 self.memory.door.keep();
                 // Before the head is told, at which the engine begins to read.
-                shared.texts.learn(self.memory.texts.take_fresh().into_iter());
+                shared.texts.learn(self.memory.texts.take_fresh());
                 let records = self.memory.counters.head.seq.0 - before.counters.head.seq.0;
                 if records > 0 {
                     #[expect(clippy::cast_precision_loss, reason = "at most 512 records")]
