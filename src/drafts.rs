@@ -151,12 +151,11 @@ fn final_draft(
     if let (Some(kept), None) = (&kept, request.since_revision) {
         return Ok((kept.text.clone(), Edition::Final { later }));
     }
-    // The words of people as they stand now: the reviewed facts may not know them yet.
-    let revisions = timeline::told(&facts.incident, &facts.changes, &facts.revisions);
+    // From the facts as they stand: what was reviewed does not know what came later.
+    let since = request.since_revision.map(|revision| timeline::since(&facts, revision));
     let reviewed = store.reviewed(id)?.unwrap_or(facts);
-    let mut options = options(&reviewed, request);
-    let since = options.since_revision.take();
-    let (text, edition) = match (kept, since) {
+    let mut options = DraftOptions { since_revision: None, ..options(&reviewed, request) };
+    let (text, edition) = match (kept, &since) {
         (Some(kept), _) => {
             options.zone = Zone::parse(&kept.zone).unwrap_or(options.zone);
             (kept.text, Edition::Final { later })
@@ -170,8 +169,7 @@ fn final_draft(
             (text, Edition::Reprinted { later })
         }
     };
-    options.since_revision = since;
-    let draft = timeline::compose_from(Facts { revisions, ..reviewed }, &options);
+    let draft = Draft { since, ..timeline::compose_from(reviewed, &options) };
     Ok((render::with_later(text, &draft, request.format), edition))
 }
 

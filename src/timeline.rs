@@ -22,6 +22,6 @@ pub mod words;
 
 pub use changes::CAUSE_SCORE_MIN;
 pub use collapse::{changes_told, collapse};
-pub use compose::{DraftOptions, compose, compose_from};
+pub use compose::{DraftOptions, compose, compose_from, since};
 pub use entries::{delay, entries};
 pub use revisions::told;

@@ -40,7 +40,7 @@ pub fn compose_from(facts: Facts, options: &DraftOptions) -> Draft {
     let (summary, detection) = (summary(&facts), detection(&facts));
     let (suggestions, todo) = (suggestions::suggestions(&facts), questions(&facts));
     let is_afterthought = Lateness::judge(&facts).is_afterthought();
-    let since = since(&facts, options);
+    let since = options.since_revision.map(|revision| since(&facts, revision));
     let Facts { incident, members, context, changes, revisions: _ } = facts;
     Draft {
         incident: incident.id,
@@ -81,13 +81,11 @@ pub fn compose_from(facts: Facts, options: &DraftOptions) -> Draft {
 }
 
 /// What changed since the revision that the reader knows.
-fn since(facts: &Facts, options: &DraftOptions) -> Option<Since> {
-    let revision = options.since_revision?;
+#[must_use]
+pub fn since(facts: &Facts, revision: u64) -> Since {
     let known = facts.revisions.partition_point(|known| known.revision <= revision);
-    Some(Since {
-        revision,
-        revisions: told(&facts.incident, &facts.changes, &facts.revisions[known..]),
-    })
+    let revisions = told(&facts.incident, &facts.changes, &facts.revisions[known..]);
+    Since { revision, revisions }
 }
 
 fn summary(facts: &Facts) -> Summary {

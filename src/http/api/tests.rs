@@ -14,7 +14,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::{Auth, Config, Log, LogFormat, Storage, Timeouts, Web, WebFile};
 use crate::domain::facts::Revision;
-use crate::domain::incident::{Note, NoteKind, Opening};
+use crate::domain::incident::{Finalised, Note, NoteKind, Opening};
 use crate::domain::record::{OperationAction, Outcome};
 use crate::domain::{
     EpisodeId, Incident, IncidentId, NoteId, Record, RecordBody, Rules, Seq, Span, Timestamp,
@@ -27,6 +27,11 @@ use crate::store::{EngineCommit, Store, StoreOptions};
 
 /// A title that tries everything.
 const HOSTILE: &str = "<script>alert(1)</script> & \u{202e}down";
+
+fn revision(revision: u64, changes: Vec<String>) -> (IncidentId, Revision) {
+    let (by, about, about_changes) = (None, Vec::new(), Vec::new());
+    (IncidentId(1), Revision { revision, at: now(), by, changes, about, about_changes })
+}
 
 struct Scene {
     shared: Arc<Shared>,
@@ -133,17 +138,9 @@ impl Scene {
     /// A store with one incident at revision 3.
     fn with_incident(settle: Span) -> Self {
         let scene = Self::new(settle);
-        let revision = Revision {
-            revision: 3,
-            at: now(),
-            changes: vec!["Something changed".to_owned()],
-            by: None,
-            about_changes: Vec::new(),
-            about: vec![],
-        };
         scene.commit(EngineCommit {
             incidents: vec![incident(3)],
-            revisions: vec![(IncidentId(1), revision)],
+            revisions: vec![revision(3, vec!["Something changed".to_owned()])],
             ..EngineCommit::default()
         });
         scene
@@ -317,6 +314,31 @@ async fn a_note_is_answered_as_its_entry_even_when_hidden() {
     assert_eq!(
         scene.last_operation(),
         Some(OperationAction::WithdrawNote(IncidentId(1), NoteId(1)))
+    );
+}
+
+#[tokio::test]
+async fn what_came_since_final_is_told_as_of_any_other_draft() {
+    let scene = Scene::with_incident(PATIENT);
+    let finalised = Some(Finalised { revision: 4, at: now(), by: None });
+    scene.commit(EngineCommit {
+        incidents: vec![Incident { finalised: finalised.clone(), ..incident(4) }],
+        revisions: vec![revision(4, vec!["Status set to final".to_owned()])],
+        ..EngineCommit::default()
+    });
+    let joined = (0..25).map(|number| format!("Alert{number} joined")).collect();
+    scene.commit(EngineCommit {
+        incidents: vec![Incident { finalised, ..incident(5) }],
+        revisions: vec![revision(5, joined)],
+        ..EngineCommit::default()
+    });
+    let answer = scene.get("/api/v1/incidents/1/draft?format=json&since_revision=4").await;
+    let revisions = &answer.json()["since"]["revisions"];
+    assert_eq!(revisions.as_array().map(Vec::len), Some(1), "{}", answer.body);
+    let told = revisions[0]["changes"].as_array().unwrap();
+    assert_eq!(
+        (told.len(), &told[19], &told[20]),
+        (21, &json!("Alert19 joined"), &json!("and 5 more"))
     );
 }
 
