@@ -193,7 +193,7 @@ impl Machine {
         if incident.report == after {
             return Ok(None);
         }
-        let said = saying::report(incident, &after, &saying::by());
+        let said = saying::report(incident, &after);
         let before = std::mem::replace(&mut incident.report, after);
         if incident.report.status != before.status {
             incident.finalised = (incident.report.status == DraftStatus::Final)
@@ -375,7 +375,7 @@ impl Machine {
                 corrected_by: actor,
             });
         }
-        let (said, of) = saying::correction(&before, known, &saying::by());
+        let (said, of) = saying::correction(&before, known);
         self.dirt.step.entry(id).or_default().push((said, of));
         Ok(Some(note.to_string()))
     }
@@ -445,7 +445,7 @@ impl Machine {
         set(&mut draft.link, patch.link.as_ref());
         set(&mut draft.done, patch.done.as_ref());
         if *draft != before {
-            let said = saying::action(&before, draft, &saying::by());
+            let said = saying::action(&before, draft);
             self.dirt.say_of_words(id, said, Words::Action(action));
         }
         Ok(Some(action.to_string()))

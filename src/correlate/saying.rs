@@ -46,7 +46,8 @@ pub(super) fn moment(at: Timestamp) -> String {
 }
 
 /// What a person's report changed, one sentence for each field.
-pub(super) fn report(before: &Incident, after: &Report, by: &str) -> Vec<Sentence> {
+pub(super) fn report(before: &Incident, after: &Report) -> Vec<Sentence> {
+    let by = by();
     let was = &before.report;
     let mut said = Vec::new();
     let texts = [
@@ -105,7 +106,7 @@ pub(super) fn report(before: &Incident, after: &Report, by: &str) -> Vec<Sentenc
 }
 
 /// What was corrected in a note.
-pub(super) fn correction(before: &Note, after: &Note, by: &str) -> Sentence {
+pub(super) fn correction(before: &Note, after: &Note) -> Sentence {
     let mut what = Vec::new();
     if before.text != after.text {
         what.push("text".to_owned());
@@ -124,12 +125,12 @@ pub(super) fn correction(before: &Note, after: &Note, by: &str) -> Sentence {
     if before.hidden != after.hidden {
         what.push(if after.hidden { "hidden" } else { "shown again" }.to_owned());
     }
-    let sentence = format!("Note changed {by} ({})", what.join(", "));
+    let sentence = format!("Note changed {} ({})", by(), what.join(", "));
     (sentence, About::Words(Words::Note(after.id)))
 }
 
 /// What was changed about a measure to take.
-pub(super) fn action(before: &ActionDraft, after: &ActionDraft, by: &str) -> String {
+pub(super) fn action(before: &ActionDraft, after: &ActionDraft) -> String {
     let fields = [
         (before.text != after.text, "text"),
         (before.kind != after.kind, "kind"),
@@ -143,7 +144,7 @@ pub(super) fn action(before: &ActionDraft, after: &ActionDraft, by: &str) -> Str
     if before.done != after.done {
         what.push(if after.done { "done" } else { "not done after all" });
     }
-    format!("Action changed {by} ({})", what.join(", "))
+    format!("Action changed {} ({})", by(), what.join(", "))
 }
 
 /// A change that was heard of, once somebody reads it.
