@@ -38,6 +38,12 @@ pub(super) fn against_term(against: Against, weights: &Weights, busy: f64) -> ex
     term(name, points * busy, text)
 }
 
+/// What the nearest alert lost because another one explains it; nothing where it lost nothing.
+pub(super) fn explained_term(points: f64) -> Option<explanation::Term> {
+    let text = "another service that the nearest calls explains it already";
+    (points != 0.0).then(|| term("explained", points, text))
+}
+
 /// A pair of alerts, weighed, and what `more` adds to it.
 pub(super) fn explain_pair(
     pair: &Pair<'_>,

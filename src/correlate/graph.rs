@@ -182,7 +182,7 @@ impl Graph {
     pub(super) fn reaches(&self, from: &Traits, to: &Traits) -> bool {
         self.ends(from, to).is_some_and(|(from, to, cluster)| {
             self.calls(from, to, cluster)
-                // Who calls the caller as well is that first: see [`Graph::relation`].
+                // Where both ways lead, the direct one counts: see [`Graph::related`].
                 || !self.calls(to, from, cluster)
                     && self.meets((&self.callees, from), (&self.callers, to), cluster).is_some()
         })

@@ -6,7 +6,7 @@
 //! floating alerts, however many members there are.
 
 use super::evidence::{Pair, Side, gap_between};
-use super::explaining::{against_term, explain_pair, rivals, term};
+use super::explaining::{against_term, explain_pair, explained_term, rivals, term};
 use super::machine::Machine;
 use super::membership::opening_moment;
 use super::reading::in_words;
@@ -176,7 +176,7 @@ impl Machine {
         }
         let mut score = weighed.score;
         let mut rank = score;
-        let mut state = Vec::new();
+        let mut state: Vec<_> = explained_term(weighed.explained).into_iter().collect();
         let is_lone_again = is_member_again && crowd.series() < 2;
         if !is_lone_again {
             let over = (over, witnesses.len());
@@ -211,8 +211,8 @@ impl Machine {
             for explanation::Term { points, text, .. } in &state {
                 tale.reason.push_str(&format!("; {text} ({points:+.1})"));
             }
-            let mut more =
-                Vec::from_iter(beside_the_nearest(weighed.witnesses, weighed.score - pair.score()));
+            let others = weighed.score - pair.score() - weighed.explained;
+            let mut more = Vec::from_iter(beside_the_nearest(weighed.witnesses, others));
             more.extend(state);
             tale.explanation = explain_pair(&pair, (side, witness), score, more);
         }

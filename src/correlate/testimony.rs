@@ -25,6 +25,8 @@ pub(super) struct Weighed<'a> {
     pub(super) witnesses: usize,
     /// The strongest witness, with its evidence.
     pub(super) witness: Option<(Side<'a>, Pair<'a>)>,
+    /// Points that it lost because something else explains it already.
+    pub(super) explained: f64,
     /// Those that look like causes, none of them at its place.
     causes: Vec<Side<'a>>,
 }
@@ -47,19 +49,20 @@ pub(super) fn weigh_against<'a>(
     let explained = scene.weights.of(true).explained;
     let mut causes: Vec<Side<'a>> = Vec::new();
     let mut is_at_cause = false;
-    let mut pairs: Vec<(f64, Side<'a>)> = Vec::with_capacity(others.len());
+    let mut pairs: Vec<(f64, Side<'a>, f64)> = Vec::with_capacity(others.len());
     for other in others.iter().filter(|other| other.episode.id != alert.episode.id) {
         let pair = Pair::weigh_briefly(alert, *other, scene);
         if other.traits.signal.is_cause() {
             is_at_cause |= pair.is_one_place();
             causes.push(*other);
         }
-        let mut score = pair.score();
-        if pair.is_below() && score > SAYS_LITTLE && is_explained(alert, *other, others, scene) {
-            score += explained;
-        }
+        let is_explained = pair.is_below()
+            && pair.score() > SAYS_LITTLE
+            && is_explained(alert, *other, others, scene);
+        let lost = if is_explained { explained } else { 0.0 };
+        let score = pair.score() + lost;
         if score.is_finite() {
-            pairs.push((score, *other));
+            pairs.push((score, *other, lost));
         }
     }
     // Ids break ties, so that the choice of the witness never depends on the order of arrival.
@@ -69,11 +72,12 @@ pub(super) fn weigh_against<'a>(
         pairs.iter().map(|(score, ..)| 1.0 - probability(*score).min(PROBABILITY_MAX)).product();
     let score = if pairs.is_empty() { f64::NEG_INFINITY } else { ((1.0 - doubt) / doubt).ln() };
     let witnesses = pairs.len();
-    let witness = pairs.first().map(|(_, other)| (*other, Pair::weigh(alert, *other, scene)));
+    let witness = pairs.first().map(|(_, other, _)| (*other, Pair::weigh(alert, *other, scene)));
+    let explained = pairs.first().map_or(0.0, |(.., lost)| *lost);
     if is_at_cause {
         causes.clear();
     }
-    Weighed { score, witnesses, witness, causes }
+    Weighed { score, witnesses, witness, explained, causes }
 }
 
 fn probability(score: f64) -> f64 {

@@ -47,6 +47,45 @@ fn a_second_cause_below_a_caller_that_another_cause_explains_is_an_outage_of_its
 }
 
 #[test]
+fn a_caller_that_another_service_explains_says_less_about_the_next_one_below_it() {
+    let reason_with = |cause: Option<&Alert>| {
+        let mut world = World::with_edges(&[
+            ("shop-api", "login"),
+            ("shop-api", "shop-db"),
+            ("news-api", "news-db"),
+        ]);
+        cause.into_iter().for_each(|cause| {
+            world.say(10.2, cause);
+        });
+        world.say(12.2, &alert("HighErrorRate", "shop-api", 12.0));
+        world.say(13.2, &alert("HighLatency", "shop-db", 13.0));
+        world.committed.episodes.values().next_back().unwrap().reason.to_string()
+    };
+    let told = "another service that the nearest calls explains it already (-1.0)";
+    let expired = alert("CertificateExpired", "login", 10.0);
+    assert!(reason_with(Some(&expired)).contains(told), "{}", reason_with(Some(&expired)));
+    let elsewhere = alert("CertificateExpired", "news-db", 10.0);
+    for cause in [None, Some(&elsewhere)] {
+        assert!(!reason_with(cause).contains("explains"), "{}", reason_with(cause));
+    }
+}
+
+#[test]
+fn what_does_not_reach_the_cause_by_its_calls_is_weighed_for_less_where_much_goes_on() {
+    let reason_at = |service: &str| {
+        let mut world = busy_shop();
+        world.say(10.2, &alert("CertificateExpired", "login", 10.0));
+        world.say(10.4, &alert("HighErrorRate", "shop-api", 10.2));
+        world.say(10.8, &alert("HighErrorRate", service, 10.4));
+        world.committed.episodes.values().next_back().unwrap().reason.to_string()
+    };
+    let beside = reason_at("shop-db");
+    assert!(beside.contains("it does not reach the cause by its calls (-1.5)"), "{beside}");
+    let above = reason_at("shop-web");
+    assert!(!above.contains("does not reach"), "{above}");
+}
+
+#[test]
 fn a_cause_below_a_caller_that_nothing_explains_joins_it() {
     let mut world = busy_shop();
     world.say(12.2, &alert("HighErrorRate", "shop-api", 12.0));
