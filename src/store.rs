@@ -12,8 +12,8 @@
 //! | `types`, `error` | what goes in and comes out |
 //! | `schema` | folder, file, migrations |
 //! | `inner`, `queue`, `job`, `writer`, `place` | the way of a write |
-//! | `ledger`, `ledger_form`, `intern`, `numbers`, `door` | appending, and reading back |
-//! | `deliveries`, `incidents`, `episodes`, `texts`, `changes`, `engine`, `audit` | one file for each group of tables |
+//! | `ledger`, `ledger_form`, `intern`, `text_cache`, `numbers`, `door` | appending, and reading back |
+//! | `deliveries`, `raw_bodies`, `incidents`, `episodes`, `texts`, `changes`, `engine`, `audit` | one file for each group of tables |
 //! | `reading`, `readers`, `paging` | every read, and its way |
 //! | `retention`, `redact` | dropping what is too old, and what a person takes back |
 //! | `backup`, `check`, `rebuilt`, `grouping` | copies, whether the laws hold, and what another configuration gives; without a writer |

@@ -14,8 +14,7 @@ use super::rows::{int, named};
 use super::types::{RawDelivery, RefusedAlert};
 use crate::domain::Seq;
 
-/// A raw body as it is stored: packed where that makes it smaller. What a sender repeats in each of
-/// its alerts takes little, and pages that are not written cost nothing.
+/// A raw body as it is stored, with what is told of it beside: packed where that makes it smaller.
 #[derive(Debug)]
 pub(super) struct PackedRaw {
     /// How long it was.

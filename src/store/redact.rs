@@ -68,11 +68,10 @@ impl Rewriting {
 
     /// What it takes while it waits.
     pub(super) fn bytes(&self) -> usize {
-        [&self.ledger, &self.incidents, &self.reviewed, &self.changes]
-            .into_iter()
-            .flatten()
-            .map(|(_, text)| text.len() + 32)
-            .sum()
+        let rows = [&self.ledger, &self.incidents, &self.reviewed, &self.changes];
+        let texts = rows.into_iter().flatten().map(|(_, text)| text.len() + 32);
+        let sentences = self.revisions.iter().flat_map(|(_, revision)| &revision.changes);
+        texts.chain(sentences.map(|sentence| sentence.len() + 32)).sum()
     }
 
     fn find_records(

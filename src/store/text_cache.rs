@@ -18,15 +18,19 @@ const TEXTS_BYTES_MAX: usize = 8 << 20;
 /// What a text takes beside its bytes.
 const TEXT_BYTES: usize = 64;
 
-/// Texts that wait to be filed. A reader that is further behind asks the database.
-const UNFILED_MAX: usize = 20_000;
-
 /// Interned texts that were written or read lately, shared by all.
 #[derive(Debug)]
 pub(super) struct TextCache {
     texts: Mutex<Filed>,
-    /// What the writer has stored since somebody looked for what is not filed.
-    unfiled: Mutex<Vec<(u64, Text)>>,
+    unfiled: Mutex<Unfiled>,
+}
+
+/// What the writer has stored since somebody looked for what is not filed, up to the weight of one
+/// generation: a reader that is further behind asks the database.
+#[derive(Debug, Default)]
+struct Unfiled {
+    texts: Vec<(u64, Text)>,
+    weight: usize,
 }
 
 type Filed = Generations<(u64, TextSort), (Text, usize)>;
@@ -41,9 +45,11 @@ impl TextCache {
     /// Remembers texts with their numbers, now that they are stored. Whoever reads files them: the
     /// one writer has better things to do.
     pub(super) fn learn(&self, stored: Vec<(u64, Text)>) {
+        let weight: usize = stored.iter().map(|(_, text)| weight_of(text)).sum();
         let mut unfiled = lock(&self.unfiled);
-        if unfiled.len() < UNFILED_MAX {
-            unfiled.extend(stored);
+        if unfiled.weight + weight <= TEXTS_BYTES_MAX {
+            unfiled.weight += weight;
+            unfiled.texts.extend(stored);
         }
     }
 
@@ -52,7 +58,7 @@ impl TextCache {
         let mut filed = lock(&self.texts);
         if filed.get(&key).is_none() {
             let unfiled = std::mem::take(&mut *lock(&self.unfiled));
-            unfiled.into_iter().for_each(|(id, text)| file(&mut filed, id, text));
+            unfiled.texts.into_iter().for_each(|(id, text)| file(&mut filed, id, text));
         }
         let (text, weight) = filed.get(&key).cloned()?;
         if filed.is_ageing(&key) {
@@ -62,8 +68,12 @@ impl TextCache {
     }
 }
 
+fn weight_of(text: &Text) -> usize {
+    text.bytes() + TEXT_BYTES
+}
+
 fn file(filed: &mut Filed, id: u64, text: Text) {
-    let weight = text.bytes() + TEXT_BYTES;
+    let weight = weight_of(&text);
     filed.insert((id, text.sort()), (text, weight), weight);
 }
 
@@ -103,5 +113,31 @@ impl Texts for StoredTexts<'_> {
         let text = Text::read(sort, &stored, &mut piece)?;
         file(&mut lock(&self.cache.texts), id, text.clone());
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Name;
+    use crate::store::schema;
+
+    #[test]
+    fn what_was_just_stored_is_read_without_the_database_and_within_a_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = schema::open_writer(folder.path()).unwrap();
+        let cache = TextCache::default();
+        let name = |text: &str| Text::Name(Name::from(text));
+        let read = |id| StoredTexts::new(&connection, &cache).text(id, TextSort::Name);
+        cache.learn(vec![(1, name("checkout")), (2, name("orders"))]);
+        assert_eq!(read(2).unwrap(), name("orders"));
+        assert_eq!(read(1).unwrap(), name("checkout"));
+        // A batch that does not fit beside what waits is left to the database, which has none here.
+        let long = "x".repeat(TEXTS_BYTES_MAX / 2);
+        cache.learn(vec![(3, name(&long))]);
+        cache.learn(vec![(4, name(&long))]);
+        cache.learn(vec![(5, name("after"))]);
+        assert_eq!(read(5).unwrap(), name("after"));
+        assert!(read(3).is_ok() && read(4).is_err());
     }
 }

@@ -395,6 +395,28 @@ fn a_sign_of_life_is_that_of_the_process_before() {
 }
 
 #[test]
+fn long_records_are_read_a_few_at_a_time_and_none_is_left_out() {
+    let store = TestStore::new();
+    let sent = 40;
+    for number in 0..sent {
+        let words = (0..200).map(|word| firing(&format!("A{number}-{word}"), at(-9))).collect();
+        store.append_blocking(delivered(words, at(-9))).unwrap();
+    }
+    let (mut at_once, mut read) = (Vec::new(), Vec::new());
+    loop {
+        let after = read.last().copied().unwrap_or_default();
+        let records = store.records_after(after, 100).unwrap();
+        if records.is_empty() {
+            break;
+        }
+        at_once.push(records.len());
+        read.extend(records.iter().map(|record| record.seq));
+    }
+    assert_eq!(read, (1..=sent).map(Seq).collect::<Vec<_>>());
+    assert!(at_once.len() > 1 && at_once[0] > 1, "{at_once:?}");
+}
+
+#[test]
 fn a_request_in_flight_is_known_until_it_is_done() {
     let store = TestStore::new();
     let late = store.receive(at(2));
