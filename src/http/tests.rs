@@ -376,3 +376,32 @@ async fn operators_get_their_answers() {
     assert_eq!(alertmanager["uptime"], "2026-03-04T02:00:00.000Z");
     assert_eq!(house.ask("GET", "/api/v2/alerts", &[], "").await.body, json!([]));
 }
+
+#[tokio::test]
+async fn who_waits_to_read_holds_no_thread() {
+    let house = House::new(|_| {});
+    let (begun, begins) = std::sync::mpsc::channel();
+    let read = |_| {
+        let (end, go_on) = std::sync::mpsc::channel::<()>();
+        let (shared, begun) = (Arc::clone(&house.shared), begun.clone());
+        let reading = move |_: &Store| {
+            begun.send(()).ok();
+            // Until its other end is dropped.
+            go_on.recv().ok();
+            Ok::<_, StoreError>(())
+        };
+        (end, tokio::spawn(async move { shared.read(reading).await }))
+    };
+    let (ends, running): (Vec<_>, Vec<_>) = (0..READS_AT_ONCE).map(read).unzip();
+    let all_began = move || begins.iter().take(READS_AT_ONCE).count();
+    assert_eq!(tokio::task::spawn_blocking(all_began).await.unwrap(), READS_AT_ONCE);
+
+    let mut last = std::pin::pin!(house.shared.read(|_| Ok::<_, StoreError>(())));
+    assert!(tokio::time::timeout(Duration::ZERO, last.as_mut()).await.is_err(), "it waits");
+    assert_eq!(house.shared.reads.available_permits(), 0);
+    drop(ends);
+    last.await.unwrap();
+    for reading in running {
+        reading.await.unwrap().unwrap();
+    }
+}
