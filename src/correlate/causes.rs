@@ -25,6 +25,10 @@ use crate::domain::{
 const RECOVERY_AFTER_ROLLBACK: Span = Span::from_minutes(60);
 /// A change can be heard of a moment after what it broke.
 const AFTER_ONSET: Span = Span::from_seconds(30);
+/// What fills up was not filled by a change within this time …
+const FILLS_AFTER_MINUTES: f64 = 15.0;
+/// … and may well have been by one so long before.
+const FILLS_WITHIN_MINUTES: f64 = 60.0;
 /// The points from which a change is worth being looked at first.
 const LIKELY_CHANGE: f64 = 3.0;
 /// How many candidates of each kind are kept.
@@ -248,10 +252,7 @@ impl Machine {
             }
         }
         let lag = (symptom - report.at).seconds_f64().max(0.0) / 60.0;
-        let late = if lag > 20.0 { 0.5 } else { 0.0 };
-        // What fills up slowly may have been changed long before.
-        let pace = if origins.first().is_some_and(|top| top.builds_up) { 0.5 } else { 0.75 };
-        let nearness = late - pace * (1.0 + lag / 5.0).log2();
+        let nearness = nearness(lag, origins.first().is_some_and(|top| top.fills_up));
         let is_onset = value_of(incident, Milestone::Onset).at == Some(symptom);
         let moment = if is_onset { "the onset" } else { "the alert that opened it" };
         let side = if report.at <= symptom { "before" } else { "after" };
@@ -259,7 +260,8 @@ impl Machine {
         let sort = match report.kind {
             ChangeKind::Deploy => 1.0,
             ChangeKind::Config => 0.5,
-            ChangeKind::Flag | ChangeKind::Scaling => -0.75,
+            ChangeKind::Flag => -0.25,
+            ChangeKind::Scaling => -0.75,
             ChangeKind::Maintenance | ChangeKind::Rollback | ChangeKind::Other => 0.0,
         };
         add(sort, format!("a change of kind {}", report.kind));
@@ -310,11 +312,14 @@ impl Machine {
         if has_alerts {
             terms.push((0.25, format!("{service} has alerts in this incident")));
         }
-        let relation =
-            self.memory.graph.relation(&Name::from(top.reference.as_str()), service, None);
+        let is_other = top.reference != service.as_str();
+        let relation = is_other
+            .then(|| self.memory.graph.relation(&Name::from(top.reference.as_str()), service, None))
+            .flatten();
         match relation {
             Some(Relation::Calls(n)) => {
-                let points = 2.0 / f64::from(n);
+                // One that shows nothing is a weaker guess.
+                let points = if has_alerts { 2.0 } else { 1.0 } / f64::from(n);
                 terms.push((points, format!("{service} is called by {}", top.reference)));
             }
             Some(Relation::CalledBy(_)) | None if !has_alerts => {
@@ -359,6 +364,18 @@ impl Machine {
             .sums(incident.id)
             .is_some_and(|sums| sums.ends_within(rollback, RECOVERY_AFTER_ROLLBACK));
         Some((rollback, followed))
+    }
+}
+
+/// How well the minutes between a change and the onset fit. Most trouble shows at once; what fills
+/// up needs its time, so a change just before has not filled it.
+fn nearness(lag_minutes: f64, fills_up: bool) -> f64 {
+    if fills_up {
+        let soon = (1.0 - lag_minutes / FILLS_AFTER_MINUTES).max(0.0);
+        let late = (lag_minutes - FILLS_WITHIN_MINUTES).max(0.0);
+        -2.0 * soon - 0.5 * (1.0 + late / 5.0).log2()
+    } else {
+        -(1.0 + lag_minutes / 5.0).log2()
     }
 }
 

@@ -27,6 +27,11 @@ const CHANGE_SHORTLY: Span = Span::from_minutes(12);
 /// … and a little even this long before.
 const CHANGE_BEFORE: Span = Span::from_minutes(90);
 
+/// Said of a primary whose replica tells of it.
+const REPLICATES: &str = "its replica's alerts speak of replication";
+/// What lies between machines, where several of them lose packets: none of them is to blame.
+const NETWORK: &str = "network";
+
 /// A place where it may have begun.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
@@ -36,7 +41,7 @@ pub(super) struct Origin {
     /// Its share among all candidates.
     pub(super) probability: f64,
     /// True when its alerts speak of something that fills up slowly.
-    pub(super) builds_up: bool,
+    pub(super) fills_up: bool,
     summary: String,
     why: Vec<String>,
 }
@@ -155,6 +160,9 @@ impl Machine {
         cluster: Option<&Name>,
     ) -> Vec<Place<'a>> {
         let mut places: Vec<Place<'a>> = Vec::new();
+        let lossy: BTreeSet<&Name> =
+            members.iter().filter_map(|(_, traits)| lossy_machine(traits)).collect();
+        let network = (lossy.len() >= 2).then(|| Name::from(NETWORK));
         let mut named: BTreeMap<&Name, usize> = BTreeMap::new();
         for (_, traits) in members {
             if let Some(node) = &traits.node {
@@ -165,7 +173,11 @@ impl Machine {
             let node = traits.node.as_ref().filter(|node| {
                 traits.is_about_a_node() || named.get(node).is_some_and(|n| *n >= 2)
             });
-            let both = [(traits.service.as_ref(), false), (node, true)];
+            let between = network.as_ref().filter(|_| lossy_machine(traits).is_some());
+            let both = match between {
+                Some(network) => [(Some(network), false), (None, true)],
+                None => [(traits.service.as_ref(), false), (node, true)],
+            };
             for (name, is_node) in both.into_iter().filter_map(|(n, k)| n.map(|n| (n, k))) {
                 let known = places.iter().position(|p| p.is_node == is_node && p.name == *name);
                 match known {
@@ -243,11 +255,18 @@ impl Machine {
         };
         add(-0.5 * near.min(2.0), calls);
         match place.began {
-            None => add(-1.0, "it has no alert of its own".to_owned()),
+            None => {
+                let copied = self.replicated_by(place, &others, cluster);
+                if copied > 0.0 {
+                    add(0.75 * copied, REPLICATES.to_owned());
+                } else {
+                    add(-1.0, "it has no alert of its own".to_owned());
+                }
+            }
             Some(began) => {
                 let copied = self.replicated_by(place, &others, cluster);
                 if copied > place.strength {
-                    add(0.75 * copied, "its replica's alerts speak of replication".to_owned());
+                    add(0.75 * copied, REPLICATES.to_owned());
                 } else {
                     let text = format!("its alerts speak of {}", kinds_in_words(&place.kinds));
                     add(0.75 * place.strength, text);
@@ -284,8 +303,8 @@ impl Machine {
         } else {
             format!("{reference}: {kinds}")
         };
-        let builds_up = place.members.iter().any(|(_, traits)| traits.signal.builds_up());
-        Origin { reference, points, probability: 0.0, builds_up, summary, why }
+        let fills_up = place.members.iter().any(|(_, traits)| traits.signal.is_filling_up());
+        Origin { reference, points, probability: 0.0, fills_up, summary, why }
     }
 
     /// How many of the others reach a place, and how many alerting services it calls itself (those
@@ -415,6 +434,12 @@ fn own_change<'a>(
             lag >= Span::ZERO && lag <= CHANGE_BEFORE
         })
         .copied()
+}
+
+/// The machine of an alert that speaks of its network and of no service.
+fn lossy_machine(traits: &Traits) -> Option<&Name> {
+    let is_lossy = traits.signal == Signal::Network && traits.service.is_none();
+    traits.node.as_ref().filter(|_| is_lossy)
 }
 
 fn reach_in_words(place: &Place<'_>, reaching: usize, all: usize) -> String {

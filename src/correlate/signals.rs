@@ -221,6 +221,11 @@ impl Signal {
         matches!(self, Self::Memory | Self::OutOfMemory | Self::DiskFilling | Self::DiskFull)
     }
 
+    /// What tells of filling up while it goes on; a kill for want of memory may come at once.
+    pub(super) const fn is_filling_up(self) -> bool {
+        matches!(self, Self::Memory | Self::DiskFilling | Self::DiskFull)
+    }
+
     /// What takes its time to show: a queue grows, a job has its hour, a budget burns down.
     pub(super) const fn shows_late(self) -> bool {
         matches!(self, Self::Queue | Self::Job | Self::Slo | Self::Autoscaler | Self::Eviction)

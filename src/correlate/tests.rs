@@ -1,5 +1,6 @@
 //! The machine driven by hand, in virtual time.
 
+mod candidate_rules;
 mod cause_rules;
 mod episode_rules;
 mod grouping_laws;
