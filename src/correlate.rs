@@ -24,8 +24,8 @@
 //! | `graph`, `completion` | who calls whom |
 //! | `learned`, `fading`, `histories`, `bustle` | what the stream teaches, and forgets |
 //! | `crowd`, `sums`, `stage` | what a placement looks at |
-//! | `evidence`, `testimony`, `weights`, `explaining` | what ties two alerts, and how it is told |
-//! | `grouping`, `opening`, `membership`, `lone` | which incident an alert belongs to |
+//! | `evidence`, `untied`, `testimony`, `weights`, `explaining` | what ties two alerts, and how it is told |
+//! | `grouping`, `objections`, `opening`, `membership`, `lone` | which incident an alert belongs to |
 //! | `lifecycle`, `operations` | how incidents end and return, and what people do |
 //! | `causes`, `origins`, `similar` | what may have caused it, and what looks alike |
 
@@ -53,6 +53,7 @@ mod machine;
 mod marks;
 mod membership;
 mod memory;
+mod objections;
 mod opening;
 mod operations;
 mod origins;
@@ -69,6 +70,7 @@ mod testimony;
 #[cfg(test)]
 mod tests;
 mod traits;
+mod untied;
 mod weights;
 
 pub use effects::{Beat, Effects};

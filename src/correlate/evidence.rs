@@ -8,19 +8,20 @@ use super::graph::{Graph, Relation, Standing};
 use super::learned::Learned;
 use super::signals::Signal;
 use super::traits::Traits;
+use super::untied::{LOAD_TOLERANCE, is_cold_cache, weigh_untied};
 use super::weights::{Tables, Weights};
 use crate::domain::{Episode, Name, Span, Timestamp};
 
 /// From here on a time between two starts weighs in full against the order of a cascade.
 const ORDER_SPAN_SECONDS: f64 = 600.0;
+/// The same for what a cluster stands on: all of it suffers at once.
+const GROUND_SPAN_SECONDS: f64 = 180.0;
 /// Alerts that begin within about this are one burst.
 const BURST_SECONDS: f64 = 120.0;
 /// The same alert is no longer simply the same story when it began this long before.
 const LONG_AGO: Span = Span::from_hours(1);
 /// Starts at most this far apart are one moment: a scrape and an evaluation.
-const ONE_MOMENT: Span = Span::from_minutes(1);
-/// What suffers from load may alert this long before the load itself does.
-const LOAD_TOLERANCE: Span = Span::from_minutes(2);
+pub(super) const ONE_MOMENT: Span = Span::from_minutes(1);
 /// With fewer series than this, nothing is known about how common a label pair is.
 pub(super) const SERIES_MIN: u32 = 20;
 
@@ -36,9 +37,12 @@ pub(super) enum Term {
     },
     CalledBy(u32),
     Siblings,
+    ColdCache,
     WrongOrder(Span),
     NotASymptom,
     TwoCauses,
+    StrainAlone,
+    LateCause(Span),
     SameNode,
     Placed,
     OtherNode,
@@ -56,6 +60,8 @@ pub(super) enum Term {
     Apart(Span),
     /// As before, where one builds up or shows late.
     ApartSlow(Span),
+    /// As before, where the earlier fills up at the service of both.
+    ApartFilling(Span),
     Together(Span),
     OneMaintained,
     BothMaintained,
@@ -159,6 +165,12 @@ impl<'w> Pair<'w> {
         if !pair.is_related {
             return pair;
         }
+        if !pair.is_tied
+            && !pair.is_load
+            && let Some((term, points)) = weigh_untied(a, b, pair.weights)
+        {
+            pair.add(term, points);
+        }
         pair.weigh_circumstances(a, b, scene);
         let busy = pair.busy(scene);
         pair.weigh_time(a, b, returns, busy);
@@ -188,6 +200,10 @@ impl<'w> Pair<'w> {
             Standing::Apart => return,
             Standing::Related(Relation::Calls(n)) => (a, b, n, Term::Calls(n)),
             Standing::Related(Relation::CalledBy(n)) => (b, a, n, Term::CalledBy(n)),
+            Standing::Siblings(_) if is_cold_cache(a, b) => {
+                self.add(Term::ColdCache, weights.cold_cache);
+                return;
+            }
             Standing::Siblings(degree) => {
                 let share = 1.0 / (f64::from(degree) + 2.0).log2();
                 self.add(Term::Siblings, weights.siblings * share);
@@ -258,7 +274,7 @@ impl<'w> Pair<'w> {
                 continue;
             }
             self.is_one_place = true;
-            if service.signal.is_loss_of_place() {
+            if service.signal.is_gone_with_its_machine() {
                 self.tie(Term::Placed, weights.placed);
             } else {
                 self.tie(Term::Placed, weights.placed_other);
@@ -285,8 +301,8 @@ impl<'w> Pair<'w> {
             if !other.traits.signal.is_shared_ground()
                 && late.seconds_f64() > weights.order_tolerance
             {
-                let share = (late.seconds_f64() / ORDER_SPAN_SECONDS).min(1.0);
-                self.add(Term::WrongOrder(late), weights.late_ground * share);
+                let share = (late.seconds_f64() / GROUND_SPAN_SECONDS).min(1.0);
+                self.add(Term::WrongOrder(late), weights.late_ground * share * scene.busy);
             }
         }
         if x.alertname == y.alertname {
@@ -347,6 +363,7 @@ impl<'w> Pair<'w> {
     fn weigh_time(&mut self, a: Side<'_>, b: Side<'_>, returns: bool, busy: f64) {
         let weights = self.weights;
         let is_slow = self.is_tied && is_slow(a, b);
+        let fills_up = is_slow && fills_up_itself(a, b);
         let (a, b) = (a.episode, b.episode);
         let apart = (a.starts_at() - b.starts_at()).abs();
         // When the same alert fires again soon, the reopen window alone decides.
@@ -354,7 +371,9 @@ impl<'w> Pair<'w> {
             let gap = gap_between(a, b);
             self.add(Term::Gap(gap), weights.gap * gap.seconds_f64() / 600.0);
             let rest = (apart - gap).seconds_f64().max(0.0);
-            let (term, points) = if is_slow {
+            let (term, points) = if fills_up {
+                (Term::ApartFilling(apart), weights.apart_filling)
+            } else if is_slow {
                 (Term::ApartSlow(apart), weights.apart_slow)
             } else {
                 (Term::Apart(apart), weights.apart)
@@ -424,7 +443,11 @@ impl<'w> Pair<'w> {
         let timeless = |term: &Term| {
             !matches!(
                 term,
-                Term::Gap(_) | Term::Apart(_) | Term::ApartSlow(_) | Term::WrongOrder(_)
+                Term::Gap(_)
+                    | Term::Apart(_)
+                    | Term::ApartSlow(_)
+                    | Term::ApartFilling(_)
+                    | Term::WrongOrder(_)
             )
         };
         let points: f64 =
@@ -443,9 +466,20 @@ fn is_one_message(a: &Episode, b: &Episode) -> bool {
 
 /// True when the earlier of two builds up, or the later one takes its time to show.
 fn is_slow(a: Side<'_>, b: Side<'_>) -> bool {
-    let a_is_first = (a.episode.starts_at(), a.episode.id) <= (b.episode.starts_at(), b.episode.id);
-    let (first, last) = if a_is_first { (a, b) } else { (b, a) };
+    let (first, last) = in_order(a, b);
     first.traits.signal.builds_up() || last.traits.signal.shows_late()
+}
+
+/// True when the earlier of two fills up the service that both are about.
+fn fills_up_itself(a: Side<'_>, b: Side<'_>) -> bool {
+    let (first, _) = in_order(a, b);
+    let is_one_service = a.traits.service.is_some() && a.traits.service == b.traits.service;
+    is_one_service && first.traits.signal.builds_up()
+}
+
+fn in_order<'a>(a: Side<'a>, b: Side<'a>) -> (Side<'a>, Side<'a>) {
+    let a_is_first = (a.episode.starts_at(), a.episode.id) <= (b.episode.starts_at(), b.episode.id);
+    if a_is_first { (a, b) } else { (b, a) }
 }
 
 /// Time between two firings; none where they overlap. An open one reaches to the end of time.

@@ -116,9 +116,14 @@ fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> Cow<'static, str> {
         Term::Calls(n) => format!("{x} reaches {y} through {n} calls").into(),
         Term::CalledBy(n) => format!("{x} is reached by {y} through {n} calls").into(),
         Term::Siblings => "both stand beside one service without calling each other".into(),
+        Term::ColdCache => "what a cache no longer answers falls on the store beside it".into(),
         Term::WrongOrder(span) => format!("the caller alerted {} before", in_words(span)).into(),
         Term::NotASymptom => "the caller shows no symptom of a call".into(),
         Term::TwoCauses => "both look like causes, at two places".into(),
+        Term::StrainAlone => "one is strained by itself, and nothing ties them".into(),
+        Term::LateCause(span) => {
+            format!("one broke {} after the other, and nothing ties them", in_words(span)).into()
+        }
         Term::SameNode => {
             let node = a.traits.node.as_ref().or(b.traits.node.as_ref());
             format!("same node {}", node.map_or("?", Name::as_str)).into()
@@ -136,7 +141,7 @@ fn describe(term: Term, a: Side<'_>, b: Side<'_>) -> Cow<'static, str> {
         Term::ClusterDiffers => "clusters differ".into(),
         Term::EnvironmentDiffers => "environments differ".into(),
         Term::Gap(gap) => format!("{} between the firings", in_words(gap)).into(),
-        Term::Apart(apart) | Term::ApartSlow(apart) => {
+        Term::Apart(apart) | Term::ApartSlow(apart) | Term::ApartFilling(apart) => {
             format!("began {} apart while much else went on", in_words(apart)).into()
         }
         Term::Together(apart) => format!("began {} apart", in_words(apart)).into(),
@@ -156,9 +161,12 @@ const fn name_of(term: Term) -> &'static str {
         Term::CalledBy(1) => "descends",
         Term::Calls(_) | Term::CalledBy(_) => "second_call",
         Term::Siblings => "siblings",
+        Term::ColdCache => "cold_cache",
         Term::WrongOrder(_) => "wrong_order",
         Term::NotASymptom => "not_a_symptom",
         Term::TwoCauses => "two_causes",
+        Term::StrainAlone => "strain_alone",
+        Term::LateCause(_) => "late_cause",
         Term::SameNode => "same_node",
         Term::Placed => "placed",
         Term::OtherNode => "other_node",
@@ -175,6 +183,7 @@ const fn name_of(term: Term) -> &'static str {
         Term::Gap(_) => "gap",
         Term::Apart(_) => "apart",
         Term::ApartSlow(_) => "apart_slow",
+        Term::ApartFilling(_) => "apart_filling",
         Term::Together(_) => "together",
         Term::OneMaintained => "one_maintained",
         Term::BothMaintained => "both_maintained",

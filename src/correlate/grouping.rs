@@ -6,7 +6,7 @@
 //! floating alerts, however many members there are.
 
 use super::evidence::{Pair, Side, gap_between};
-use super::explaining::{against_term, explain_pair, explained_term, rivals, term};
+use super::explaining::{explain_pair, explained_term, rivals, term};
 use super::machine::Machine;
 use super::membership::opening_moment;
 use super::reading::in_words;
@@ -186,13 +186,10 @@ impl Machine {
             let mut points =
                 self.weigh_state(stage, episode, incident.id, age, over, terms.as_mut());
             let would_join = !is_member_again && rank + points >= rules.join_score;
-            if would_join && let Some(against) = weighed.against(side, &others, scene) {
-                let weights = self.memory.weights.of(side.traits.is_mapped);
-                let told = against_term(against, weights, scene.busy);
-                points += told.points;
-                if let Some(terms) = &mut terms {
-                    terms.push(told);
-                }
+            if would_join {
+                let against = self.objections(&weighed, (side, &others), scene, first);
+                points += against.iter().map(|told| told.points).sum::<f64>();
+                terms.iter_mut().for_each(|terms| terms.extend(against.iter().cloned()));
             }
             rank += points;
             if is_member_again {

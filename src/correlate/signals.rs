@@ -216,6 +216,11 @@ impl Signal {
         matches!(self, Self::Target | Self::NotReady | Self::Down | Self::Crash | Self::OutOfMemory)
     }
 
+    /// The same of a machine that is gone for good: what crashes again and again still runs.
+    pub(super) const fn is_gone_with_its_machine(self) -> bool {
+        matches!(self, Self::Target | Self::NotReady | Self::Down)
+    }
+
     /// What fills up over an hour rather than breaks at once.
     pub(super) const fn builds_up(self) -> bool {
         matches!(self, Self::Memory | Self::OutOfMemory | Self::DiskFilling | Self::DiskFull)

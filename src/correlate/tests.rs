@@ -11,4 +11,5 @@ mod outage_rules;
 mod revision_rules;
 mod similar_rules;
 pub(super) mod sums;
+mod untied_rules;
 mod world;

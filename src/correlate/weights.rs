@@ -138,6 +138,16 @@ pub(super) struct Weights {
     pub(super) second_cause: f64,
     /// A symptom of a service that does not reach the incident's cause by its calls.
     pub(super) unreached: f64,
+    /// A cache lost its contents, and a store beside it has to answer.
+    pub(super) cold_cache: f64,
+    /// For every ten minutes between the starts, where the earlier fills up the service of both.
+    pub(super) apart_filling: f64,
+    /// One of two that nothing ties is only strained by itself.
+    pub(super) strain_alone: f64,
+    /// One of two that nothing ties broke by itself after the other suffered.
+    pub(super) late_cause: f64,
+    /// The service of the alert was changed after the incident began, shortly before the alert.
+    pub(super) own_change: f64,
 }
 }
 
@@ -195,6 +205,11 @@ impl Weights {
         explained: -1.0,
         second_cause: -4.0,
         unreached: -1.5,
+        cold_cache: 2.0,
+        apart_filling: -0.75,
+        strain_alone: 0.0,
+        late_cause: 0.0,
+        own_change: -3.0,
     };
 
     /// Where it does not.
@@ -219,6 +234,9 @@ impl Weights {
         wide: 0.5,
         alone_before: -0.75,
         partly_over: -4.0,
+        apart_filling: -3.0,
+        strain_alone: -2.0,
+        late_cause: -1.5,
         open: 2.0,
         adopt: 2.0,
         merge: 3.0,

@@ -94,7 +94,7 @@ pub struct IncidentRules {
 }
 
 /// The names of all pieces of evidence whose points can be set, in the order of their table.
-pub const WEIGHTS: [&str; 51] = [
+pub const WEIGHTS: [&str; 56] = [
     "bias",
     "quiet",
     "same_alert",
@@ -146,6 +146,11 @@ pub const WEIGHTS: [&str; 51] = [
     "explained",
     "second_cause",
     "unreached",
+    "cold_cache",
+    "apart_filling",
+    "strain_alone",
+    "late_cause",
+    "own_change",
 ];
 
 /// One kind of heartbeat.
