@@ -1,7 +1,8 @@
 //! The writer: the one thread that writes.
 //!
 //! It takes whatever waits, does it in one transaction, and answers everyone after the commit. It
-//! never lingers for more: under load the next batch gathers while this one syncs. A job that fails
+//! never lingers for more (but see `queue` about patient jobs): under load the next batch gathers
+//! while this one syncs. A job that fails
 //! takes nobody with it: its batch is undone and done again, each job in a savepoint of its own,
 //! which is dear and therefore not the usual way. When the transaction itself fails, nobody is told
 //! yes, and the writer's own memory goes back with the database.
