@@ -259,6 +259,18 @@ fn sources_are_checked_field_by_field() {
 }
 
 #[test]
+fn no_sender_is_given_the_name_of_our_own_form() {
+    check(
+        "sources:\n  - {name: api, type: cloudevents}\n",
+        &[
+            "f.yml:2:12: sources[0].name: `api` is the source of what comes in our own form, at /api",
+        ],
+    );
+    let tokens = "auth: {tokens: [{name: hook, token_sha256: 5b11618c2e44027877d0cd0921ed166b9f176f50587fc91e7534dd2946db77d6, scopes: ['ingest:api']}]}\n";
+    check(tokens, &[]);
+}
+
+#[test]
 fn heartbeats_and_severities_are_checked() {
     check(
         "heartbeats:\n  - {name: a, within: 0, matchers: []}\n  - {name: a, matchers: 'x=\"y\"'}\n  - {name: b}\n  - {name: c, matchers: ['{}']}\n  - {name: d, matchers: ['a=~\"[\"', b=1]}\nalerts:\n  severities: {page: awful, Page: high}\n  paging: [bad]\n",
