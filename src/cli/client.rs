@@ -161,9 +161,10 @@ pub(super) enum ClientError {
 }
 
 impl ClientError {
-    /// True when the fault lies in what the client was started with.
-    pub(super) fn is_configuration(&self) -> bool {
-        matches!(self, Self::Token { .. })
+    /// True when the fault lies in what the client was started with: the server refuses a value
+    /// that only it can judge, such as the name of a template, with 400.
+    pub(super) fn is_usage(&self) -> bool {
+        matches!(self, Self::Token { .. }) || self.status() == Some(StatusCode::BAD_REQUEST)
     }
 
     /// The status with which the server said no.
