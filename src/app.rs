@@ -6,7 +6,6 @@
 
 mod reload;
 pub mod storage;
-mod topology_file;
 mod upkeep;
 
 use std::net::SocketAddr;
@@ -23,7 +22,7 @@ use crate::config::{Config, ConfigErrors};
 use crate::drafts::{Press, PressSettings};
 use crate::engine::{Engine, EngineError, Known};
 use crate::http::health::Part;
-use crate::http::{self, ReloadRequest, Reloader, Shared};
+use crate::http::{self, ReloadRequest, Reloaded, Reloader, Shared};
 use crate::metrics::Metrics;
 use crate::shutdown::Stopper;
 use crate::store::{Store, StoreError, StoreOptions};
@@ -53,9 +52,6 @@ pub enum AppError {
         /// What the system says.
         problem: std::io::Error,
     },
-    /// The service graph of the configured file cannot be used.
-    #[error("{0}")]
-    Topology(String),
     /// The system refuses a thread or a signal handler.
     #[error("the system refuses {what}: {problem}")]
     System {
@@ -94,10 +90,7 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
         .build_info
         .with_label_values(&[env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_RUST_VERSION")])
         .set(1);
-    let known = Known {
-        rules: config.rules.clone(),
-        topology: config.topology_file.as_deref().map(topology_file::read).transpose()?,
-    };
+    let known = Known { rules: config.rules.clone(), topology: config.topology.clone() };
     let listeners = listen(&config).await?;
     let addresses = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
     let options = StoreOptions {
@@ -232,7 +225,7 @@ impl Running {
         }
     }
 
-    async fn reload(&self) -> Result<(), String> {
+    async fn reload(&self) -> Reloaded {
         let reloaded = reload::reload(&self.shared, &self.load).await;
         self.press.set(press_settings(&self.shared.config()));
         reloaded
@@ -244,6 +237,8 @@ impl Running {
     /// # Errors
     /// When a part did not end well.
     pub async fn stop(self) -> Result<(), AppError> {
+        // Whoever waits for a reload is told that there will be none.
+        drop(self.reload_requests);
         self.server_stopper.stop();
         if !self.server.is_finished() {
             self.server.await.map_err(|_| AppError::Ended("the server"))?;

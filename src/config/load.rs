@@ -115,7 +115,7 @@ fn assemble(
         timezone: values.timezone(),
         templates_dir,
         templates,
-        topology_file: values.topology_file(),
+        topology: values.topology(),
         auth: Auth {
             anonymous: values.anonymous(),
             tokens: listed.tokens,

@@ -48,14 +48,20 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Answer {
 async fn reload(State(shared): State<Arc<Shared>>, Admin(principal): Admin) -> Answer {
     let who = principal.name().map_or("anonymous", |name| name.as_str());
     info!(principal = who, "A reload of the configuration was asked for");
-    let result = shared.reloader.reload().await;
+    let result = shared.reloader.reload().await?;
     let outcome = if result.is_ok() { "done" } else { "failed" };
     if let Err(problem) = audit::note(&shared, &principal, Deed::Reload, None, outcome).await {
         // It is loaded, whether that can be noted or not.
         tracing::warn!(?problem, "A reload could not be noted in the audit");
     }
     match result {
-        Ok(()) => Ok("The configuration was loaded.\n".into_response()),
+        Ok(later) => {
+            let lines = later.iter().map(|setting| format!("Needs a restart: {setting}.\n"));
+            let text: String = std::iter::once("The configuration was loaded.\n".to_owned())
+                .chain(lines)
+                .collect();
+            Ok(text.into_response())
+        }
         Err(reason) => Err(Problem::Misconfigured(format!(
             "the configuration was not loaded, the old one holds: {reason}"
         ))),

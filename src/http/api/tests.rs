@@ -87,7 +87,7 @@ fn config(folder: &tempfile::TempDir, settle: Span) -> Config {
         timezone: "UTC".to_owned(),
         templates_dir: None,
         templates: Arc::default(),
-        topology_file: None,
+        topology: None,
         auth: Auth::default(),
         sources: Vec::new(),
         redaction: Vec::new(),
