@@ -4,6 +4,7 @@
 //! task that ends early ends the process with an error: a supervisor restarts what is broken,
 //! nothing here pretends to run. Called by `cli`.
 
+mod clock_watch;
 mod reload;
 pub mod storage;
 mod upkeep;
@@ -137,6 +138,8 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
     reload::note_success(&shared);
     let server =
         tokio::spawn(http::server::serve(Arc::clone(&shared), listeners, server_stop.clone()));
+    // It ends with the server.
+    drop(tokio::spawn(clock_watch::run(Arc::clone(&shared), server_stop.clone())));
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&shared), server_stop));
     Ok(Running {
         addresses,
