@@ -1,8 +1,8 @@
 //! Tells people when the wall clock was set, which explains times that otherwise make no sense.
 //!
 //! Nothing depends on it: no record's time goes back, and deadlines go by the monotonic clock. But
-//! what people do is written down by the wall clock, so a wrong one is wrong in drafts. Caller:
-//! `app`.
+//! what people do is written down by the wall clock, so a wrong one is wrong in drafts. Callers:
+//! `app`, and `upkeep`, which drops nothing for its age while the clock may be wrong.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,18 +55,19 @@ fn ahead(newest: Option<Timestamp>, clock: &Clock) -> Option<Timestamp> {
 }
 
 /// How the wall clock stood against the monotonic one.
-struct Watch {
+pub(super) struct Watch {
     wall: Timestamp,
     monotonic: Span,
 }
 
 impl Watch {
-    fn new(clock: &Clock) -> Self {
+    /// Looks for the first time.
+    pub(super) fn new(clock: &Clock) -> Self {
         Self { wall: clock.now(), monotonic: clock.monotonic() }
     }
 
     /// By how much the wall clock was set since the last look.
-    fn step(&mut self, clock: &Clock) -> Option<Span> {
+    pub(super) fn step(&mut self, clock: &Clock) -> Option<Span> {
         let before = std::mem::replace(self, Self::new(clock));
         let step = (self.wall - before.wall) - (self.monotonic - before.monotonic);
         (step.abs() >= STEP_LEAST).then_some(step)
