@@ -128,6 +128,7 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
     std::thread::Builder::new()
         .name("scribed-engine".to_owned())
         .spawn(move || {
+            give_way();
             engine.run(engine_stop, &runtime);
             // Dropped unsent when the engine panics, which the other side hears as well.
             ended.send(()).ok();
@@ -153,6 +154,21 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
         engine_ended,
         engine_stopper,
     })
+}
+
+/// How much the engine's thread gives way, as `nice` counts it: a third of the time of a thread that
+/// wants the same processor.
+#[cfg(target_os = "linux")]
+const ENGINE_NICENESS: i32 = 5;
+
+/// While a storm wants more than the processors have, what was sent is stored first and understood
+/// afterwards: nobody waits for the engine, and senders wait for their answers. Linux alone counts
+/// niceness by thread.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(problem) = rustix::process::nice(ENGINE_NICENESS) {
+        tracing::debug!(%problem, "The engine's thread does not give way to others");
+    }
 }
 
 /// What final drafts are printed with.

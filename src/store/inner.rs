@@ -13,7 +13,7 @@ use super::holding::Holding;
 use super::intern::TextHasher;
 use super::job::{Job, Reply};
 use super::ledger::Head;
-use super::queue::{Bounds, Queue};
+use super::queue::{Queue, Terms};
 use super::readers::Readers;
 use super::text_cache::TextCache;
 use super::texts::Shelf;
@@ -107,8 +107,8 @@ impl Inner {
     }
 
     /// Queues a job.
-    pub(super) fn push(&self, job: Job, bytes: usize, bounds: Bounds) -> Result<(), StoreError> {
-        let depth = self.shared.queue.push(job, bytes, bounds)?;
+    pub(super) fn push(&self, job: Job, bytes: usize, terms: Terms) -> Result<(), StoreError> {
+        let depth = self.shared.queue.push(job, bytes, terms)?;
         self.shared.metrics.store_queue_depth.set(i64::try_from(depth).unwrap_or(i64::MAX));
         Ok(())
     }
@@ -117,11 +117,11 @@ impl Inner {
     pub(super) fn ask<T>(
         &self,
         bytes: usize,
-        bounds: Bounds,
+        terms: Terms,
         job: impl FnOnce(Reply<T>) -> Job,
     ) -> Result<T, StoreError> {
         let (reply, answer) = mpsc::sync_channel(1);
-        self.push(job(Reply::Thread(reply)), bytes, bounds)?;
+        self.push(job(Reply::Thread(reply)), bytes, terms)?;
         answer.recv().unwrap_or_else(|_| Err(writer_is_gone()))
     }
 

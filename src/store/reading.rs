@@ -11,7 +11,7 @@ use super::{
     AuditFilter, AuditRow, ChangeFilter, DeliveryRow, EpisodeFilter, HeartbeatRow, IncidentFilter,
     Page, PageRequest, Printed, QuarantineRow, Quarantined, SignOfLife, Snapshot, SourceRow, Store,
     StoreCounts, StoreError, audit, changes, deliveries, engine, episodes, files, incidents,
-    ledger, lock, paging, printed, raw_bodies,
+    ledger, lock, paging, printed, raw_bodies, snapshots,
 };
 use crate::domain::record::{Outcome, Skip};
 use crate::domain::{
@@ -84,7 +84,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
-        self.inner.read(engine::snapshot)
+        self.inner.read(snapshots::newest)
     }
 
     /// What was recalled for records after a place.
