@@ -1,7 +1,7 @@
 //! What all handles of one store share: the way to the writer and to the readers, and the end of
 //! both.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread::JoinHandle;
 
@@ -67,6 +67,7 @@ impl Inner {
             head: watch::Sender::new(Head::default()),
             head_seq: watch::Sender::new(Seq::default()),
             cursor: watch::Sender::new(Seq::default()),
+            taken_back: AtomicU64::default(),
             is_writable: AtomicBool::new(true),
             refusal: Mutex::new(None),
             texts: TextCache::default(),

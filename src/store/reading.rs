@@ -32,6 +32,13 @@ impl Store {
         self.inner.shared.cursor.subscribe()
     }
 
+    /// The engine's cursor with which words were last taken back, since the start. Whatever was
+    /// read before that may hold them, and is not to be shown from then on.
+    #[must_use]
+    pub fn taken_back(&self) -> Seq {
+        Seq(self.inner.shared.taken_back.load(Ordering::Acquire))
+    }
+
     /// How many records the engine has not worked in.
     #[must_use]
     pub fn backlog(&self) -> u64 {

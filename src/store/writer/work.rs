@@ -108,7 +108,10 @@ impl Work<'_> {
         let counters = &mut self.memory.counters;
         engine::store(self.connection, commit, counters.cursor, counters.head.seq)?;
         counters.cursor = commit.cursor;
-        *self.must_wipe |= commit.takes_back();
+        if commit.takes_back() {
+            counters.taken_back = commit.cursor;
+            *self.must_wipe = true;
+        }
         Ok(())
     }
 }
