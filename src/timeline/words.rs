@@ -6,7 +6,7 @@
 use crate::domain::EpisodeStatus;
 
 pub use crate::domain::symptom::{
-    cut, duration, name, number, one_line, peak, peak_text, place, subject, symptom,
+    Figure, cut, duration, figure, is_milder, name, number, one_line, place, subject, symptom,
 };
 
 /// Longest reason that is taken over from a sender, in characters.

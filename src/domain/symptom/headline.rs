@@ -4,10 +4,9 @@
 //! about this very alert and stands as it is; one that any alert of the rule could carry gives way
 //! to the rule's name, where that names what is measured: `HTTP 503 rate 85% on bookstore-web`.
 
-use super::{
-    names_number, names_word, one_line, passed_limit, place, placed, value, what, whereabouts,
-    with_unit,
-};
+use super::text::what;
+use super::value::{passed_limit, value, with_unit};
+use super::{names_number, names_word, one_line, place, placed, whereabouts};
 use crate::domain::Episode;
 
 /// Longest headline, in characters; a longer summary gives way to the rule's name.
