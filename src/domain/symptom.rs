@@ -17,7 +17,23 @@ pub use text::what;
 pub use value::{Figure, figure, is_milder, number, value_text};
 
 /// Longest name of a place that is put into a text, in characters.
-const PLACE_CHARS_MAX: usize = 80;
+pub const PLACE_CHARS_MAX: usize = 80;
+/// Labels that say where an alert fires, best first.
+pub const PLACES: [&str; 4] = ["pod", "instance", "node", "host"];
+/// Labels that say which part of a place or service an alert is about, best first.
+const PARTS: [&str; 11] = [
+    "mountpoint",
+    "persistentvolumeclaim",
+    "queue",
+    "topic",
+    "datname",
+    "database",
+    "ingress",
+    "job_name",
+    "cronjob",
+    "device",
+    "interface",
+];
 
 /// A length as people write it: `1h 45m`, `4h`, `5d 19h 30m`, `45s`. Seconds are left out from one
 /// day on.
@@ -42,9 +58,16 @@ pub fn duration(span: Span) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// What an alert says, in one line: `503 responses: 85% on web (Http503High, critical)`.
+/// `topic invoices`: a label that tells an alert from others.
 #[must_use]
-pub fn symptom(episode: &Episode) -> String {
+pub fn detail(label: &str, value: &str) -> String {
+    format!("{label} {}", one_line(value, PLACE_CHARS_MAX))
+}
+
+/// What an alert says, in one line: `503 responses: 85% on web (Http503High, critical)`. A detail
+/// tells it from others of its name; else the part of the service that it is about does.
+#[must_use]
+pub fn symptom(episode: &Episode, detail: Option<&str>) -> String {
     let what = placed(what(episode), episode);
     let value = value(episode).filter(|value| !names_number(&what, value));
     let (what, value) = match &value {
@@ -70,7 +93,12 @@ pub fn symptom(episode: &Episode) -> String {
     let alertname = episode.alertname();
     let alertname = Some(alertname).filter(|name| !what.eq_ignore_ascii_case(name));
     let severity = Some(episode.severity).filter(|severity| *severity != Severity::None);
-    let brackets = [in_brackets, alertname, severity.map(Severity::as_str)];
+    let part = detail.is_none().then(|| part(episode)).flatten();
+    let detail = detail.or(part.as_deref()).filter(|detail| {
+        let value = detail.split_once(' ').map_or(*detail, |(_, value)| value);
+        !text.contains(value) && in_brackets != Some(value)
+    });
+    let brackets = [in_brackets, alertname, detail, severity.map(Severity::as_str)];
     let mut mark = " (";
     for words in brackets.into_iter().flatten() {
         text.push_str(mark);
@@ -109,12 +137,15 @@ fn whereabouts(episode: &Episode) -> Option<&str> {
     service.or_else(|| place(episode).map(|(_, place)| place))
 }
 
-/// The label that tells alerts of one name and service apart, with its value.
+/// Where an alert fires, with the label that says so.
 #[must_use]
 pub fn place(episode: &Episode) -> Option<(&'static str, &str)> {
-    ["pod", "instance", "node", "host"]
-        .into_iter()
-        .find_map(|label| Some((label, episode.labels.value(label)?)))
+    PLACES.into_iter().find_map(|label| Some((label, episode.labels.value(label)?)))
+}
+
+/// The part of a place or service that an alert is about: `mountpoint /var/lib/db`.
+fn part(episode: &Episode) -> Option<String> {
+    PARTS.into_iter().find_map(|label| Some(detail(label, episode.labels.value(label)?)))
 }
 
 /// The first line of a text that says anything, white space folded, cut at a length.
@@ -157,7 +188,7 @@ pub fn cut(text: &str, chars_max: usize) -> String {
 }
 
 /// A change in one line: `Deploy on shop-web: Release 42`. A summary that begins with its kind needs
-/// no other word for it: `Deploy orders 1.42`.
+/// no other word for it, and one that names the service no other name: `Deploy orders 1.42`.
 #[must_use]
 pub fn change(report: &ChangeReport) -> String {
     let what = match report.kind {
@@ -176,6 +207,7 @@ pub fn change(report: &ChangeReport) -> String {
         None if says_kind => summary.clone(),
         Some(service) if says_kind && names_word(summary, service) => summary.clone(),
         None => format!("{what}: {summary}"),
+        Some(service) if names_word(summary, service) => format!("{what}: {summary}"),
         Some(service) => format!("{what} on {service}: {summary}"),
     }
 }

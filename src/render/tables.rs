@@ -228,7 +228,11 @@ pub(super) fn alerts(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
                 |end| layout.clocks.full(end),
             );
             let from = layout.clocks.full(episode.starts_at());
-            vec![text(format!("{}, {from} to {end}: {}", words::symptom(episode), episode.reason))]
+            vec![text(format!(
+                "{}, {from} to {end}: {}",
+                words::symptom(episode, None),
+                episode.reason
+            ))]
         };
         let shown = draft.context.iter().take(ALERT_ROWS_MAX);
         blocks.push(Block::Bullets(shown.map(line).collect()));

@@ -20,6 +20,8 @@ const STORM_ALERTS_MIN: usize = 3;
 const SPREAD_SERVICES_MIN: usize = 8;
 /// Services that a spread names before it counts the others.
 const SPREAD_NAMES_MAX: usize = 3;
+/// Places of a storm are named one by one as long as they take no more characters than this.
+const PLACES_CHARS_MAX: usize = 80;
 /// A flapping alert fires again within this.
 const FLAP_GAP: Span = Span::from_minutes(30);
 /// So many changes that have little to do with an incident are told in one line.
@@ -31,15 +33,13 @@ const FLAP_FIRINGS_MIN: usize = 3;
 #[must_use]
 pub fn collapse(entries: Vec<Entry>) -> Vec<Entry> {
     let mut folded = vec![false; entries.len()];
-    let mark = |folded: &mut [bool], folds: &[Fold]| {
-        folds.iter().flat_map(|fold| &fold.rows).for_each(|row| folded[*row] = true);
-    };
-    let mut folds = storms(&entries);
-    mark(&mut folded, &folds);
-    let flaps = flaps(&entries, &folded);
-    mark(&mut folded, &flaps);
-    folds.extend(flaps);
-    folds.extend(spreads(&entries, &folded));
+    let mut folds = Vec::new();
+    // What reaches many services is one thing, however many parts of each it hits.
+    for find in [spreads, storms, flaps] {
+        let found = find(&entries, &folded);
+        found.iter().flat_map(|fold| &fold.rows).for_each(|row| folded[*row] = true);
+        folds.extend(found);
+    }
     folds.extend(asides(&entries));
     apply(entries, folds)
 }
@@ -66,8 +66,8 @@ enum Alerts {
     Flap(usize),
 }
 
-/// What entries of one storm have in common. Early warnings are told apart from the trouble.
-type Alike<'a> = (&'a str, Option<&'a Name>, Option<u8>, Edge, bool);
+/// What entries of one storm have in common.
+type Alike<'a> = (&'a str, Option<&'a Name>, Option<u8>, Edge);
 
 fn signals(entries: &[Entry]) -> impl Iterator<Item = (usize, &Entry, &Signal)> {
     entries
@@ -77,22 +77,20 @@ fn signals(entries: &[Entry]) -> impl Iterator<Item = (usize, &Entry, &Signal)> 
         .filter_map(|(index, entry)| Some((index, entry, entry.signal.as_ref()?)))
 }
 
-fn storms(entries: &[Entry]) -> Vec<Fold> {
+fn storms(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
     let mut groups: BTreeMap<Alike<'_>, Vec<usize>> = BTreeMap::new();
-    for (index, entry, signal) in signals(entries) {
+    for (index, entry, signal) in signals(entries).filter(|(index, ..)| !folded[*index]) {
         let alike = (
             signal.alertname.as_str(),
             entry.service.as_ref(),
             entry.severity.map(|s| s.rank()),
             signal.edge,
-            entry.phase == Phase::LeadUp,
         );
         groups.entry(alike).or_default().push(index);
     }
-    let close = |a: usize, b: usize| entries[b].occurred_at - entries[a].occurred_at <= STORM_GAP;
     groups
         .into_values()
-        .flat_map(|group| chains(&group, close))
+        .flat_map(|group| stretches(entries, &group))
         .filter(|rows| {
             let mut keys = rows.iter().filter_map(|i| Some(&entries[*i].signal.as_ref()?.key));
             let mut seen: Vec<&AlertKey> = Vec::with_capacity(STORM_ALERTS_MIN);
@@ -107,17 +105,15 @@ fn storms(entries: &[Entry]) -> Vec<Fold> {
         .collect()
 }
 
-/// What is left of one rule on many services, beginning or ending within one stretch.
+/// One rule on many services, beginning or ending within one stretch.
 fn spreads(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
-    let mut groups: BTreeMap<(&str, Edge, bool), Vec<usize>> = BTreeMap::new();
-    for (index, entry, signal) in signals(entries).filter(|(index, ..)| !folded[*index]) {
-        let alike = (signal.alertname.as_str(), signal.edge, entry.phase == Phase::LeadUp);
-        groups.entry(alike).or_default().push(index);
+    let mut groups: BTreeMap<(&str, Edge), Vec<usize>> = BTreeMap::new();
+    for (index, _, signal) in signals(entries).filter(|(index, ..)| !folded[*index]) {
+        groups.entry((signal.alertname.as_str(), signal.edge)).or_default().push(index);
     }
-    let close = |a: usize, b: usize| entries[b].occurred_at - entries[a].occurred_at <= STORM_GAP;
     groups
         .into_values()
-        .flat_map(|group| chains(&group, close))
+        .flat_map(|group| stretches(entries, &group))
         .filter(|rows| {
             let services: BTreeSet<&Name> =
                 rows.iter().filter_map(|i| entries[*i].service.as_ref()).collect();
@@ -125,6 +121,22 @@ fn spreads(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
         })
         .map(|rows| Fold { rows, sort: Sort::Alerts(Alerts::Spread) })
         .collect()
+}
+
+/// Entries that follow each other closely. Early warnings are told apart from the trouble, unless
+/// the trouble was noticed in their midst: then they were its beginning.
+fn stretches(entries: &[Entry], group: &[usize]) -> Vec<Vec<usize>> {
+    let close = |a: usize, b: usize| entries[b].occurred_at - entries[a].occurred_at <= STORM_GAP;
+    let phase = |index: usize| entries[index].phase;
+    let parted = |chain: Vec<usize>| {
+        if chain.iter().any(|index| phase(*index) == Phase::Detection) {
+            return vec![chain];
+        }
+        let (early, late) = chain.into_iter().partition(|index| phase(*index) == Phase::LeadUp);
+        vec![early, late]
+    };
+    let chains = chains(group, close).into_iter().flat_map(parted);
+    chains.filter(|chain: &Vec<usize>| !chain.is_empty()).collect()
 }
 
 fn flaps(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
@@ -244,17 +256,23 @@ fn summary(rows: Vec<Entry>, sort: Alerts) -> Option<Entry> {
         Alerts::Spread => {
             let verb = if signal.edge == Edge::Start { "fired" } else { "ended" };
             let severity = if signal.edge == Edge::Start { severity } else { String::new() };
-            (format!("{} {verb} on {}{severity}", signal.alertname, services(&rows)), rows.len())
+            let alerts = alerts_of(&rows);
+            let times =
+                if alerts < rows.len() { format!(" {} times", rows.len()) } else { String::new() };
+            let where_to = services(&rows);
+            (format!("{} {verb}{times} on {where_to}{severity}", signal.alertname), rows.len())
         }
         Alerts::Storm => {
-            let (where_to, alerts) = reach(&rows);
+            let recovered = service.filter(|s| last.text.starts_with(&format!("{s} recovered")));
+            let recovered = recovered.filter(|_| signal.edge == Edge::End);
+            let (where_to, alerts) = reach(&rows, service.filter(|_| recovered.is_none()));
             let times =
                 if alerts < rows.len() { format!(" {} times", rows.len()) } else { String::new() };
             let text = match signal.edge {
                 Edge::Start => format!("{} fired{times} on {where_to}{severity}", signal.alertname),
                 Edge::End => {
                     let ended = format!("{} ended{times} on {where_to}", signal.alertname);
-                    match service.filter(|s| last.text.starts_with(&format!("{s} recovered"))) {
+                    match recovered {
                         Some(service) => format!("{service} recovered: {ended}"),
                         None => ended,
                     }
@@ -275,12 +293,15 @@ fn summary(rows: Vec<Entry>, sort: Alerts) -> Option<Entry> {
         Provenance::Inferred
     };
     let service = service.cloned();
+    let is_noticed = rows.iter().any(|row| row.phase == Phase::Detection);
+    let phase = if is_noticed { Phase::Detection } else { first.phase };
     let head = first.clone();
     Some(Entry {
         id,
         service,
         severity: worst,
         ended_at,
+        phase,
         text,
         count: count as u64,
         provenance,
@@ -322,31 +343,72 @@ fn left_out(rows: Vec<Entry>) -> Option<Entry> {
     })
 }
 
-/// `60 services: checkout, search, mail and 57 more`.
+/// `60 services: checkout, search, mail and 57 more`, `300 pods of 12 services: checkout, …`.
 fn services(rows: &[Entry]) -> String {
     let mut seen = BTreeSet::new();
     let names = rows.iter().filter_map(|row| row.service.as_ref());
     let names: Vec<&str> = names.filter(|n| seen.insert(*n)).map(|n| n.as_str()).collect();
     let list = words::short_list(&names, SPREAD_NAMES_MAX);
-    format!("{}: {list}", words::count(names.len(), "service"))
+    let services = words::count(names.len(), "service");
+    match places(rows).filter(|(_, places)| places.len() > names.len()) {
+        Some((label, places)) => format!("{} of {services}: {list}", counted(places.len(), label)),
+        None => format!("{services}: {list}"),
+    }
 }
 
-/// `14 pods of checkout`, and how many alerts that is.
-fn reach(rows: &[Entry]) -> (String, usize) {
-    let signals = || rows.iter().filter_map(|row| row.signal.as_ref());
-    let alerts = signals().map(|s| &s.key).collect::<HashSet<_>>().len();
-    let places: HashSet<_> = signals().filter_map(|s| s.place.as_ref()).collect();
-    let labels: BTreeSet<&str> = places.iter().map(|(label, _)| *label).collect();
-    let of = |number: usize, noun: &str| {
-        let counted = words::count(number, noun);
-        match rows.first().and_then(|row| row.service.as_ref()) {
-            Some(service) => format!("{counted} of {service}"),
-            None => counted,
-        }
+/// `14 pods of checkout`, `3 regions of checkout (eu, us and sa)`, and how many alerts that is. What
+/// began says where by name; what ended had said so.
+fn reach(rows: &[Entry], service: Option<&Name>) -> (String, usize) {
+    let alerts = alerts_of(rows);
+    let is_start =
+        rows.iter().any(|row| row.signal.as_ref().is_some_and(|s| s.edge == Edge::Start));
+    let of = |counted: String| match service {
+        Some(service) => format!("{counted} of {service}"),
+        None => counted,
     };
-    let all_placed = signals().all(|s| s.place.is_some());
-    match labels.into_iter().collect::<Vec<_>>().as_slice() {
-        [label] if all_placed && places.len() > 1 => (of(places.len(), label), alerts),
-        _ => (of(alerts, "series").replace("seriess", "series"), alerts),
+    match places(rows).filter(|(_, places)| places.len() > 1) {
+        Some((label, places)) => {
+            let counted = of(counted(places.len(), label));
+            let length: usize = places.iter().map(|place| place.chars().count()).sum();
+            let is_named =
+                is_start && !words::PLACES.contains(&label) && length <= PLACES_CHARS_MAX;
+            let named =
+                if is_named { format!(" ({})", words::list(&places)) } else { String::new() };
+            (format!("{counted}{named}"), alerts)
+        }
+        None => (of(words::count(alerts, "series").replace("seriess", "series")), alerts),
+    }
+}
+
+fn alerts_of(rows: &[Entry]) -> usize {
+    let keys = rows.iter().filter_map(|row| row.signal.as_ref()).map(|signal| &signal.key);
+    keys.collect::<HashSet<_>>().len()
+}
+
+/// What tells the rows apart, where one label does: its name, and its values in order.
+fn places(rows: &[Entry]) -> Option<(&str, Vec<&str>)> {
+    let mut seen = HashSet::new();
+    let (mut label, mut places) = (None, Vec::new());
+    for row in rows {
+        let (name, place) = row.signal.as_ref()?.place.as_ref()?;
+        if label.is_some_and(|label| label != name.as_str()) {
+            return None;
+        }
+        label = Some(name.as_str());
+        if seen.insert(place.as_str()) {
+            places.push(place.as_str());
+        }
+    }
+    Some((label?, places))
+}
+
+/// `14 pods`, `3 proxies`, `2 values of status`.
+fn counted(number: usize, label: &str) -> String {
+    match label.strip_suffix('y') {
+        _ if label.ends_with('s') => format!("{number} values of {label}"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) && number > 1 => {
+            format!("{number} {stem}ies")
+        }
+        _ => words::count(number, label),
     }
 }
