@@ -1,6 +1,7 @@
 //! Snapshots of every format, and what must hold for all of them.
 
 mod escaping;
+mod sentences;
 mod structure;
 
 use super::{Format, draft, escape, json, svg};
