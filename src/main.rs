@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 /// Gives back to the system what a large draft took; see docs/reliability.md, "Memory".
-#[cfg(feature = "jemalloc")]
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     scribed::cli::run(std::env::args_os())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 
 use super::StoreError;
 use super::error::Trying;
@@ -102,29 +102,39 @@ pub(super) struct Receipt {
     pub(super) truly: Timestamp,
 }
 
-/// Stores what belongs to a delivery beside its ledger row.
-pub(super) fn insert(
-    connection: &Connection,
-    delivery: &NewDelivery,
-    receipt: Receipt,
-    raw: Option<&PackedRaw>,
-) -> Result<(), StoreError> {
-    let what = "storing a delivery";
-    let bytes = raw.map_or(0, |raw| raw.bytes);
-    connection
-        .prepare_cached(
-            "INSERT INTO deliveries (seq, source, received_at, true_received_at, bytes,
-                                     content_type, remote, alerts, rejected, is_test,
-                                     redacted)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )
-        .and_then(|mut insert| {
-            insert.execute((
+/// Stores deliveries, with a statement that is prepared once for a transaction.
+pub(super) struct InsertDeliveries<'c> {
+    connection: &'c Connection,
+    insert: CachedStatement<'c>,
+}
+
+impl<'c> InsertDeliveries<'c> {
+    pub(super) fn prepare(connection: &'c Connection) -> Result<Self, StoreError> {
+        let insert = connection
+            .prepare_cached(
+                "INSERT INTO deliveries (seq, source, received_at, true_received_at, bytes,
+                                         content_type, remote, alerts, rejected, is_test,
+                                         redacted)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )
+            .trying("preparing to store deliveries")?;
+        Ok(Self { connection, insert })
+    }
+
+    /// Stores what belongs to a delivery beside its ledger row, all but its raw body.
+    pub(super) fn delivery(
+        &mut self,
+        delivery: &NewDelivery,
+        receipt: Receipt,
+        raw: Option<&PackedRaw>,
+    ) -> Result<(), StoreError> {
+        self.insert
+            .execute((
                 int(receipt.seq.0),
                 delivery.source.as_str(),
                 At(receipt.received_at),
                 At(receipt.truly),
-                int(bytes),
+                int(raw.map_or(0, |raw| raw.bytes)),
                 raw.map_or("", |raw| raw.content_type.as_str()),
                 raw.map_or("", |raw| raw.remote.as_str()),
                 int(delivery.alerts),
@@ -132,10 +142,19 @@ pub(super) fn insert(
                 delivery.is_test,
                 int(raw.map_or(0, |raw| raw.redacted)),
             ))
-        })
-        .trying(what)?;
-    let Some(raw) = raw else { return Ok(()) };
-    raw.store(connection, receipt.seq)?;
+            .trying("storing a delivery")?;
+        raw.map_or(Ok(()), |raw| note_fate(self.connection, delivery, receipt, raw))
+    }
+}
+
+/// Notes in the quarantine which alerts of a delivery were refused, and what became of a body that
+/// was read again.
+fn note_fate(
+    connection: &Connection,
+    delivery: &NewDelivery,
+    receipt: Receipt,
+    raw: &PackedRaw,
+) -> Result<(), StoreError> {
     for refused in raw.refused.iter().take(REFUSED_ROWS_MAX) {
         let row = NewQuarantine {
             source: &delivery.source,
@@ -144,7 +163,7 @@ pub(super) fn insert(
             problem: &refused.problem,
             delivery: Some(receipt.seq),
             place: Some(refused.index as u64),
-            bytes,
+            bytes: raw.bytes,
             redacted: raw.redacted,
             headers: "[]",
             body: None,
@@ -185,7 +204,9 @@ pub(super) fn list(
         .prepare_cached(
             "SELECT seq, source, received_at, true_received_at, bytes, content_type, remote,
                     alerts, rejected, is_test, redacted,
-                    EXISTS (SELECT 1 FROM raw_bodies r WHERE r.seq = d.seq) AS has_raw
+                    bytes > 0 AND coalesce(
+                        (SELECT r.first_seq FROM raw_bodies r WHERE r.last_seq >= d.seq
+                         ORDER BY r.last_seq LIMIT 1) <= d.seq, 0) AS has_raw
              FROM deliveries d WHERE seq < :before ORDER BY seq DESC LIMIT :limit",
         )
         .and_then(|mut select| {

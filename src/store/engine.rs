@@ -174,13 +174,11 @@ pub(super) fn store(
         .iter()
         .try_for_each(|row| incidents::upsert(connection, row, commit.cursor))?;
     commit.texts.store(connection)?;
-    commit.episodes.iter().try_for_each(|row| episodes::upsert(connection, row))?;
-    for (id, packed) in &commit.explanations {
-        episodes::explain(connection, *id, packed.as_deref())?;
-    }
-    commit.heard.iter().try_for_each(|(id, heard)| episodes::hear(connection, *id, heard))?;
+    episodes::upsert(connection, &commit.episodes)?;
+    episodes::explain(connection, &commit.explanations)?;
+    episodes::hear(connection, &commit.heard)?;
     commit.changes.iter().try_for_each(|row| changes::upsert(connection, row))?;
-    commit.revisions.iter().try_for_each(|row| incidents::insert_revision(connection, row))?;
+    incidents::insert_revisions(connection, &commit.revisions)?;
     if commit.finals.is_empty() {
         // Of a store that is worked in anew, beside the one in use.
         commit.incidents.iter().try_for_each(|row| incidents::freeze(connection, row))?;

@@ -63,15 +63,18 @@ fn number_of(fingerprint: &str) -> i64 {
     fingerprint_number(fingerprint).cast_signed()
 }
 
-/// Writes the newest state of an episode.
-pub(super) fn upsert(connection: &Connection, row: &EpisodeColumns) -> Result<(), StoreError> {
+/// Writes the newest state of episodes.
+pub(super) fn upsert(connection: &Connection, rows: &[EpisodeColumns]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     let what = "storing an episode";
-    connection
+    // Prepared once, and without names: a storm writes thousands.
+    let mut upsert = connection
         .prepare_cached(
             "INSERT INTO episodes (id, fingerprint, starts_at, ends_at, incident, active, search,
                                    last_word_at, lease, deliveries, packed)
-             VALUES (:id, :fingerprint, :starts_at, :ends_at, :incident, :active, :search,
-                     :last_word_at, :lease, :deliveries, :packed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
              ON CONFLICT (id) DO UPDATE SET
                  starts_at = excluded.starts_at, ends_at = excluded.ends_at,
                  incident = excluded.incident, active = excluded.active,
@@ -79,53 +82,58 @@ pub(super) fn upsert(connection: &Connection, row: &EpisodeColumns) -> Result<()
                  lease = excluded.lease, deliveries = excluded.deliveries,
                  packed = excluded.packed",
         )
-        .and_then(|mut upsert| {
-            upsert.execute(named! {
-                id: row.id, fingerprint: row.fingerprint, starts_at: At(row.starts_at),
-                ends_at: row.ends_at.map(At), incident: row.incident, active: row.is_active,
-                search: row.search, last_word_at: At(row.heard.last_word_at),
-                lease: row.heard.lease.map(At), deliveries: int(row.heard.deliveries),
-                packed: row.packed,
-            })
-        })
         .trying(what)?;
-    connection
-        .prepare_cached("DELETE FROM context WHERE episode = :id")
-        .and_then(|mut delete| delete.execute(named! { id: row.id }))
+    let mut forget =
+        connection.prepare_cached("DELETE FROM context WHERE episode = ?1").trying(what)?;
+    let mut note = connection
+        .prepare_cached("INSERT OR IGNORE INTO context (incident, episode) VALUES (?1, ?2)")
         .trying(what)?;
-    for incident in &row.context_of {
-        connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO context (incident, episode) VALUES (:incident, :id)",
-            )
-            .and_then(|mut insert| insert.execute(named! { incident: incident, id: row.id }))
+    for row in rows {
+        upsert
+            .execute((
+                row.id,
+                row.fingerprint,
+                At(row.starts_at),
+                row.ends_at.map(At),
+                row.incident,
+                row.is_active,
+                &row.search,
+                At(row.heard.last_word_at),
+                row.heard.lease.map(At),
+                int(row.heard.deliveries),
+                &row.packed,
+            ))
             .trying(what)?;
+        forget.execute((row.id,)).trying(what)?;
+        for incident in &row.context_of {
+            note.execute((incident, row.id)).trying(what)?;
+        }
     }
     Ok(())
 }
 
-/// Writes what a repeat changes.
+/// Writes what repeats change.
 pub(super) fn hear(
     connection: &Connection,
-    id: EpisodeId,
-    heard: &Heard,
+    repeats: &[(EpisodeId, Heard)],
 ) -> Result<(), StoreError> {
-    // Without names: this is written once for each repeat there is.
-    connection
+    if repeats.is_empty() {
+        return Ok(());
+    }
+    let what = "storing a repeat";
+    let mut replace = connection
         .prepare_cached(
             "INSERT OR REPLACE INTO heard (episode, last_word_at, lease, deliveries)
              VALUES (?1, ?2, ?3, ?4)",
         )
-        .and_then(|mut insert| {
-            insert.execute((
-                int(id.0),
-                At(heard.last_word_at),
-                heard.lease.map(At),
-                int(heard.deliveries),
-            ))
-        })
-        .trying("storing a repeat")
-        .map(drop)
+        .trying(what)?;
+    for (id, heard) in repeats {
+        let Heard { last_word_at, lease, deliveries } = heard;
+        replace
+            .execute((int(id.0), At(*last_word_at), lease.map(At), int(*deliveries)))
+            .trying(what)?;
+    }
+    Ok(())
 }
 
 /// Makes an episode of a row with the columns of [`COLUMNS`], by their places and not their names:
@@ -254,23 +262,28 @@ fn unpacked(id: i64, packed: &[u8], texts: &mut Texts<'_>) -> Result<Explanation
     )
 }
 
-/// Keeps how an episode was weighed, or that nothing was.
+/// Keeps how episodes were weighed, or that nothing was.
 pub(super) fn explain(
     connection: &Connection,
-    id: EpisodeId,
-    packed: Option<&[u8]>,
+    explanations: &[(EpisodeId, Option<Vec<u8>>)],
 ) -> Result<(), StoreError> {
-    let what = "storing an explanation";
-    match packed {
-        Some(packed) => connection
-            .prepare_cached("INSERT OR REPLACE INTO explanations (episode, packed) VALUES (?1, ?2)")
-            .and_then(|mut insert| insert.execute((int(id.0), packed))),
-        None => connection
-            .prepare_cached("DELETE FROM explanations WHERE episode = ?1")
-            .and_then(|mut delete| delete.execute((int(id.0),))),
+    if explanations.is_empty() {
+        return Ok(());
     }
-    .trying(what)
-    .map(drop)
+    let what = "storing an explanation";
+    let mut replace = connection
+        .prepare_cached("INSERT OR REPLACE INTO explanations (episode, packed) VALUES (?1, ?2)")
+        .trying(what)?;
+    let mut forget =
+        connection.prepare_cached("DELETE FROM explanations WHERE episode = ?1").trying(what)?;
+    for (id, packed) in explanations {
+        match packed {
+            Some(packed) => replace.execute((int(id.0), packed)),
+            None => forget.execute((int(id.0),)),
+        }
+        .trying(what)?;
+    }
+    Ok(())
 }
 
 /// How an episode was weighed; empty where nothing was.

@@ -167,22 +167,24 @@ impl RevisionColumns {
     }
 }
 
-/// Writes a revision.
-pub(super) fn insert_revision(
+/// Writes revisions.
+pub(super) fn insert_revisions(
     connection: &Connection,
-    row: &RevisionColumns,
+    rows: &[RevisionColumns],
 ) -> Result<(), StoreError> {
-    connection
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let what = "storing a revision";
+    let mut replace = connection
         .prepare_cached(
             "INSERT OR REPLACE INTO revisions (incident, revision, at, json)
-             VALUES (:incident, :revision, :at, :json)",
+             VALUES (?1, ?2, ?3, ?4)",
         )
-        .and_then(|mut insert| {
-            insert.execute(named! {
-                incident: row.incident, revision: row.revision, at: At(row.at), json: row.json,
-            })
-        })
-        .trying("storing a revision")?;
+        .trying(what)?;
+    for row in rows {
+        replace.execute((row.incident, row.revision, At(row.at), &row.json)).trying(what)?;
+    }
     Ok(())
 }
 

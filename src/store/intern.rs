@@ -13,7 +13,7 @@
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 
 use super::StoreError;
 use super::error::Trying;
@@ -107,7 +107,7 @@ impl Interner {
     /// The number of a text, storing it unless it is remembered.
     pub(super) fn intern(
         &mut self,
-        connection: &Connection,
+        insert: &mut InsertTexts<'_>,
         seq: Seq,
         (hash, text): (u64, &Text),
     ) -> Result<u64, StoreError> {
@@ -115,23 +115,16 @@ impl Interner {
             return Ok(known.id);
         }
         if self.epoch.is_none() {
-            connection
-                .prepare_cached(
-                    "INSERT OR IGNORE INTO intern_epochs (first_id, first_seq) VALUES (:id, :seq)",
-                )
-                .and_then(|mut insert| {
-                    insert.execute(named! { id: int(self.next_id), seq: int(seq.0) })
-                })
-                .trying("beginning an epoch of interned texts")?;
+            insert.begin_epoch(self.next_id, seq)?;
             self.epoch = Some(seq);
         }
         let (pieces, next, mut fresh) = (&mut self.pieces, &mut self.next_id, Vec::new());
         let stored = text.write(&mut |piece| pieces.number(piece, next, &mut fresh));
         for (id, piece) in fresh {
-            insert(connection, id, &Text::Name(Name::from(&*piece)).write(&mut |_| None))?;
+            insert.text(id, &Text::Name(Name::from(&*piece)).write(&mut |_| None))?;
         }
         let id = self.next_id;
-        insert(connection, id, &stored)?;
+        insert.text(id, &stored)?;
         self.next_id += 1;
         let length = text.bytes();
         self.known_bytes += length + ENTRY_BYTES;
@@ -175,12 +168,33 @@ impl Interner {
     }
 }
 
-fn insert(connection: &Connection, id: u64, packed: &[u8]) -> Result<(), StoreError> {
-    connection
-        .prepare_cached("INSERT INTO interned (id, packed) VALUES (?1, ?2)")
-        .and_then(|mut insert| insert.execute((int(id), packed)))
-        .trying("storing a text")
-        .map(drop)
+/// Stores texts, with a statement that is prepared once for a transaction.
+pub(super) struct InsertTexts<'c> {
+    connection: &'c Connection,
+    insert: CachedStatement<'c>,
+}
+
+impl<'c> InsertTexts<'c> {
+    pub(super) fn prepare(connection: &'c Connection) -> Result<Self, StoreError> {
+        let insert = connection
+            .prepare_cached("INSERT INTO interned (id, packed) VALUES (?1, ?2)")
+            .trying("preparing to store texts")?;
+        Ok(Self { connection, insert })
+    }
+
+    fn text(&mut self, id: u64, packed: &[u8]) -> Result<(), StoreError> {
+        self.insert.execute((int(id), packed)).trying("storing a text").map(drop)
+    }
+
+    fn begin_epoch(&self, first: u64, seq: Seq) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO intern_epochs (first_id, first_seq) VALUES (:id, :seq)",
+            )
+            .and_then(|mut insert| insert.execute(named! { id: int(first), seq: int(seq.0) }))
+            .trying("beginning an epoch of interned texts")
+            .map(drop)
+    }
 }
 
 /// Drops the texts that no record from `first_kept` on can name; returns how many.
@@ -237,7 +251,13 @@ mod tests {
 
     /// All with one hash: texts are told apart by themselves.
     fn intern(texts: &mut Interner, connection: &Connection, seq: u64, text: &str) -> u64 {
-        texts.intern(connection, Seq(seq), (0, &Text::Name(Name::from(text)))).unwrap()
+        texts
+            .intern(
+                &mut InsertTexts::prepare(connection).unwrap(),
+                Seq(seq),
+                (0, &Text::Name(Name::from(text))),
+            )
+            .unwrap()
     }
 
     fn stored(connection: &Connection) -> Vec<(i64, String)> {
@@ -327,7 +347,13 @@ mod tests {
         let mut texts = Interner::open(&connection).unwrap();
         let add = |texts: &mut Interner, pod: &str| {
             let labels = Labels::from_pairs([("service", "checkout"), ("pod", pod)]);
-            texts.intern(&connection, Seq(1), (0, &Text::Labels(labels))).unwrap()
+            texts
+                .intern(
+                    &mut InsertTexts::prepare(&connection).unwrap(),
+                    Seq(1),
+                    (0, &Text::Labels(labels)),
+                )
+                .unwrap()
         };
         assert_eq!(add(&mut texts, "a"), 1);
         let mark = texts.mark();

@@ -3,14 +3,14 @@
 //! `record_time(n) = max(record_time(n-1), min(received_at, wall clock at commit))`; what has no
 //! receipt repeats the record time before it; a tick carries its deadline's own time.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 
 use super::StoreError;
 use super::audit::{self, AuditEntry};
-use super::deliveries::{self, NewDelivery};
+use super::deliveries::{self, InsertDeliveries, NewDelivery};
 use super::door::{Door, Eye, Sighting};
 use super::error::Trying;
-use super::intern::{Interner, TextHasher};
+use super::intern::{InsertTexts, Interner, TextHasher};
 use super::ledger_form::{self, Encoded};
 use super::raw_bodies::PackedRaw;
 use super::rows::{At, count, from_int, int, moment_if_any, named};
@@ -84,6 +84,11 @@ impl PreparedAppend {
         self.delivery.as_ref().map(|delivery| (delivery.source(), received_at))
     }
 
+    /// The raw body of a delivery, and when it truly came.
+    pub(super) fn raw(&self) -> Option<(&PackedRaw, Timestamp)> {
+        self.raw.as_ref().map(|raw| (raw, self.true_received_at))
+    }
+
     /// What it takes while it waits.
     pub(super) fn bytes(&self) -> usize {
         APPEND_BYTES
@@ -107,36 +112,53 @@ pub(super) fn head(connection: &Connection) -> Result<Head, StoreError> {
         .map(Option::unwrap_or_default)
 }
 
-/// Appends one record in the transaction that is open. `head` moves on only when all is written;
-/// the caller rolls back the memories of `texts` and `door` on an error.
-pub(super) fn append(
-    connection: &Connection,
-    head: &mut Head,
-    texts: &mut Interner,
-    door: &mut Door,
-    append: &PreparedAppend,
-    wall: Timestamp,
-) -> Result<Appended, StoreError> {
-    if append.is_tick && is_reached(*head, append.received_at) {
-        return Ok(Appended { seq: head.seq, counts: DoorCounts::default() });
+/// Appends records in the transaction that is open, with statements that are prepared once for it.
+pub(super) struct Appender<'c> {
+    connection: &'c Connection,
+    record: CachedStatement<'c>,
+    texts: InsertTexts<'c>,
+    deliveries: InsertDeliveries<'c>,
+}
+
+impl<'c> Appender<'c> {
+    pub(super) fn prepare(connection: &'c Connection) -> Result<Self, StoreError> {
+        let record = connection
+            .prepare_cached(
+                "INSERT INTO ledger (seq, record_time, received_at, true_received_at, kind, form,
+                                     body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )
+            .trying("preparing to append to the ledger")?;
+        let texts = InsertTexts::prepare(connection)?;
+        let deliveries = InsertDeliveries::prepare(connection)?;
+        Ok(Self { connection, record, texts, deliveries })
     }
-    let seq = head.seq.next();
-    let record_time = record_time(*head, append, wall);
-    texts.begin_record(seq);
-    let numbers = append
-        .hashes
-        .iter()
-        .copied()
-        .zip(append.body.texts())
-        .map(|text| texts.intern(connection, seq, text))
-        .collect::<Result<Vec<_>, _>>()?;
-    connection
-        .prepare_cached(
-            "INSERT INTO ledger (seq, record_time, received_at, true_received_at, kind, form, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )
-        .and_then(|mut insert| {
-            insert.execute((
+
+    /// Appends one record. `head` moves on only when all is written; the caller rolls back the
+    /// memories of `texts` and `door` on an error.
+    pub(super) fn append(
+        &mut self,
+        head: &mut Head,
+        texts: &mut Interner,
+        door: &mut Door,
+        append: &PreparedAppend,
+        wall: Timestamp,
+    ) -> Result<Appended, StoreError> {
+        if append.is_tick && is_reached(*head, append.received_at) {
+            return Ok(Appended { seq: head.seq, counts: DoorCounts::default() });
+        }
+        let seq = head.seq.next();
+        let record_time = record_time(*head, append, wall);
+        texts.begin_record(seq);
+        let numbers = append
+            .hashes
+            .iter()
+            .copied()
+            .zip(append.body.texts())
+            .map(|text| texts.intern(&mut self.texts, seq, text))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.record
+            .execute((
                 int(seq.0),
                 record_time.map(At),
                 append.received_at.map(At),
@@ -145,19 +167,19 @@ pub(super) fn append(
                 ledger_form::FORM,
                 &*append.body.finish(&numbers),
             ))
-        })
-        .trying("appending to the ledger")?;
-    if let Some(delivery) = &append.delivery {
-        let received_at = append.received_at.unwrap_or(append.true_received_at);
-        let receipt = deliveries::Receipt { seq, received_at, truly: append.true_received_at };
-        deliveries::insert(connection, delivery, receipt, append.raw.as_ref())?;
+            .trying("appending to the ledger")?;
+        if let Some(delivery) = &append.delivery {
+            let received_at = append.received_at.unwrap_or(append.true_received_at);
+            let receipt = deliveries::Receipt { seq, received_at, truly: append.true_received_at };
+            self.deliveries.delivery(delivery, receipt, append.raw.as_ref())?;
+        }
+        if let Some(entry) = &append.audit {
+            audit::insert(self.connection, entry, Some(seq))?;
+        }
+        let counts = door.count(&append.sightings);
+        *head = Head { seq, record_time };
+        Ok(Appended { seq, counts })
     }
-    if let Some(entry) = &append.audit {
-        audit::insert(connection, entry, Some(seq))?;
-    }
-    let counts = door.count(&append.sightings);
-    *head = Head { seq, record_time };
-    Ok(Appended { seq, counts })
 }
 
 /// True when a tick for the deadline would say nothing new.

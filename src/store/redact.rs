@@ -14,7 +14,7 @@ use rusqlite::{Connection, Row};
 use super::StoreError;
 use super::engine;
 use super::error::Trying;
-use super::incidents::{RevisionColumns, insert_revision};
+use super::incidents::{RevisionColumns, insert_revisions};
 use super::rows::{from_int, from_json, int, moment_if_any, named, to_json};
 use super::types::EngineCommit;
 use crate::domain::facts::Revision;
@@ -218,10 +218,12 @@ impl Rewriting {
                 update.execute(named! { text: text, number: number }).trying(what)?;
             }
         }
-        for (incident, revision) in &self.revisions {
-            let row = RevisionColumns::of(IncidentId(from_int(*incident)), revision)?;
-            insert_revision(connection, &row)?;
-        }
+        let revisions = self
+            .revisions
+            .iter()
+            .map(|(id, revision)| RevisionColumns::of(IncidentId(from_int(*id)), revision))
+            .collect::<Result<Vec<_>, _>>()?;
+        insert_revisions(connection, &revisions)?;
         // They are printed anew from the facts without the words once this is committed.
         for id in &self.documents {
             connection

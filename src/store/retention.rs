@@ -21,8 +21,10 @@ use super::rows::{At, from_int, int, named, to_json};
 use super::{StoreError, changes, engine, episodes, intern, ledger, texts};
 use crate::domain::{ChangeId, Episode, EpisodeId, IncidentId, Seq, Span, Timestamp};
 
-/// Raw bodies that go at once. They can be large, and each of their pages is touched.
-const RAW_MAX: u64 = 200;
+/// Rows of raw bodies that go at once, …
+const RAW_ROWS_MAX: u64 = 200;
+/// … and how many bytes, if they are several: each of their pages is touched.
+const RAW_BYTES_MAX: i64 = 2 << 20;
 /// Ledger records that go at once.
 const RECORDS_MAX: u64 = 2_000;
 /// Floating episodes, changes and interned texts that go at once.
@@ -43,7 +45,7 @@ const KEPT_AT_LEAST: Span = Span::from_hours(72);
 /// One piece to drop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// Deliveries whose raw body goes.
+    /// Rows of raw bodies that go.
     raw: Vec<i64>,
     /// Incidents that go with all they have.
     incidents: Vec<i64>,
@@ -81,8 +83,7 @@ pub(super) fn plan(
 ) -> Result<Plan, StoreError> {
     let mut plan = Plan::default();
     if let Some(raw_before) = raw_before {
-        plan.raw = raw_bodies(connection, raw_before)?;
-        plan.has_more |= plan.raw.len() as u64 == RAW_MAX;
+        (plan.raw, plan.has_more) = raw_bodies(connection, raw_before)?;
     }
     if let Some(before) = before {
         let (until, has_more) = records(connection, before)?;
@@ -281,21 +282,37 @@ impl Forgotten {
     }
 }
 
-/// Raw bodies by their true age. They came in the order of the ledger but for the moments that a
-/// request was on its way, so the search ends at the first one that is young enough.
-fn raw_bodies(connection: &Connection, before: Timestamp) -> Result<Vec<i64>, StoreError> {
-    let oldest: Vec<(i64, i64)> = connection
+/// Raw bodies by their true age, and whether more are old. They came in the order of the ledger but
+/// for the moments that a request was on its way, so the search ends at the first row that is young
+/// enough.
+fn raw_bodies(connection: &Connection, before: Timestamp) -> Result<(Vec<i64>, bool), StoreError> {
+    let rows: Vec<(i64, i64, i64)> = connection
         .prepare_cached(
-            "SELECT r.seq, d.true_received_at FROM raw_bodies r JOIN deliveries d ON d.seq = r.seq
-             ORDER BY r.seq LIMIT :limit",
+            "SELECT last_seq, newest_at, length(bodies) FROM raw_bodies
+             ORDER BY last_seq LIMIT :limit",
         )
         .and_then(|mut select| {
             select
-                .query_map(named! { limit: int(RAW_MAX) }, |row| Ok((row.get(0)?, row.get(1)?)))?
+                .query_map(named! { limit: int(RAW_ROWS_MAX) }, |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?
                 .collect()
         })
         .trying("finding old raw bodies")?;
-    Ok(oldest.into_iter().take_while(|(_, at)| *at < before.nanos()).map(|(seq, _)| seq).collect())
+    let mut bytes = 0;
+    let mut old = Vec::new();
+    for (last, newest_at, length) in rows {
+        if newest_at >= before.nanos() {
+            return Ok((old, false));
+        }
+        bytes += length;
+        if bytes > RAW_BYTES_MAX && !old.is_empty() {
+            return Ok((old, true));
+        }
+        old.push(last);
+    }
+    let has_more = old.len() as u64 == RAW_ROWS_MAX;
+    Ok((old, has_more))
 }
 
 /// Incidents that ended long ago and of which nothing fires on. A merged one goes after the one it became part of.
@@ -430,7 +447,12 @@ fn unused_texts(connection: &Connection) -> Result<bool, StoreError> {
 
 /// Drops a piece in the transaction that is open.
 pub(super) fn carry_out(connection: &Connection, plan: &Plan) -> Result<(), StoreError> {
-    each(connection, "DELETE FROM raw_bodies WHERE seq = :id", &plan.raw, "dropping raw bodies")?;
+    each(
+        connection,
+        "DELETE FROM raw_bodies WHERE last_seq = :id",
+        &plan.raw,
+        "dropping raw bodies",
+    )?;
     // The engine may have looked back since.
     let mut plan = plan.clone();
     plan.leave_recalled(connection)?;

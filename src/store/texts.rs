@@ -115,11 +115,14 @@ impl NewTexts {
                 })
                 .trying("beginning an epoch of texts")?;
         }
+        if self.texts.is_empty() {
+            return Ok(());
+        }
+        let mut replace = connection
+            .prepare_cached("INSERT OR REPLACE INTO texts (id, text) VALUES (?1, ?2)")
+            .trying("storing a text")?;
         for (number, text) in &self.texts {
-            connection
-                .prepare_cached("INSERT OR REPLACE INTO texts (id, text) VALUES (:id, :text)")
-                .and_then(|mut insert| insert.execute(named! { id: int(*number), text: text }))
-                .trying("storing a text")?;
+            replace.execute((int(*number), text)).trying("storing a text")?;
         }
         Ok(())
     }

@@ -6,6 +6,8 @@
 //! which is dear and therefore not the usual way. When the transaction itself fails, nobody is told
 //! yes, and the writer's own memory goes back with the database.
 
+mod work;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -18,16 +20,17 @@ use super::door::Door;
 use super::error::Trying;
 use super::intern::{self, Interner};
 use super::job::{Done, Job};
-use super::ledger::{self, Head};
+use super::ledger::{self, Appender, Head};
 use super::place::Place;
 use super::printed::Printer;
 use super::queue::Queue;
 use super::schema::FolderLock;
 use super::text_cache::TextCache;
-use super::{StoreError, audit, engine, files, lock, redact, retention};
+use super::{StoreError, engine, files, lock, raw_bodies, redact};
 use crate::clock::Clock;
 use crate::domain::{Seq, Span};
 use crate::metrics::Metrics;
+use work::Work;
 
 /// Most jobs in one transaction: enough that the sync is shared, and few enough that an answer
 /// does not wait long for others.
@@ -85,6 +88,7 @@ struct Memory {
     texts: Interner,
     door: Door,
     heard: Heard,
+    raws: raw_bodies::Gathered,
 }
 
 /// The part of the memory that is put back by copying.
@@ -102,6 +106,7 @@ struct Mark {
     texts: intern::Mark,
     door: usize,
     heard: usize,
+    raws: usize,
 }
 
 impl Memory {
@@ -111,6 +116,7 @@ impl Memory {
             texts: self.texts.mark(),
             door: self.door.mark(),
             heard: self.heard.mark(),
+            raws: self.raws.mark(),
         }
     }
 
@@ -119,6 +125,7 @@ impl Memory {
         self.texts.roll_back(mark.texts);
         self.door.roll_back(mark.door);
         self.heard.roll_back(mark.heard);
+        self.raws.roll_back(mark.raws);
     }
 }
 
@@ -136,7 +143,8 @@ impl Writer {
         };
         let texts = Interner::open(&connection)?;
         let place = Place::of(&shared.path);
-        let memory = Memory { counters, texts, door, heard: Heard::default() };
+        let (heard, raws) = (Heard::default(), raw_bodies::Gathered::default());
+        let memory = Memory { counters, texts, door, heard, raws };
         let writer = Self {
             shared,
             connection,
@@ -216,13 +224,13 @@ impl Writer {
         batch: &[Job],
         before: &Mark,
     ) -> Result<Vec<Result<Done, StoreError>>, StoreError> {
-        let together = self.within_transaction(|writer| writer.do_together(batch))?;
+        let together = self.within_transaction(|work| work.do_together(batch))?;
         if let Some(results) = together {
             return Ok(results);
         }
         self.memory.roll_back(before);
-        self.within_transaction(|writer| {
-            batch.iter().map(|job| writer.attempt(job)).collect::<Result<Vec<_>, _>>().map(Some)
+        self.within_transaction(|work| {
+            batch.iter().map(|job| work.attempt(job)).collect::<Result<Vec<_>, _>>().map(Some)
         })
         .map(Option::unwrap_or_default)
     }
@@ -230,122 +238,30 @@ impl Writer {
     /// Does some work in one transaction. It is undone when it fails, and when it comes to nothing.
     fn within_transaction<T>(
         &mut self,
-        work: impl FnOnce(&mut Self) -> Result<Option<T>, StoreError>,
+        work: impl FnOnce(&mut Work<'_>) -> Result<Option<T>, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let result = self.statement("BEGIN IMMEDIATE").and_then(|()| {
-            let done = work(self)?;
+        let result = statement(&self.connection, "BEGIN IMMEDIATE").and_then(|()| {
+            let done = work(&mut Work {
+                shared: &self.shared,
+                connection: &self.connection,
+                appender: Appender::prepare(&self.connection)?,
+                memory: &mut self.memory,
+                must_wipe: &mut self.must_wipe,
+            })?;
             if done.is_some() {
                 self.memory.heard.store(&self.connection)?;
-                self.statement("COMMIT")?;
+                self.memory.raws.store(&self.connection)?;
+                statement(&self.connection, "COMMIT")?;
             }
             Ok(done)
         });
         if !matches!(result, Ok(Some(_)))
             && !self.connection.is_autocommit()
-            && let Err(error) = self.statement("ROLLBACK")
+            && let Err(error) = statement(&self.connection, "ROLLBACK")
         {
             tracing::error!(error = %error, "The store could not roll back");
         }
         result
-    }
-
-    /// Does all jobs, one behind the other; `None` when one of them failed.
-    fn do_together(
-        &mut self,
-        batch: &[Job],
-    ) -> Result<Option<Vec<Result<Done, StoreError>>>, StoreError> {
-        let mut results = Vec::with_capacity(batch.len());
-        for job in batch {
-            match self.perform(job) {
-                Ok(done) => results.push(Ok(done)),
-                Err(_) => return Ok(None),
-            }
-        }
-        Ok(Some(results))
-    }
-
-    /// Does one job in a savepoint of its own. The outer result says whether the transaction still
-    /// stands: a job that failed takes the others with it only when it could not be undone.
-    fn attempt(&mut self, job: &Job) -> Result<Result<Done, StoreError>, StoreError> {
-        let mark = self.memory.mark();
-        self.statement("SAVEPOINT job")?;
-        let result = self.perform(job);
-        let Err(failure) = &result else {
-            self.statement("RELEASE job")?;
-            return Ok(result);
-        };
-        self.memory.roll_back(&mark);
-        self.shared.metrics.store_errors.with_label_values(&[job.operation()]).inc();
-        if self.connection.is_autocommit() {
-            // SQLite has rolled everything back by itself, as it does on a full disk.
-            return Err(StoreError::Unavailable(failure.reason().to_owned()));
-        }
-        self.statement("ROLLBACK TO job")?;
-        self.statement("RELEASE job")?;
-        Ok(result)
-    }
-
-    /// Does one job in the transaction that is open.
-    fn perform(&mut self, job: &Job) -> Result<Done, StoreError> {
-        match job {
-            Job::Append(append, _) => self.append(append).map(Done::Appended),
-            Job::Quarantine(body, _) => self.quarantine(body).map(Done::Number),
-            Job::Audit(entry, _) => {
-                audit::insert(&self.connection, entry, None).map(|()| Done::Nothing)
-            }
-            Job::Commit(commit, _) => self.commit(commit).map(|()| Done::Nothing),
-            Job::Print(kept, _) => kept.store_documents(&self.connection).map(|()| Done::Nothing),
-            Job::Sign(sign, _) => {
-                engine::note_sign_of_life(&self.connection, *sign).map(|()| Done::Nothing)
-            }
-            Job::Retain(plan, _) => {
-                retention::carry_out(&self.connection, plan).map(|()| Done::Nothing)
-            }
-            #[cfg(test)]
-            Job::Inspect(inspection, _) => {
-                inspection.inspect(&self.connection);
-                Ok(Done::Nothing)
-            }
-        }
-    }
-
-    fn append(
-        &mut self,
-        append: &ledger::PreparedAppend,
-    ) -> Result<super::types::Appended, StoreError> {
-        let wall = self.shared.clock.now();
-        let Memory { counters, texts, door, heard } = &mut self.memory;
-        if let Some((source, received_at)) = append.source() {
-            heard.add(source, received_at);
-        }
-        ledger::append(&self.connection, &mut counters.head, texts, door, append, wall)
-    }
-
-    fn quarantine(&mut self, body: &super::types::Quarantine) -> Result<u64, StoreError> {
-        let number = deliveries::quarantine(&self.connection, body)?;
-        let bytes = &mut self.memory.counters.quarantined_bytes;
-        *bytes += body.bytes.len() as u64;
-        if deliveries::is_over_bound(*bytes) {
-            deliveries::bound_quarantine_bytes(&self.connection)?;
-            *bytes = deliveries::quarantined_bytes(&self.connection)?;
-        }
-        Ok(number)
-    }
-
-    fn commit(&mut self, commit: &engine::PreparedCommit) -> Result<(), StoreError> {
-        let counters = &mut self.memory.counters;
-        engine::store(&self.connection, commit, counters.cursor, counters.head.seq)?;
-        counters.cursor = commit.cursor;
-        self.must_wipe |= commit.takes_back();
-        Ok(())
-    }
-
-    fn statement(&self, sql: &str) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute([]))
-            .trying("writing to the database")
-            .map(drop)
     }
 
     /// Tells everyone where the ledger and the engine stand. The record time goes first, so that
@@ -411,4 +327,12 @@ impl Drop for OnEnd<'_> {
         self.0.is_writable.store(false, Ordering::Release);
         self.0.queue.abandon();
     }
+}
+
+fn statement(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute([]))
+        .trying("writing to the database")
+        .map(drop)
 }

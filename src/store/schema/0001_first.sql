@@ -18,8 +18,7 @@ CREATE INDEX ledger_operations ON ledger (seq) WHERE kind = 'operation';
 CREATE TABLE interned (id INTEGER PRIMARY KEY, packed BLOB NOT NULL) STRICT;
 CREATE TABLE intern_epochs (first_id INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL) STRICT;
 
--- One row for each delivery of the ledger. The raw bytes have a table of their own, because they
--- are dropped sooner. `packing`: 0 as they came, 1 an LZ4 block with its length before it.
+-- One row for each delivery of the ledger.
 CREATE TABLE deliveries (
     seq INTEGER PRIMARY KEY,
     source TEXT NOT NULL,
@@ -33,10 +32,13 @@ CREATE TABLE deliveries (
     is_test INTEGER NOT NULL,
     redacted INTEGER NOT NULL
 ) STRICT;
+-- Raw bodies have a table of their own, because they are dropped sooner. A row holds those that were
+-- committed together, as written in raw_bodies.rs: a row for each would leave half a page empty.
 CREATE TABLE raw_bodies (
-    seq INTEGER PRIMARY KEY REFERENCES deliveries (seq) ON DELETE CASCADE,
-    packing INTEGER NOT NULL,
-    body BLOB NOT NULL
+    last_seq INTEGER PRIMARY KEY REFERENCES deliveries (seq) ON DELETE CASCADE,
+    first_seq INTEGER NOT NULL,
+    newest_at INTEGER NOT NULL,
+    bodies BLOB NOT NULL
 ) STRICT;
 CREATE TABLE sources (
     name TEXT PRIMARY KEY,
