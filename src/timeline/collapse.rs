@@ -1,7 +1,8 @@
 //! Folding: many entries alike become one that opens to its rows. Nothing is ever lost.
 //!
 //! A storm is one rule firing for many parts of one service; a spread is one rule firing on many
-//! services; a flap is one alert that comes and goes. Changes that a printed rule finds to have
+//! services; a flap is one alert that comes and goes. Ends in a row that bring no service back are
+//! one line. Changes that a printed rule finds to have
 //! little to do with the incident go into one line. What people wrote and caveats are never folded.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,12 @@ const SPREAD_NAMES_MAX: usize = 3;
 const PLACES_CHARS_MAX: usize = 80;
 /// A flapping alert fires again within this.
 const FLAP_GAP: Span = Span::from_minutes(30);
+/// Ends of one line follow each other within this.
+const ENDS_GAP: Span = Span::from_minutes(10);
+/// From so many ends in a row on they are one line.
+const ENDS_MIN: usize = 3;
+/// Alerts that such a line names before it counts the others.
+const ENDS_NAMES_MAX: usize = 4;
 /// So many changes that have little to do with an incident are told in one line.
 const ASIDES_MIN: usize = 3;
 /// A flap has at least so many firings.
@@ -35,7 +42,7 @@ pub fn collapse(entries: Vec<Entry>) -> Vec<Entry> {
     let mut folded = vec![false; entries.len()];
     let mut folds = Vec::new();
     // What reaches many services is one thing, however many parts of each it hits.
-    for find in [spreads, storms, flaps] {
+    for find in [spreads, storms, flaps, minor_ends] {
         let found = find(&entries, &folded);
         found.iter().flat_map(|fold| &fold.rows).for_each(|row| folded[*row] = true);
         folds.extend(found);
@@ -64,6 +71,8 @@ enum Alerts {
     Spread,
     /// With the number of firings.
     Flap(usize),
+    /// Ends after which their services still had alerts.
+    Ends,
 }
 
 /// What entries of one storm have in common.
@@ -171,6 +180,27 @@ fn flaps(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
         .collect()
 }
 
+/// Ends one after the other, with nothing between them, of which none is the recovery of a service.
+fn minor_ends(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
+    let is_minor = |index: usize| {
+        let entry = &entries[index];
+        let is_end = entry.signal.as_ref().is_some_and(|signal| signal.edge == Edge::End);
+        let is_recovery = entry.service.as_ref().is_some_and(|s| recovers(entry, s));
+        is_end && !is_recovery && !folded[index] && entry.phase == Phase::Recovery
+    };
+    let minor: Vec<usize> = (0..entries.len()).filter(|index| is_minor(*index)).collect();
+    let close = |a: usize, b: usize| {
+        b == a + 1 && entries[b].occurred_at - entries[a].occurred_at <= ENDS_GAP
+    };
+    let chains = chains(&minor, close).into_iter().filter(|chain| chain.len() >= ENDS_MIN);
+    chains.map(|rows| Fold { rows, sort: Sort::Alerts(Alerts::Ends) }).collect()
+}
+
+/// True for the line that tells of the recovery of a service.
+fn recovers(entry: &Entry, service: &Name) -> bool {
+    entry.text.strip_prefix(service.as_str()).is_some_and(|rest| rest.starts_with(" recovered"))
+}
+
 /// Changes that the rule leaves out, when there are more than a few.
 fn asides(entries: &[Entry]) -> Option<Fold> {
     let is_aside = |(index, entry): (usize, &Entry)| entry.aside.map(|_| index);
@@ -246,7 +276,12 @@ fn summary(rows: Vec<Entry>, sort: Alerts) -> Option<Entry> {
     let signal = first.signal.as_ref()?;
     let worst = rows.iter().filter_map(|row| row.severity).max_by_key(|severity| severity.rank());
     let severity = worst.map_or_else(String::new, |severity| format!(" ({severity})"));
-    let service = first.service.as_ref().filter(|_| !matches!(sort, Alerts::Spread));
+    let is_of_one = match sort {
+        Alerts::Storm | Alerts::Flap(_) => true,
+        Alerts::Spread => false,
+        Alerts::Ends => rows.iter().all(|row| row.service == first.service),
+    };
+    let service = first.service.as_ref().filter(|_| is_of_one);
     let on_service = service.map_or_else(String::new, |s| format!(" on {s}"));
     let (text, count) = match sort {
         Alerts::Flap(firings) => (
@@ -262,9 +297,9 @@ fn summary(rows: Vec<Entry>, sort: Alerts) -> Option<Entry> {
             let where_to = services(&rows);
             (format!("{} {verb}{times} on {where_to}{severity}", signal.alertname), rows.len())
         }
+        Alerts::Ends => (ended(&rows), rows.len()),
         Alerts::Storm => {
-            let recovered = service.filter(|s| last.text.starts_with(&format!("{s} recovered")));
-            let recovered = recovered.filter(|_| signal.edge == Edge::End);
+            let recovered = service.filter(|s| recovers(last, s));
             let (where_to, alerts) = reach(&rows, service.filter(|_| recovered.is_none()));
             let times =
                 if alerts < rows.len() { format!(" {} times", rows.len()) } else { String::new() };
@@ -354,6 +389,27 @@ fn services(rows: &[Entry]) -> String {
         Some((label, places)) => format!("{} of {services}: {list}", counted(places.len(), label)),
         None => format!("{services}: {list}"),
     }
+}
+
+/// `3 alerts ended on checkout: Slow, Errors and QueueGrows`.
+fn ended(rows: &[Entry]) -> String {
+    let of_one = rows.first().and_then(|row| row.service.as_ref());
+    let of_one =
+        of_one.filter(|service| rows.iter().all(|row| row.service.as_ref() == Some(*service)));
+    let mut names: Vec<String> = Vec::new();
+    for row in rows {
+        let name = row.signal.as_ref().map_or("", |signal| signal.alertname.as_str());
+        let name = match row.service.as_ref().filter(|_| of_one.is_none()) {
+            Some(service) => format!("{name} on {service}"),
+            None => name.to_owned(),
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let on = of_one.map_or_else(String::new, |service| format!(" on {service}"));
+    let names = words::short_list(&names, ENDS_NAMES_MAX);
+    format!("{} ended{on}: {names}", words::count(rows.len(), "alert"))
 }
 
 /// `14 pods of checkout`, `3 regions of checkout (eu, us and sa)`, and how many alerts that is. What

@@ -71,7 +71,41 @@ fn without_dump(text: &str) -> String {
     let line = line.trim_end();
     let dumped_at = if line.ends_with(')') { line.rfind(" (instance ") } else { None };
     let line = dumped_at.map_or(line, |start| &line[..start]);
-    tidied(line.trim_end_matches(['.', ':', ',', ' ']))
+    let line = tidied(line.trim_end_matches(['.', ':', ',', ' ']));
+    if line.contains(['<', '*']) { without_markup(&line) } else { line }
+}
+
+/// Tags that senders dress their texts with.
+const TAGS: [&str; 15] = [
+    "a", "b", "br", "code", "div", "em", "font", "h1", "h2", "h3", "i", "p", "span", "strong", "u",
+];
+
+/// The words of a text without the marks that would make them bold or a link elsewhere: here they
+/// would only be read. Every other mark stays.
+fn without_markup(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(['<', '*']) {
+        plain.push_str(&rest[..start]);
+        let from = &rest[start..];
+        let marked = if from.starts_with("**") { Some(2) } else { tag_bytes(from) };
+        let end = marked.unwrap_or(1);
+        if marked.is_none() {
+            plain.push_str(&from[..1]);
+        }
+        rest = &from[end..];
+    }
+    plain.push_str(rest);
+    one_line(&plain, SUMMARY_CHARS_MAX)
+}
+
+/// How long the tag is that a text begins with: `<b>`, `</b>`, `<br/>`, `<a href="…">`.
+fn tag_bytes(text: &str) -> Option<usize> {
+    let inner = text.strip_prefix('<')?;
+    let end = inner.find('>')?;
+    let tag = inner[..end].trim_start_matches('/');
+    let name = tag.split(|c: char| c.is_whitespace() || c == '/').next()?;
+    TAGS.iter().any(|known| known.eq_ignore_ascii_case(name)).then_some(end + 2)
 }
 
 /// The text with its numbers as people write them: `18.333333333333332%` as `18.333%`,
@@ -159,6 +193,11 @@ mod tests {
         check(&[unfilled, ("description", "Orders wait.")], "Orders wait");
         check(&[unfilled, ("description", "<no value> orders wait")], "Consumer lag high");
         check(&[("summary", "lag is 12.300000000000001s")], "lag is 12.3s");
+        let dressed = "**CRITICAL** <b>Checkout</b> is <a href=\"https://x\">down</a><br/>";
+        check(&[("summary", dressed)], "CRITICAL Checkout is down");
+        for plain in ["5 < 7 and 9 > 8", "<script>x</script>", "a * b", "<bad", "Vec<u8>"] {
+            check(&[("summary", plain)], plain);
+        }
     }
 
     #[test]

@@ -33,18 +33,21 @@ pub struct Figure {
 #[must_use]
 pub fn figure(episode: &Episode) -> Option<Figure> {
     let what = what(episode);
-    let is_worse_low =
-        is_worse_low(&what) || is_worse_low(&super::headline::spaced(episode.alertname()));
-    let figure = |number: f64, text: String| Figure { number, text, is_worse_low };
+    let is_low = |text: &str| {
+        is_worse_low(text)
+            || is_worse_low(&what)
+            || is_worse_low(&super::headline::spaced(episode.alertname()))
+    };
+    let figure = |number, text, about: &str| Figure { number, text, is_worse_low: is_low(about) };
     let told = value(episode).and_then(|value| {
         let text = with_unit(&what, &value).1;
         let (number, _) = leading_number(&value)?;
-        Some(figure(number, text))
+        Some(figure(number, text, ""))
     });
     told.or_else(|| {
-        let text = annotated(episode).find_map(|line| stated(&line))?;
+        let (text, line) = annotated(episode).find_map(|line| Some((stated(&line)?, line)))?;
         let (number, _) = leading_number(&text)?;
-        Some(figure(number, text))
+        Some(figure(number, text, &line))
     })
 }
 
@@ -419,5 +422,7 @@ mod tests {
         check("Space left on the disk", "4", "12", true);
         check("Space left on the disk", "12", "4", false);
         check("Leftovers in the queue", "12", "4", true);
+        let told = [("summary", "Filesystem fills up"), ("description", "only 4.12% space left")];
+        assert!(figure(&episode(&told, &[])).unwrap().is_worse_low, "by the text that states it");
     }
 }

@@ -1,7 +1,7 @@
 //! Many alerts of one rule: what tells them apart, and how they become one line.
 
 use super::{draft, find, texts};
-use crate::domain::incident::LifecycleKind;
+use crate::domain::incident::{LifecycleKind, NoteKind};
 use crate::domain::timeline::Phase;
 use crate::domain::{EpisodeId, Facts, Severity};
 use crate::timeline::examples::Story;
@@ -130,4 +130,34 @@ fn an_end_that_was_heard_after_all_stands_in_its_place() {
         ]
     );
     find(&all, "Closed: nothing more was heard of what still fired");
+}
+
+#[test]
+fn ends_in_a_row_that_bring_no_service_back_are_one_line() {
+    let check = |services: [&str; 4], note: bool, expect: Option<&str>| {
+        let mut story = Story::new("2026-03-04", "Trouble");
+        let ends = ["11:00", "11:08", "11:16", "11:20"];
+        for ((name, service), end) in
+            ["Slow", "Errors", "Lag", "Down"].iter().zip(services).zip(ends)
+        {
+            story.alert(name, service, Severity::Critical, "10:00").ended(end);
+        }
+        for service in services {
+            story.alert("Last", service, Severity::Critical, "10:00").ended("11:40");
+        }
+        if note {
+            story.note("11:10", NoteKind::Observation, "Still slow", "dana");
+        }
+        let folded = collapse(entries(&story.resolved("12:00")));
+        let row = folded.iter().find(|entry| entry.text.contains("alerts ended"));
+        assert_eq!(row.map(|row| row.text.as_str()), expect, "{:#?}", texts(&folded));
+        find(&folded, &format!("{} recovered: Last ended after 1h 40m", services[0]));
+    };
+    check(["shop"; 4], false, Some("4 alerts ended on shop: Slow, Errors, Lag and Down"));
+    check(
+        ["shop", "mail", "shop", "mail"],
+        false,
+        Some("4 alerts ended: Slow on shop, Errors on mail, Lag on shop and Down on mail"),
+    );
+    check(["shop"; 4], true, None);
 }
