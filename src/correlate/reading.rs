@@ -38,6 +38,11 @@ const EXPORTERS: &[&str] = &[
     "pushgateway",
     "cadvisor",
     "kubelet",
+    "snmp",
+    "ipmi",
+    "icmp",
+    "telegraf",
+    "federate",
     "scribed",
 ];
 /// What the name of such a job may end with: charts put the name of their release in front.

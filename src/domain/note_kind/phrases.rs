@@ -256,7 +256,8 @@ moved ~ to|moving ~ to|shifted ~ to|set ~ to |^set |^started |^starting |\
 halved the|unpinned|quarantin|isolat|fenced|took ~ out|taken out|taking ~ out|\
 pulled ~ out|reload|warmed|replay|reprocess|requeue|re queue|backfill|tainted|\
 whitelist|allowlist|blacklist|blocklist|sharded|repartition|routed ~ through|\
-route ~ through|scaled",
+route ~ through|scaled|\
+swapped|swapping|swap out",
         unless: "\
 fixed time|not yet fixed|no fix|fixing attempts failed|asking for a restore|\
 asked for a restore|no deploy|any deploy|any change|rebalancing in a loop|\

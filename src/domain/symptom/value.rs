@@ -40,8 +40,10 @@ pub fn figure(episode: &Episode) -> Option<Figure> {
     };
     let figure = |number, text, about: &str| Figure { number, text, is_worse_low: is_low(about) };
     let told = value(episode).and_then(|value| {
-        let text = with_unit(&what, &value).1;
         let (number, _) = leading_number(&value)?;
+        // A text that states the same number names its unit.
+        let same = |text: &String| leading_number(text).is_some_and(|(stated, _)| stated == number);
+        let text = stated(&what).filter(same).unwrap_or_else(|| with_unit(&what, &value).1);
         Some(figure(number, text, ""))
     });
     told.or_else(|| {
@@ -379,6 +381,8 @@ mod tests {
         check(&[("summary", "Heap in bytes"), ("value", "1.2345678e+09")], &[], Some("1.15 GiB"));
         check(&[("summary", "Sent in bytes"), ("value", "812")], &[], Some("812 B"));
         check(&[("summary", "Lag"), ("value", "1.2345678e+09")], &[], Some("1,234,567,800"));
+        check(&[("summary", "42.8571% fail"), ("value", "42.8571")], &[], Some("42.857%"));
+        check(&[("summary", "3% of 5 fail"), ("value", "5")], &[], Some("5"));
         check(
             &[("summary", "Lag")],
             &[("A", 48211.5), ("B", 48211.5), ("C", 1.0)],
