@@ -11,6 +11,7 @@ mod html;
 pub mod json;
 mod layouts;
 mod markdown;
+mod noticed;
 pub mod own;
 mod report;
 mod sections;

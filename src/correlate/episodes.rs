@@ -205,7 +205,10 @@ impl Machine {
         self.memory.recount(id);
     }
 
-    /// Annotations, links and values of the newest word that brings any.
+    /// Links of the newest word that brings any; annotations and values of the one that was worst.
+    ///
+    /// A firing is told by what it was like at its worst: a later word with a milder number leaves
+    /// it, and so does a resolve, whose texts and values are those of a service that works again.
     fn take_details(&mut self, id: EpisodeId, heard: Heard<'_>) {
         let Some(episode) = self.memory.episodes.get_mut(&id) else { return };
         let word = heard.word;
@@ -213,23 +216,36 @@ impl Machine {
             episode.links.clone_from(&word.links);
             self.dirt.episodes.insert(id);
         }
+        let is_firing = matches!(word.state, WordState::Firing { .. });
+        let is_bare = episode.annotations.is_empty() && episode.values.is_empty();
         let is_reworded = !word.annotations.is_empty() && episode.annotations != word.annotations;
         let is_measured_anew = !word.values.is_empty() && episode.values != word.values;
-        if is_reworded || is_measured_anew {
-            let is_told = episode.incident().is_some();
-            let before = is_told.then(|| saying::Told::of(episode));
-            if is_reworded {
-                episode.annotations = word.annotations.clone();
-            }
-            if is_measured_anew {
-                episode.values.clone_from(&word.values);
-            }
-            let after = is_told.then(|| saying::Told::of(episode));
-            self.dirt.episodes.insert(id);
-            self.memory.member_changed(id);
-            if let (Some(before), Some(after)) = (before, after) {
-                self.say_of(id, |name| saying::news(name, &before, &after));
-            }
+        if !(is_firing || is_bare) || !(is_reworded || is_measured_anew) {
+            return;
+        }
+        let is_told = episode.incident().is_some();
+        let before = is_told.then(|| saying::Told::of(episode));
+        let worst = symptom::figure(episode);
+        let (annotations, values) = (episode.annotations.clone(), episode.values.clone());
+        if is_reworded {
+            episode.annotations = word.annotations.clone();
+        }
+        if is_measured_anew {
+            episode.values.clone_from(&word.values);
+        }
+        let is_milder = match (symptom::figure(episode), &worst) {
+            (Some(now), Some(worst)) => symptom::is_milder(&now, worst),
+            (_, _) => false,
+        };
+        if is_milder {
+            (episode.annotations, episode.values) = (annotations, values);
+            return;
+        }
+        let after = is_told.then(|| saying::Told::of(episode));
+        self.dirt.episodes.insert(id);
+        self.memory.member_changed(id);
+        if let (Some(before), Some(after)) = (before, after) {
+            self.say_of(id, |name| saying::news(name, &before, &after));
         }
     }
 

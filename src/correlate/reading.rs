@@ -31,19 +31,27 @@ const LIVE_MEMORY: Span = Span::from_hours(24);
 /// Jobs that only carry what others measured; they name no service.
 const EXPORTERS: &[&str] = &[
     "kube-state-metrics",
-    "node-exporter",
-    "node_exporter",
     "node",
     "blackbox",
-    "blackbox-exporter",
-    "blackbox_exporter",
     "prometheus",
     "alertmanager",
     "pushgateway",
     "cadvisor",
     "kubelet",
+    "snmp",
+    "ipmi",
+    "icmp",
+    "telegraf",
+    "federate",
     "scribed",
 ];
+/// What the name of such a job may end with: charts put the name of their release in front.
+const EXPORTER_ENDS: &[&str] =
+    &["-kube-state-metrics", "-kubelet", "-cadvisor", "-pushgateway", "exporter"];
+/// Labels with which a scrape names whom it asked.
+const SCRAPE_LABELS: &[&str] = &["service", "job", "app", "app_kubernetes_io_name"];
+/// Prometheus puts this in front of a scraped label that is called like one of its own.
+const EXPORTED: &str = "exported_";
 
 impl Machine {
     pub(super) fn read(&self, word: &Word) -> Reading {
@@ -53,8 +61,12 @@ impl Machine {
     }
 
     /// The service an alert speaks of. The first label that names one the graph knows wins; else
-    /// the first that names any.
+    /// the first that names any. What was measured names its own labels before the scrape does.
     fn service_of(&self, labels: &Labels) -> Option<Name> {
+        let has_exported = labels.iter().any(|(name, _)| name.starts_with(EXPORTED));
+        let measured = |label: &str| {
+            has_exported.then(|| labels.value(&format!("{EXPORTED}{label}"))).flatten()
+        };
         let candidates: Vec<String> = self
             .memory
             .rules
@@ -63,7 +75,10 @@ impl Machine {
             .iter()
             // The namespace of an alert about a machine is that of whoever watches it.
             .filter(|label| *label != "namespace" || !names_a_node(labels))
-            .filter_map(|label| labels.value(label).and_then(|value| named_by(label, value)))
+            .filter_map(|label| {
+                let value = measured(label).or_else(|| labels.value(label));
+                value.and_then(|value| named_by(label, value))
+            })
             .filter(|name| !self.memory.graph.knows_node(name))
             .collect();
         candidates
@@ -91,13 +106,13 @@ impl Machine {
         if self.heartbeat_rule(&word.labels).is_some() {
             return Standing::Heartbeat;
         }
-        let rules = self.memory.rules.clone();
+        let flapping_window = self.memory.rules.alerts.flapping_window;
         let now = self.now();
         let start = word.starts_at.at;
         let history = self.memory.histories.touch(key);
         let is_new = history.touched_at.is_none_or(|at| now - at > HISTORY_MEMORY);
         history.touched_at = Some(now);
-        history.starts.retain(|at| start - *at <= rules.alerts.flapping_window);
+        history.starts.retain(|at| start - *at <= flapping_window);
         let before = history.starts.len();
         let long_firing_at = history.long_firing_at;
         history.starts.push_back(start);
@@ -105,6 +120,7 @@ impl Machine {
             let service = self.service_of(&word.labels);
             self.memory.learned.count_series(&word.labels, service.as_ref(), now);
         }
+        let rules = &self.memory.rules;
         let alone = self.times_alone(key, self.memory.newest_episode());
         // Within its own running incident it goes on being a member, as long as others fire too; a
         // flapper that is the last to return prolongs nothing. Who comes and goes in it quickly has
@@ -214,17 +230,22 @@ fn named_by(label: &str, value: &str) -> Option<String> {
     let name = match label {
         "pod" => without_pod_suffix(value),
         "instance" => host_of(value)?,
-        "job" => {
-            let job = value.rsplit('/').next().unwrap_or(value);
-            if EXPORTERS.contains(&job) {
-                return None;
-            }
-            job.to_owned()
-        }
+        "job" => value.rsplit('/').next().unwrap_or(value).to_owned(),
         _ => value.to_owned(),
     };
+    if SCRAPE_LABELS.contains(&label) && is_exporter(&name) {
+        return None;
+    }
     let name = without_variant(&name);
     (!name.is_empty()).then_some(name)
+}
+
+/// True for the name of what only carries others' numbers: `prom-stack-kube-state-metrics`,
+/// `redis_exporter`, `blackbox-http`.
+fn is_exporter(name: &str) -> bool {
+    EXPORTERS.contains(&name)
+        || EXPORTER_ENDS.iter().any(|end| name.ends_with(end))
+        || name.strip_prefix("blackbox").is_some_and(|rest| rest.starts_with(['-', '_']))
 }
 
 /// `web-7d9c5b6f4-x2x9z` and `db-0` without what the controller added.
@@ -300,6 +321,13 @@ mod tests {
             ("instance", "[::1]:9100", None),
             ("job", "monitoring/kube-state-metrics", None),
             ("job", "orders", Some("orders")),
+            ("job", "redis_exporter", None),
+            ("job", "blackbox-http", None),
+            ("service", "prom-stack-kube-state-metrics", None),
+            ("service", "prom-stack-kubelet", None),
+            ("deployment", "prom-stack-kube-state-metrics", Some("prom-stack-kube-state-metrics")),
+            ("service", "exports", Some("exports")),
+            ("service", "node", None),
         ] {
             assert_eq!(named_by(label, value).as_deref(), expect, "{label}={value}");
         }

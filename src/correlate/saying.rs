@@ -184,7 +184,8 @@ impl Told {
 /// What a sender changed about a running alert.
 pub(super) fn news(name: &str, before: &Told, after: &Told) -> String {
     let number = |text: &str| -> Option<f64> {
-        text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok()
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        digits.replace(',', "").parse().ok()
     };
     match (&before.value, &after.value) {
         (Some(was), Some(is)) if was != is => {

@@ -226,11 +226,11 @@ pub struct Episode {
     pub sources: Vec<Name>,
     /// The alert's labels.
     pub labels: Labels,
-    /// The annotations of the last word that brought any.
+    /// The annotations of the word that told of it at its worst; of several alike, of the last.
     pub annotations: Labels,
     /// Ways back to the evidence, from the last word that brought any.
     pub links: Vec<Link>,
-    /// The last values, by name.
+    /// The values of the same word, by name.
     pub values: Vec<(Box<str>, f64)>,
     /// Every start that was claimed for it, the earliest first. Never empty.
     pub starts: Vec<EpisodeStart>,

@@ -262,7 +262,11 @@ fn derive(incident: &Incident, milestone: Milestone) -> Option<Derived> {
 
 fn onset(incident: &Incident) -> Option<Derived> {
     if let Some(first) = incident.tally.first {
-        return Some((first.at, Provenance::Inferred, EntryId::episode_start(first.episode)));
+        // Of several that began at once, the one that made somebody act.
+        let detected = detection(incident).filter(|(at, ..)| *at == first.at);
+        let entry = detected.map(|(.., entry)| entry);
+        let entry = entry.unwrap_or_else(|| EntryId::episode_start(first.episode));
+        return Some((first.at, Provenance::Inferred, entry));
     }
     match &incident.opening {
         Opening::Heartbeat { last_word_at, .. } => {

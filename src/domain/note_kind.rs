@@ -6,20 +6,59 @@
 
 mod phrases;
 
-use self::phrases::{MEASURES, MOVES, RULES};
+use self::phrases::{
+    ASKED_AS_WELL, DEEDS, FAILS_ON, FORMER_GUESSES, MEASURES, MOVES, NO_DEEDS, RULES, Rule,
+    SUSPICIONS,
+};
 use super::incident::NoteKind;
+
+/// How many words a gap in a phrase may hold.
+const GAP_WORDS_MAX: usize = 4;
 
 /// Suggests what a note speaks of.
 #[must_use]
 pub fn suggest_kind(text: &str) -> NoteKind {
     let words = words_of(text);
-    RULES
-        .iter()
-        .filter(|rule| !each(rule.unless).any(|phrase| says(&words, phrase)))
-        .find(|rule| {
-            each(rule.phrases).any(|phrase| says(&words, phrase) && !only_moves(&words, phrase))
-        })
-        .map_or(NoteKind::Observation, |rule| rule.kind)
+    let speaks = |rule: &Rule| {
+        !each(rule.unless).any(|phrase| says(&words, phrase))
+            && each(rule.phrases).any(|phrase| says(&words, phrase) && !only_moves(&words, phrase))
+    };
+    // What is asked is not yet done or known.
+    let is_question = text.trim_end().ends_with('?');
+    let is_heard = |rule: &&Rule| !is_question || ASKED_AS_WELL.contains(&rule.kind);
+    let kind = RULES.iter().filter(is_heard).find(|rule| speaks(rule)).map(|rule| rule.kind);
+    let any = |phrases| each(phrases).any(|phrase| says(&words, phrase));
+    let is_deed = || {
+        let rule = RULES.iter().any(|rule| rule.kind == NoteKind::Mitigation && speaks(rule));
+        rule || begins_with_a_deed(&words)
+    };
+    let is_vain =
+        || any(FAILS_ON) && (any(SUSPICIONS) || is_deed()) || any(FORMER_GUESSES) && any("but ");
+    match kind {
+        // What was done or thought, and the trouble went on.
+        None | Some(NoteKind::Mitigation | NoteKind::Investigation | NoteKind::Diagnosis)
+            if is_vain() =>
+        {
+            NoteKind::WrongLead
+        }
+        Some(kind) => kind,
+        None if is_question => NoteKind::Investigation,
+        None if begins_with_a_deed(&words) => NoteKind::Mitigation,
+        None => NoteKind::Observation,
+    }
+}
+
+/// True for a text that begins with what its writer did or does: `Promoted the replica`, `we are
+/// moving the mount`. People write notes of their deeds so.
+fn begins_with_a_deed(words: &str) -> bool {
+    let mut words = words.split_whitespace();
+    let helpers = ["we", "i", "now", "then", "have", "are", "am", "m", "re", "ve", "just", "also"];
+    let Some(first) = words.find(|word| !helpers.contains(word)) else { return false };
+    let is_one_of = |list: &'static str| each(list).any(|word| word == first);
+    let has_ending = first.len() > 4 && (first.ends_with("ed") || first.ends_with("ing"));
+    // A text of one word, or `planned: …`, names a thing.
+    let goes_on = words.next().is_some();
+    goes_on && (has_ending && !is_one_of(NO_DEEDS) || is_one_of(DEEDS))
 }
 
 fn each(phrases: &'static str) -> impl Iterator<Item = &'static str> {
@@ -32,8 +71,20 @@ fn places<'a>(words: &'a str, phrase: &'a str) -> impl Iterator<Item = usize> + 
     found.filter(move |place| words[..*place].ends_with(' '))
 }
 
+/// True when the words hold a phrase: `^` asks for the beginning of the text, ` ~ ` stands for a few
+/// words between its parts.
 fn says(words: &str, phrase: &str) -> bool {
-    places(words, phrase).next().is_some()
+    if let Some(first) = phrase.strip_prefix('^') {
+        return words.trim_start().starts_with(first);
+    }
+    let Some((head, tail)) = phrase.split_once(" ~ ") else {
+        return places(words, phrase).next().is_some();
+    };
+    places(words, head).any(|place| {
+        let rest = &words[place + head.len()..];
+        let between = rest.match_indices(' ').take(GAP_WORDS_MAX + 1);
+        between.map(|(at, _)| &rest[at + 1..]).any(|rest| rest.starts_with(tail))
+    })
 }
 
 /// True when a phrase says how something moves, and all that moves in the text is a measure:
@@ -56,8 +107,20 @@ fn only_moves(words: &str, phrase: &str) -> bool {
 /// How much of a text is read for a suggestion.
 const CHARS_READ_MAX: usize = 2_000;
 
-/// The words in lower case, each between single spaces, with a space at both ends.
+/// The words in lower case, each between single spaces, with a space at both ends; `didn't` is two
+/// words, `did not`.
 fn words_of(text: &str) -> String {
+    let mut words = plain_words(text);
+    for (short, long) in [(" can t ", " can not "), (" won t ", " will not "), ("n t ", " not ")] {
+        words = words.replace(short, long);
+    }
+    for bare in ["did", "does", "do", "is", "was", "are", "were", "has", "have", "could", "would"] {
+        words = words.replace(&format!(" {bare}nt "), &format!(" {bare} not "));
+    }
+    words
+}
+
+fn plain_words(text: &str) -> String {
     let mut words = String::from(" ");
     for c in text.chars().take(CHARS_READ_MAX) {
         if c.is_alphanumeric() {
@@ -264,6 +327,32 @@ mod tests {
     fn lines_as_postmortems_write_them_get_their_kind() {
         for (kind, texts) in LINES {
             texts.iter().for_each(|text| check(text, kind));
+        }
+    }
+
+    /// Lines as people type them into a chat while it burns: short, and without much grammar.
+    #[test]
+    fn lines_as_people_type_them_get_their_kind() {
+        for line in include_str!("note_kind/lines.txt").lines() {
+            let (kind, text) = line.split_once(" | ").unwrap();
+            assert_eq!(suggest_kind(text).as_str(), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_phrase_may_have_a_gap_or_stand_at_the_beginning_only() {
+        for (text, phrase, expect) in [
+            ("turned the new flag off", "turned ~ off", true),
+            ("turned off", "turned ~ off", true),
+            ("turned one two three four five off", "turned ~ off", false),
+            ("set max to 5", "^set ", true),
+            ("the replica set", "^set ", false),
+            ("offset", "set", false),
+            ("it didn't help", "not help", true),
+            ("it didnt help", "not help", true),
+            ("it can’t help", "can not help", true),
+        ] {
+            assert_eq!(says(&words_of(text), phrase), expect, "{phrase} in {text}");
         }
     }
 }

@@ -5,22 +5,35 @@
 //! whose entries and tables are made of these words, and the machine, which names alerts by them.
 
 mod headline;
+mod text;
+mod value;
 
 use super::change::{ChangeKind, ChangeReport};
 use super::{Episode, Severity, Span};
+use value::{value, with_unit};
 
 pub use headline::headline;
+pub use text::what;
+pub use value::{Figure, figure, is_milder, number, value_text};
 
-/// Longest symptom text that is taken over from a sender, in characters.
-const SUMMARY_CHARS_MAX: usize = 200;
-/// Longest value that is taken over as it was sent, in characters.
-const VALUE_CHARS_MAX: usize = 32;
 /// Longest name of a place that is put into a text, in characters.
-const PLACE_CHARS_MAX: usize = 80;
-/// Most measured values that are listed for one alert.
-const VALUES_MAX: usize = 3;
-/// How many times its limit a number may be and still be of the limit's unit.
-const LIMIT_PASSED_MAX: f64 = 50.0;
+pub const PLACE_CHARS_MAX: usize = 80;
+/// Labels that say where an alert fires, best first.
+pub const PLACES: [&str; 4] = ["pod", "instance", "node", "host"];
+/// Labels that say which part of a place or service an alert is about, best first.
+const PARTS: [&str; 11] = [
+    "mountpoint",
+    "persistentvolumeclaim",
+    "queue",
+    "topic",
+    "datname",
+    "database",
+    "ingress",
+    "job_name",
+    "cronjob",
+    "device",
+    "interface",
+];
 
 /// A length as people write it: `1h 45m`, `4h`, `5d 19h 30m`, `45s`. Seconds are left out from one
 /// day on.
@@ -45,9 +58,16 @@ pub fn duration(span: Span) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// What an alert says, in one line: `503 responses: 85% on web (Http503High, critical)`.
+/// `topic invoices`: a label that tells an alert from others.
 #[must_use]
-pub fn symptom(episode: &Episode) -> String {
+pub fn detail(label: &str, value: &str) -> String {
+    format!("{label} {}", one_line(value, PLACE_CHARS_MAX))
+}
+
+/// What an alert says, in one line: `503 responses: 85% on web (Http503High, critical)`. A detail
+/// tells it from others of its name; else the part of the service that it is about does.
+#[must_use]
+pub fn symptom(episode: &Episode, detail: Option<&str>) -> String {
     let what = placed(what(episode), episode);
     let value = value(episode).filter(|value| !names_number(&what, value));
     let (what, value) = match &value {
@@ -73,7 +93,12 @@ pub fn symptom(episode: &Episode) -> String {
     let alertname = episode.alertname();
     let alertname = Some(alertname).filter(|name| !what.eq_ignore_ascii_case(name));
     let severity = Some(episode.severity).filter(|severity| *severity != Severity::None);
-    let brackets = [in_brackets, alertname, severity.map(Severity::as_str)];
+    let part = detail.is_none().then(|| part(episode)).flatten();
+    let detail = detail.or(part.as_deref()).filter(|detail| {
+        let value = detail.split_once(' ').map_or(*detail, |(_, value)| value);
+        !text.contains(value) && in_brackets != Some(value)
+    });
+    let brackets = [in_brackets, alertname, detail, severity.map(Severity::as_str)];
     let mut mark = " (";
     for words in brackets.into_iter().flatten() {
         text.push_str(mark);
@@ -112,12 +137,15 @@ fn whereabouts(episode: &Episode) -> Option<&str> {
     service.or_else(|| place(episode).map(|(_, place)| place))
 }
 
-/// The label that tells alerts of one name and service apart, with its value.
+/// Where an alert fires, with the label that says so.
 #[must_use]
 pub fn place(episode: &Episode) -> Option<(&'static str, &str)> {
-    ["pod", "instance", "node", "host"]
-        .into_iter()
-        .find_map(|label| Some((label, episode.labels.value(label)?)))
+    PLACES.into_iter().find_map(|label| Some((label, episode.labels.value(label)?)))
+}
+
+/// The part of a place or service that an alert is about: `mountpoint /var/lib/db`.
+fn part(episode: &Episode) -> Option<String> {
+    PARTS.into_iter().find_map(|label| Some(detail(label, episode.labels.value(label)?)))
 }
 
 /// The first line of a text that says anything, white space folded, cut at a length.
@@ -159,61 +187,8 @@ pub fn cut(text: &str, chars_max: usize) -> String {
     format!("{}…", head.trim_end())
 }
 
-/// The highest number that an alert's annotations or values show.
-#[must_use]
-pub fn peak(episode: &Episode) -> Option<f64> {
-    value(episode)?.parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-/// The unit that a sender names at the end of its text, as its number is followed by.
-const UNITS: [(&str, &str); 6] = [
-    (" in percent", "%"),
-    (" in milliseconds", " ms"),
-    (" in seconds", " s"),
-    (" in minutes", " min"),
-    (" in hours", " h"),
-    (" in bytes", " B"),
-];
-
-/// Moves a unit that a text ends with behind the number: `Load in percent` and `99` become `Load`
-/// and `99%`. Units are never guessed, and words stay as they are.
-fn with_unit<'a>(text: &'a str, value: &str) -> (&'a str, String) {
-    let named = UNITS.iter().find_map(|(words, sign)| Some((text.strip_suffix(words)?, sign)));
-    match named {
-        Some((rest, sign)) if value.parse::<f64>().is_ok() && !rest.trim().is_empty() => {
-            (rest.trim_end_matches([',', ':', ' ']), format!("{value}{sign}"))
-        }
-        None => match passed_limit(text, value) {
-            Some((_, unit)) => (text, format!("{value}{unit}")),
-            None => (text, value.to_owned()),
-        },
-        Some(_) => (text, value.to_owned()),
-    }
-}
-
-/// The limit that a text ends with, when the number has passed it: where it begins, and its unit.
-/// `above 5%` with `7.4`, `above 2 s` with `4.8`. What is compared is of one unit, unless it was
-/// scaled before it was sent: a share below one percent may be a ratio, and a number far above the
-/// limit another unit.
-fn passed_limit(text: &str, value: &str) -> Option<(usize, &'static str)> {
-    let units = [("%", "%"), (" ms", " ms"), ("ms", " ms"), (" s", " s"), ("s", " s")];
-    let (rest, unit) =
-        units.iter().find_map(|(end, unit)| Some((text.strip_suffix(end)?, *unit)))?;
-    let words = rest.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ' '));
-    let comparisons = [" above", " over", " is more than", " more than", " exceeds", " >"];
-    let before = comparisons.iter().find_map(|comparison| words.strip_suffix(comparison))?;
-    let limit: f64 = rest[words.len()..].trim().parse().ok()?;
-    let value: f64 = value.parse().ok().filter(|value| *value > limit)?;
-    let is_same_unit = if unit == "%" {
-        limit >= 1.0 && value <= 100.0
-    } else {
-        value <= limit * LIMIT_PASSED_MAX
-    };
-    is_same_unit.then_some((before.len(), unit))
-}
-
 /// A change in one line: `Deploy on shop-web: Release 42`. A summary that begins with its kind needs
-/// no other word for it: `Deploy orders 1.42`.
+/// no other word for it, and one that names the service no other name: `Deploy orders 1.42`.
 #[must_use]
 pub fn change(report: &ChangeReport) -> String {
     let what = match report.kind {
@@ -232,140 +207,8 @@ pub fn change(report: &ChangeReport) -> String {
         None if says_kind => summary.clone(),
         Some(service) if says_kind && names_word(summary, service) => summary.clone(),
         None => format!("{what}: {summary}"),
+        Some(service) if names_word(summary, service) => format!("{what}: {summary}"),
         Some(service) => format!("{what} on {service}: {summary}"),
-    }
-}
-
-/// The value that an alert speaks of, with the unit that its text names.
-#[must_use]
-pub fn value_text(episode: &Episode) -> Option<String> {
-    let value = value(episode)?;
-    Some(with_unit(&what(episode), &value).1)
-}
-
-/// A number as one alert's peak, with the unit that its text names.
-#[must_use]
-pub fn peak_text(episode: &Episode, peak: f64) -> String {
-    with_unit(&what(episode), &number(peak)).1
-}
-
-/// A number without noise: whole, or with up to three decimals.
-#[must_use]
-pub fn number(value: f64) -> String {
-    let text = format!("{value:.3}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" || (text == "0" && value != 0.0) {
-        format!("{value:e}")
-    } else {
-        text.to_owned()
-    }
-}
-/// What is wrong, in the sender's words, without the service and the numbers.
-#[must_use]
-pub fn what(episode: &Episode) -> String {
-    let alertname = episode.alertname();
-    if let (true, Some(rule)) =
-        (alertname.starts_with("Datasource"), episode.labels.value("rulename"))
-    {
-        // Grafana's own alerts carry the annotations of a rule that could not be evaluated.
-        let trouble = if alertname == "DatasourceNoData" { "No data for" } else { "Error in" };
-        return format!("{trouble} rule {}", one_line(rule, SUMMARY_CHARS_MAX));
-    }
-    ["summary", "title", "message", "description"]
-        .into_iter()
-        .filter_map(|name| episode.annotations.value(name))
-        .map(without_dump)
-        .find(|text| text.chars().any(char::is_alphanumeric))
-        .unwrap_or_else(|| headline::spaced(alertname))
-}
-
-/// One line of an annotation, without the dumps that public rule sets append:
-/// ` (instance db-1:9187)`, `VALUE = …`, `LABELS = …`.
-fn without_dump(text: &str) -> String {
-    let line = one_line(text, SUMMARY_CHARS_MAX);
-    let mut line = line.as_str();
-    // Most texts hold no dump; the quick look saves them five slow ones.
-    if line.contains("VALUE") || line.contains("LABELS") {
-        for dump in ["VALUE =", "VALUE=", "LABELS =", "LABELS=", "LABELS:"] {
-            line = line.split(dump).next().unwrap_or_default();
-        }
-    }
-    let line = line.trim_end();
-    let dumped_at = if line.ends_with(')') { line.rfind(" (instance ") } else { None };
-    let line = dumped_at.map_or(line, |start| &line[..start]);
-    line.trim_end_matches(['.', ':', ',', ' ']).to_owned()
-}
-
-/// The value that an alert speaks of: its annotation, a dump in its texts, or measured values.
-fn value(episode: &Episode) -> Option<String> {
-    let annotated = ["value", "current_value", "VALUE"]
-        .into_iter()
-        .find_map(|name| episode.annotations.value(name))
-        .and_then(tidy_value);
-    let told = annotated.or_else(|| dumped(episode));
-    told.or_else(|| measured(&episode.values).filter(|_| !says_enough(&what(episode))))
-}
-
-/// True for a text that has its number, or tells of something that is or is not: what a sender
-/// measured for it besides would only confuse.
-fn says_enough(text: &str) -> bool {
-    const STATES: [&str; 8] = [
-        " down",
-        " failed",
-        " fails",
-        " unreachable",
-        " not ready",
-        " expired",
-        " stopped",
-        " missing",
-    ];
-    let is_figure = |word: &str| {
-        let word = word.trim_matches(|c: char| matches!(c, '(' | ')' | ',' | ';'));
-        let unit = word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-        unit.len() < word.len() && matches!(unit, "%" | "s" | "ms" | "x" | "/s" | "min" | "h" | "d")
-    };
-    STATES.iter().any(|state| text.ends_with(state)) || text.split(' ').any(is_figure)
-}
-
-fn dumped(episode: &Episode) -> Option<String> {
-    ["description", "summary", "message"].into_iter().find_map(|name| {
-        let text = episode.annotations.value(name).filter(|text| text.contains('='))?;
-        let (_, rest) = text.split_once("VALUE =").or_else(|| text.split_once("VALUE="))?;
-        // A rule's yes or no says nothing.
-        tidy_value(rest.split_whitespace().next()?).filter(|value| value != "0" && value != "1")
-    })
-}
-
-/// Of several values those that are a rule's yes or no (0 or 1) say nothing.
-fn measured(values: &[(Box<str>, f64)]) -> Option<String> {
-    let finite = || values.iter().filter(|(_, value)| value.is_finite());
-    let mut telling: Vec<_> = finite().filter(|(_, v)| *v != 0.0 && *v != 1.0).collect();
-    if telling.is_empty() {
-        telling = finite().collect();
-    }
-    match telling.as_slice() {
-        [] => None,
-        [(_, value)] => Some(number(*value)),
-        several => {
-            let named: Vec<String> = several
-                .iter()
-                .take(VALUES_MAX)
-                .map(|(name, value)| {
-                    format!("{} = {}", one_line(name, VALUE_CHARS_MAX), number(*value))
-                })
-                .collect();
-            Some(named.join(", "))
-        }
-    }
-}
-
-fn tidy_value(text: &str) -> Option<String> {
-    let text = one_line(text, VALUE_CHARS_MAX + 1);
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() => Some(number(value)),
-        Ok(_) => None,
-        Err(_) if text.is_empty() || text.chars().count() > VALUE_CHARS_MAX => None,
-        Err(_) => Some(text),
     }
 }
 
@@ -375,20 +218,26 @@ fn names_number(text: &str, value: &str) -> bool {
         .any(|token| !token.is_empty() && token.trim_matches('.') == value)
 }
 
-/// True when the text names this word, in any case, not as a part of a longer one.
+/// True when the text names this word, in any case, not as a part of a longer one. A dash of a name
+/// may be a space or an underscore in the text: `eftpos-gateway` is named by `EFTPOS gateway`.
 fn names_word(text: &str, word: &str) -> bool {
+    let is_gap = |c: char| matches!(c, '-' | '_' | ' ');
     if text.is_ascii() && word.is_ascii() && !word.is_empty() {
         let (text, word) = (text.as_bytes(), word.as_bytes());
         let free = |b: Option<&u8>| b.is_none_or(|b| !b.is_ascii_alphanumeric());
+        let same = |a: u8, b: u8| {
+            a.eq_ignore_ascii_case(&b) || is_gap(char::from(a)) && is_gap(char::from(b))
+        };
         let first = word[0];
         return text.windows(word.len()).enumerate().any(|(start, found)| {
-            found[0].eq_ignore_ascii_case(&first)
-                && found.eq_ignore_ascii_case(word)
+            same(found[0], first)
+                && found.iter().zip(word).all(|(a, b)| same(*a, *b))
                 && free(start.checked_sub(1).and_then(|before| text.get(before)))
                 && free(text.get(start + word.len()))
         });
     }
-    let (text, word) = (text.to_lowercase(), word.to_lowercase());
+    let folded = |text: &str| text.to_lowercase().replace(is_gap, " ");
+    let (text, word) = (folded(text), folded(word));
     text.match_indices(&word).any(|(start, found)| {
         let free = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
         free(text[..start].chars().next_back()) && free(text[start + found.len()..].chars().next())

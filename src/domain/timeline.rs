@@ -270,8 +270,9 @@ pub struct Signal {
     pub key: AlertKey,
     /// The alert's name.
     pub alertname: Name,
-    /// The pod, instance or node it fires on, with the label that says so.
-    pub place: Option<(&'static str, String)>,
+    /// What tells it from others of its name and service, with the label that says so: its pod,
+    /// instance or node, or a region, a topic, a queue.
+    pub place: Option<(Name, String)>,
     /// Which end of the firing.
     pub edge: Edge,
 }

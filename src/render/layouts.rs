@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::noticed;
 use super::report::{Block, Layout, Line, text, todo};
 use super::sections::{self, heading, named_list, paragraph};
 use super::tables;
@@ -110,7 +111,7 @@ fn pagerduty(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     sections::key_moments(layout, blocks);
     heading(blocks, "What happened");
     ask(blocks, "What happened, in a few sentences?");
-    blocks.push(Block::Bullets(sections::detection(layout)));
+    blocks.push(Block::Bullets(noticed::detection(layout)));
     heading(blocks, "Contributing factors");
     sections::cause(layout, blocks, None);
     sections::diagnosis(layout, blocks);
@@ -158,10 +159,10 @@ fn atlassian(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     heading(blocks, "Impact");
     sections::impact(layout, blocks, None);
     heading(blocks, "Detection");
-    blocks.push(Block::Bullets(sections::detection(layout)));
+    blocks.push(Block::Bullets(noticed::detection(layout)));
     ask(blocks, "How could the time to detect be cut by half?");
     heading(blocks, "Response");
-    blocks.extend(sections::acknowledgement(layout).map(Block::Paragraph));
+    blocks.extend(noticed::acknowledgement(layout).map(Block::Paragraph));
     responders(layout, blocks);
     wrong_leads(layout, blocks);
     heading(blocks, "Recovery");
@@ -205,8 +206,8 @@ fn ask(blocks: &mut Vec<Block>, question: &str) {
 }
 
 fn detection_with_acknowledgement(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
-    let mut lines = sections::detection(layout);
-    lines.extend(sections::acknowledgement(layout));
+    let mut lines = noticed::detection(layout);
+    lines.extend(noticed::acknowledgement(layout));
     blocks.push(Block::Bullets(lines));
 }
 

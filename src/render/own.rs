@@ -21,8 +21,9 @@ use crate::timeline::words;
 
 /// What every template's file name ends with, behind the ending of its format.
 pub const FILE_ENDING: &str = ".jinja";
-/// Instructions that one document may take: more than a draft of ten thousand entries needs.
-const FUEL: u64 = 10_000_000;
+/// Instructions that one document may take: three times what a draft of ten thousand entries needs
+/// when each is told in full. A person waits for the documents of a draft that becomes final.
+const FUEL: u64 = 2_000_000;
 /// Longest document that a template may make, in bytes.
 const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How deep templates may include and call each other.

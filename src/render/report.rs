@@ -261,13 +261,13 @@ impl<'a> Layout<'a> {
     fn folded_row(&self, entry: &Entry) -> Line {
         let place = entry.signal.as_ref().and_then(|signal| signal.place.as_ref());
         let place = place.filter(|(_, place)| !entry.text.contains(place.as_str()));
-        let place_bytes = place.map_or(0, |(label, place)| label.len() + place.len() + 3);
+        let place_bytes = place.map_or(0, |(label, place)| label.as_str().len() + place.len() + 3);
         let mut words = String::with_capacity(24 + entry.text.len() + place_bytes);
         self.clocks.push_short(&mut words, entry.occurred_at);
         words.push(' ');
         words.push_str(&entry.text);
         if let Some((label, place)) = place {
-            for part in [", ", label, " ", place] {
+            for part in [", ", label.as_str(), " ", place] {
                 words.push_str(part);
             }
         }

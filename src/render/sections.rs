@@ -6,12 +6,14 @@ use crate::domain::draft::Section;
 use crate::domain::facts::Revision;
 use crate::domain::incident::{Action, ActionKind, CaveatKind, Horizon};
 use crate::domain::milestone::{Measure, MeasureValue, Milestone, MilestoneValue};
-use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase, Provenance};
+use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase};
 use crate::domain::{Episode, IncidentState, Span, Timestamp};
 use crate::timeline::words;
 
 /// What helped against an alert shows in its end within this.
 const EFFECT_SEEN_WITHIN: Span = Span::from_hours(1);
+/// Longest diagnosis that the summary quotes, in characters.
+const DIAGNOSIS_CHARS_MAX: usize = 200;
 /// Most changes of one list; the timeline has them all.
 const CHANGES_MAX: usize = 10;
 
@@ -86,10 +88,17 @@ pub(super) fn evidence(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
 /// Why it happened, in one line, or where to look.
 pub(super) fn cause_in_short(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     let said = layout.draft.summary.root_cause.as_deref().map(escape::paragraphs);
-    let line = match said.unwrap_or_default().into_iter().next() {
-        Some(first) => format!(" {}", sentence(first)),
-        None if layout.draft.candidate_causes.is_empty() => " not known yet.".to_owned(),
-        None => " not known yet; see Candidate causes.".to_owned(),
+    let is_note = |e: &&Entry| e.phase == Phase::Diagnosis && e.kind == EntryKind::Note;
+    let noted = layout.draft.timeline.iter().rev().find(is_note);
+    let line = match (said.unwrap_or_default().into_iter().next(), noted) {
+        (Some(first), _) => format!(" {}", sentence(first)),
+        (None, Some(noted)) => {
+            let noted_at = layout.clocks.short(noted.occurred_at);
+            let words = words::one_line(&noted.text, DIAGNOSIS_CHARS_MAX);
+            format!(" not stated yet; the last diagnosis, noted at {noted_at}: {}", sentence(words))
+        }
+        (None, None) if layout.draft.candidate_causes.is_empty() => " not known yet.".to_owned(),
+        (None, None) => " not known yet; see Candidate causes.".to_owned(),
     };
     paragraph(blocks, vec![strong("Root cause:"), text(line)]);
 }
@@ -233,95 +242,16 @@ fn thousands(number: u64) -> String {
     text
 }
 
-fn milestone<'a>(layout: &Layout<'a>, which: Milestone) -> Option<&'a MilestoneValue> {
+pub(super) fn milestone<'a>(layout: &Layout<'a>, which: Milestone) -> Option<&'a MilestoneValue> {
     layout.draft.milestones.iter().find(|value| value.milestone == which)
 }
 
-fn milestone_at(layout: &Layout<'_>, which: Milestone) -> Option<Timestamp> {
+pub(super) fn milestone_at(layout: &Layout<'_>, which: Milestone) -> Option<Timestamp> {
     milestone(layout, which)?.at
 }
 
-fn measure<'a>(layout: &Layout<'a>, which: Measure) -> Option<&'a MeasureValue> {
+pub(super) fn measure<'a>(layout: &Layout<'a>, which: Measure) -> Option<&'a MeasureValue> {
     layout.draft.measures.iter().find(|value| value.measure == which)
-}
-
-/// How it came to light.
-pub(super) fn detection(layout: &Layout<'_>) -> Vec<Line> {
-    let clocks = &layout.clocks;
-    let draft = layout.draft;
-    let find = |id: Option<_>| layout.alert(id?);
-    let mut lines: Vec<Line> = Vec::new();
-    let detected = milestone(layout, Milestone::Detection);
-    match (detected.and_then(|m| m.at), find(draft.detection.episode)) {
-        (Some(at), _) if detected.is_some_and(|m| m.provenance == Some(Provenance::Entered)) => {
-            lines.push(vec![text(format!("Detected at {} (set by a person).", clocks.short(at)))]);
-        }
-        (Some(at), Some(alert)) => {
-            let sources: Vec<&str> = alert.sources.iter().map(|s| s.as_str()).collect();
-            lines.push(vec![text(format!(
-                "Detected at {} by the alert {} ({}, from {}).",
-                clocks.short(at),
-                words::name(alert),
-                alert.severity,
-                words::list(&sources)
-            ))]);
-        }
-        (Some(at), None) => {
-            let told = detected.and_then(|m| entry_text(layout, m.entry.as_ref()?));
-            let told = told.map_or_else(String::new, |told| format!(": {told}"));
-            lines.push(vec![text(format!("Detected at {}{told}.", clocks.short(at)))]);
-        }
-        (None, _) => lines.push(vec![text("When it was detected is not known.")]),
-    }
-    if let Some(first) = find(draft.detection.first_sign) {
-        lines.push(vec![text(format!(
-            "The first sign was {} ({}) at {}.",
-            words::name(first),
-            first.severity,
-            clocks.short(first.starts_at())
-        ))]);
-    }
-    if draft.detection.onset_is_detection {
-        lines.push(vec![text(
-            "The onset is read from the same alert, so how long users suffered before it is not \
-             known.",
-        )]);
-    } else if let Some(length) = measure(layout, Measure::TimeToDetect).and_then(|m| m.length) {
-        lines.push(vec![text(format!("Time to detect: {}.", words::duration(length)))]);
-    }
-    if let Some(at) = milestone_at(layout, Milestone::Notification) {
-        lines.push(vec![text(format!("First notification at {}.", clocks.short(at)))]);
-    }
-    lines
-}
-
-/// Who took it, and how soon.
-pub(super) fn acknowledgement(layout: &Layout<'_>) -> Option<Line> {
-    let Some(value) = milestone(layout, Milestone::Acknowledgement).filter(|v| v.at.is_some())
-    else {
-        let gap = layout.gap(Section::Acknowledgement);
-        return match gap {
-            Some(gap) => Some(vec![text("No acknowledgement was recorded. "), gap]),
-            None if layout.draft.state.is_running() => {
-                Some(vec![text("Nobody has acknowledged it yet.")])
-            }
-            None => None,
-        };
-    };
-    let by = value
-        .entry
-        .as_ref()
-        .and_then(|id| layout.draft.timeline.iter().find(|e| e.id == *id)?.actor.clone())
-        .map_or_else(String::new, |actor| format!(" by {actor}"));
-    let length = measure(layout, Measure::TimeToAcknowledge).and_then(|m| m.length);
-    let length = length.map_or_else(String::new, |length| {
-        format!("; time to acknowledge: {}", words::duration(length))
-    });
-    Some(vec![text(format!("Acknowledged at {}{by}{length}.", layout.clocks.short(value.at?)))])
-}
-
-fn entry_text<'a>(layout: &Layout<'a>, id: &EntryId) -> Option<&'a str> {
-    layout.draft.timeline.iter().find(|entry| entry.id == *id).map(|entry| entry.text.as_str())
 }
 
 /// A note with its time and author.

@@ -207,7 +207,7 @@ fn add_bar(lane: &mut Lane, episode: &Episode, as_of: Timestamp) {
         received_at: episode.received_at,
         is_open: episode.is_firing(),
         severity: episode.severity,
-        title: format!("{}, {length}{how}", words::symptom(episode)),
+        title: format!("{}, {length}{how}", words::symptom(episode, None)),
         row,
         entry: EntryId::episode_start(episode.id),
     });

@@ -59,7 +59,7 @@ pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
     }));
     let marked = |value: &MilestoneValue| -> Vec<Line> {
         let when = match (value.at, value.state) {
-            (Some(at), _) => layout.clocks.short(at),
+            (Some(at), _) => layout.clocks.exact(at),
             (None, MilestoneState::Pending) => "pending".to_owned(),
             (None, _) => "not recorded".to_owned(),
         };
@@ -68,7 +68,7 @@ pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
             (value.provenance, value.at, value.derived)
             && at != derived
         {
-            how = format!("{how}; the records say {}", layout.clocks.short(derived));
+            how = format!("{how}; the records say {}", layout.clocks.exact(derived));
         }
         let name = words::capital(value.milestone.as_str());
         vec![cell(name), cell(when), cell(how), cell(row_name(value.entry.as_ref()))]
@@ -228,7 +228,11 @@ pub(super) fn alerts(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
                 |end| layout.clocks.full(end),
             );
             let from = layout.clocks.full(episode.starts_at());
-            vec![text(format!("{}, {from} to {end}: {}", words::symptom(episode), episode.reason))]
+            vec![text(format!(
+                "{}, {from} to {end}: {}",
+                words::symptom(episode, None),
+                episode.reason
+            ))]
         };
         let shown = draft.context.iter().take(ALERT_ROWS_MAX);
         blocks.push(Block::Bullets(shown.map(line).collect()));
@@ -253,10 +257,17 @@ fn alert_row(layout: &Layout<'_>, group: &[&Episode]) -> Vec<Line> {
         let links = group.iter().flat_map(|e| &e.links);
         links.filter(|link| link.rel.as_str() == rel).find_map(|link| escape::url(&link.url))
     };
-    let name = match link("generator").or_else(|| link("dashboard")) {
-        Some(url) => vec![Inline::Link { text: name, url: url.to_string() }],
+    let to = |text: &str, url: &dyn ToString| Inline::Link {
+        text: text.to_owned(),
+        url: url.to_string(),
+    };
+    let mut name = match link("generator") {
+        Some(url) => vec![to(&name, &url)],
         None => cell(name),
     };
+    // The panel is a part of the dashboard.
+    let view = ["panel", "dashboard"].into_iter().find_map(|rel| Some(to(rel, &link(rel)?)));
+    name.extend(view.into_iter().flat_map(|view| [text(", "), view]));
     let annotated = ["runbook_url", "runbook"]
         .iter()
         .find_map(|n| group.iter().find_map(|e| escape::url(e.annotations.value(n)?)));

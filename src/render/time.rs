@@ -4,7 +4,7 @@
 use crate::domain::draft::Draft;
 use crate::domain::timeline::Entry;
 use crate::domain::zone::{OffsetChange, WallClock};
-use crate::domain::{Timestamp, Zone};
+use crate::domain::{Span, Timestamp, Zone};
 
 /// A day of a calendar: year, month and day.
 type Day = (i16, i8, i8);
@@ -20,7 +20,12 @@ pub struct Clocks {
     /// Changes of the zone's offset inside the report.
     changes: Vec<OffsetChange>,
     first: Option<Timestamp>,
+    /// True when lengths are told to the second: then the moments that they lie between are too.
+    is_exact: bool,
 }
+
+/// From this length on seconds say nothing.
+const EXACT_MAX: Span = Span::from_hours(24);
 
 impl Clocks {
     /// For a whole draft.
@@ -65,7 +70,8 @@ impl Clocks {
         let pairs = seconds.windows(2).filter(|pair| minute(pair[0]) == minute(pair[1]));
         let mut busy_minutes: Vec<i64> = pairs.map(|pair| minute(pair[0])).collect();
         busy_minutes.dedup();
-        Self { zone, only_day, busy_minutes, changes, first }
+        let is_exact = first.zip(last).is_some_and(|(first, last)| last - first < EXACT_MAX);
+        Self { zone, only_day, busy_minutes, changes, first, is_exact }
     }
 
     /// A time in a row or a sentence: `15:05`, with the date when the report touches several days.
@@ -86,6 +92,19 @@ impl Clocks {
         self.push_time_of_day(out, at, wall);
     }
 
+    /// As [`Clocks::short`], with its seconds where lengths are measured from it.
+    #[must_use]
+    pub fn exact(&self, at: Timestamp) -> String {
+        let wall = self.zone.wall_clock(at);
+        let mut text = String::with_capacity(24);
+        if self.only_day != Some(wall.day()) {
+            wall.push_date(&mut text);
+            text.push(' ');
+        }
+        self.push_time(&mut text, at, wall, self.is_exact);
+        text
+    }
+
     /// A time with its date: `2024-06-22 15:05`.
     #[must_use]
     pub fn full(&self, at: Timestamp) -> String {
@@ -96,16 +115,23 @@ impl Clocks {
         text
     }
 
-    /// Like [`Clocks::full`], with UTC beside it where the zone is another.
+    /// The exact time with its date, and UTC beside it where the zone is another.
     #[must_use]
     pub fn full_with_utc(&self, at: Timestamp) -> String {
-        let full = self.full(at);
+        let wall = self.zone.wall_clock(at);
+        let mut full = wall.date();
+        full.push(' ');
+        self.push_time(&mut full, at, wall, self.is_exact);
         if self.zone.offset_at(at).seconds == 0 {
             return full;
         }
-        let (here, utc) = (self.zone.wall_clock(at).day(), Zone::utc().wall_clock(at));
-        let date = if here == utc.day() { String::new() } else { format!("{} ", utc.date()) };
-        format!("{full} ({date}{} UTC)", utc.minutes())
+        let utc = Zone::utc().wall_clock(at);
+        let date = if wall.day() == utc.day() { String::new() } else { format!("{} ", utc.date()) };
+        let mut time = utc.minutes();
+        if self.is_exact && utc.second != 0 {
+            utc.push_seconds(&mut time);
+        }
+        format!("{full} ({date}{time} UTC)")
     }
 
     /// A stretch: `02:14–02:20`, `2023-07-29 14:00 – 2023-08-02 10:00`.
@@ -146,9 +172,14 @@ impl Clocks {
     }
 
     fn push_time_of_day(&self, out: &mut String, at: Timestamp, wall: WallClock) {
-        wall.push_minutes(out);
         let minute = at.millis().div_euclid(60_000);
-        if wall.second != 0 && self.busy_minutes.binary_search(&minute).is_ok() {
+        let is_busy = wall.second != 0 && self.busy_minutes.binary_search(&minute).is_ok();
+        self.push_time(out, at, wall, is_busy);
+    }
+
+    fn push_time(&self, out: &mut String, at: Timestamp, wall: WallClock, with_seconds: bool) {
+        wall.push_minutes(out);
+        if with_seconds && wall.second != 0 {
             wall.push_seconds(out);
         }
         if !self.changes.is_empty() {

@@ -67,7 +67,7 @@ fn about<'a>(
     let episodes: Vec<&Episode> = episodes.collect();
     let first = episodes.first()?;
     let mut seen = BTreeSet::new();
-    let names = episodes.iter().map(|episode| words::subject(episode));
+    let names = episodes.iter().map(|episode| words::name(episode));
     let names: Vec<String> = names.filter(|name| seen.insert(name.clone())).collect();
     let at = |episode: &Episode| episode.ends_at().unwrap_or_else(|| episode.starts_at());
     Some(Caveat {

@@ -1,7 +1,8 @@
 //! Folding: many entries alike become one that opens to its rows. Nothing is ever lost.
 //!
 //! A storm is one rule firing for many parts of one service; a spread is one rule firing on many
-//! services; a flap is one alert that comes and goes. Changes that a printed rule finds to have
+//! services; a flap is one alert that comes and goes. Ends in a row that bring no service back are
+//! one line. Changes that a printed rule finds to have
 //! little to do with the incident go into one line. What people wrote and caveats are never folded.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,8 +21,16 @@ const STORM_ALERTS_MIN: usize = 3;
 const SPREAD_SERVICES_MIN: usize = 8;
 /// Services that a spread names before it counts the others.
 const SPREAD_NAMES_MAX: usize = 3;
+/// Places of a storm are named one by one as long as they take no more characters than this.
+const PLACES_CHARS_MAX: usize = 80;
 /// A flapping alert fires again within this.
 const FLAP_GAP: Span = Span::from_minutes(30);
+/// Ends of one line follow each other within this.
+const ENDS_GAP: Span = Span::from_minutes(10);
+/// From so many ends in a row on they are one line.
+const ENDS_MIN: usize = 3;
+/// Alerts that such a line names before it counts the others.
+const ENDS_NAMES_MAX: usize = 4;
 /// So many changes that have little to do with an incident are told in one line.
 const ASIDES_MIN: usize = 3;
 /// A flap has at least so many firings.
@@ -31,15 +40,13 @@ const FLAP_FIRINGS_MIN: usize = 3;
 #[must_use]
 pub fn collapse(entries: Vec<Entry>) -> Vec<Entry> {
     let mut folded = vec![false; entries.len()];
-    let mark = |folded: &mut [bool], folds: &[Fold]| {
-        folds.iter().flat_map(|fold| &fold.rows).for_each(|row| folded[*row] = true);
-    };
-    let mut folds = storms(&entries);
-    mark(&mut folded, &folds);
-    let flaps = flaps(&entries, &folded);
-    mark(&mut folded, &flaps);
-    folds.extend(flaps);
-    folds.extend(spreads(&entries, &folded));
+    let mut folds = Vec::new();
+    // What reaches many services is one thing, however many parts of each it hits.
+    for find in [spreads, storms, flaps, minor_ends] {
+        let found = find(&entries, &folded);
+        found.iter().flat_map(|fold| &fold.rows).for_each(|row| folded[*row] = true);
+        folds.extend(found);
+    }
     folds.extend(asides(&entries));
     apply(entries, folds)
 }
@@ -64,10 +71,12 @@ enum Alerts {
     Spread,
     /// With the number of firings.
     Flap(usize),
+    /// Ends after which their services still had alerts.
+    Ends,
 }
 
-/// What entries of one storm have in common. Early warnings are told apart from the trouble.
-type Alike<'a> = (&'a str, Option<&'a Name>, Option<u8>, Edge, bool);
+/// What entries of one storm have in common.
+type Alike<'a> = (&'a str, Option<&'a Name>, Option<u8>, Edge);
 
 fn signals(entries: &[Entry]) -> impl Iterator<Item = (usize, &Entry, &Signal)> {
     entries
@@ -77,22 +86,20 @@ fn signals(entries: &[Entry]) -> impl Iterator<Item = (usize, &Entry, &Signal)> 
         .filter_map(|(index, entry)| Some((index, entry, entry.signal.as_ref()?)))
 }
 
-fn storms(entries: &[Entry]) -> Vec<Fold> {
+fn storms(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
     let mut groups: BTreeMap<Alike<'_>, Vec<usize>> = BTreeMap::new();
-    for (index, entry, signal) in signals(entries) {
+    for (index, entry, signal) in signals(entries).filter(|(index, ..)| !folded[*index]) {
         let alike = (
             signal.alertname.as_str(),
             entry.service.as_ref(),
             entry.severity.map(|s| s.rank()),
             signal.edge,
-            entry.phase == Phase::LeadUp,
         );
         groups.entry(alike).or_default().push(index);
     }
-    let close = |a: usize, b: usize| entries[b].occurred_at - entries[a].occurred_at <= STORM_GAP;
     groups
         .into_values()
-        .flat_map(|group| chains(&group, close))
+        .flat_map(|group| stretches(entries, &group))
         .filter(|rows| {
             let mut keys = rows.iter().filter_map(|i| Some(&entries[*i].signal.as_ref()?.key));
             let mut seen: Vec<&AlertKey> = Vec::with_capacity(STORM_ALERTS_MIN);
@@ -107,17 +114,15 @@ fn storms(entries: &[Entry]) -> Vec<Fold> {
         .collect()
 }
 
-/// What is left of one rule on many services, beginning or ending within one stretch.
+/// One rule on many services, beginning or ending within one stretch.
 fn spreads(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
-    let mut groups: BTreeMap<(&str, Edge, bool), Vec<usize>> = BTreeMap::new();
-    for (index, entry, signal) in signals(entries).filter(|(index, ..)| !folded[*index]) {
-        let alike = (signal.alertname.as_str(), signal.edge, entry.phase == Phase::LeadUp);
-        groups.entry(alike).or_default().push(index);
+    let mut groups: BTreeMap<(&str, Edge), Vec<usize>> = BTreeMap::new();
+    for (index, _, signal) in signals(entries).filter(|(index, ..)| !folded[*index]) {
+        groups.entry((signal.alertname.as_str(), signal.edge)).or_default().push(index);
     }
-    let close = |a: usize, b: usize| entries[b].occurred_at - entries[a].occurred_at <= STORM_GAP;
     groups
         .into_values()
-        .flat_map(|group| chains(&group, close))
+        .flat_map(|group| stretches(entries, &group))
         .filter(|rows| {
             let services: BTreeSet<&Name> =
                 rows.iter().filter_map(|i| entries[*i].service.as_ref()).collect();
@@ -125,6 +130,22 @@ fn spreads(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
         })
         .map(|rows| Fold { rows, sort: Sort::Alerts(Alerts::Spread) })
         .collect()
+}
+
+/// Entries that follow each other closely. Early warnings are told apart from the trouble, unless
+/// the trouble was noticed in their midst: then they were its beginning.
+fn stretches(entries: &[Entry], group: &[usize]) -> Vec<Vec<usize>> {
+    let close = |a: usize, b: usize| entries[b].occurred_at - entries[a].occurred_at <= STORM_GAP;
+    let phase = |index: usize| entries[index].phase;
+    let parted = |chain: Vec<usize>| {
+        if chain.iter().any(|index| phase(*index) == Phase::Detection) {
+            return vec![chain];
+        }
+        let (early, late) = chain.into_iter().partition(|index| phase(*index) == Phase::LeadUp);
+        vec![early, late]
+    };
+    let chains = chains(group, close).into_iter().flat_map(parted);
+    chains.filter(|chain: &Vec<usize>| !chain.is_empty()).collect()
 }
 
 fn flaps(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
@@ -157,6 +178,27 @@ fn flaps(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
             Fold { rows, sort: Sort::Alerts(Alerts::Flap(chain.len())) }
         })
         .collect()
+}
+
+/// Ends one after the other, with nothing between them, of which none is the recovery of a service.
+fn minor_ends(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
+    let is_minor = |index: usize| {
+        let entry = &entries[index];
+        let is_end = entry.signal.as_ref().is_some_and(|signal| signal.edge == Edge::End);
+        let is_recovery = entry.service.as_ref().is_some_and(|s| recovers(entry, s));
+        is_end && !is_recovery && !folded[index] && entry.phase == Phase::Recovery
+    };
+    let minor: Vec<usize> = (0..entries.len()).filter(|index| is_minor(*index)).collect();
+    let close = |a: usize, b: usize| {
+        b == a + 1 && entries[b].occurred_at - entries[a].occurred_at <= ENDS_GAP
+    };
+    let chains = chains(&minor, close).into_iter().filter(|chain| chain.len() >= ENDS_MIN);
+    chains.map(|rows| Fold { rows, sort: Sort::Alerts(Alerts::Ends) }).collect()
+}
+
+/// True for the line that tells of the recovery of a service.
+fn recovers(entry: &Entry, service: &Name) -> bool {
+    entry.text.strip_prefix(service.as_str()).is_some_and(|rest| rest.starts_with(" recovered"))
 }
 
 /// Changes that the rule leaves out, when there are more than a few.
@@ -234,7 +276,12 @@ fn summary(rows: Vec<Entry>, sort: Alerts) -> Option<Entry> {
     let signal = first.signal.as_ref()?;
     let worst = rows.iter().filter_map(|row| row.severity).max_by_key(|severity| severity.rank());
     let severity = worst.map_or_else(String::new, |severity| format!(" ({severity})"));
-    let service = first.service.as_ref().filter(|_| !matches!(sort, Alerts::Spread));
+    let is_of_one = match sort {
+        Alerts::Storm | Alerts::Flap(_) => true,
+        Alerts::Spread => false,
+        Alerts::Ends => rows.iter().all(|row| row.service == first.service),
+    };
+    let service = first.service.as_ref().filter(|_| is_of_one);
     let on_service = service.map_or_else(String::new, |s| format!(" on {s}"));
     let (text, count) = match sort {
         Alerts::Flap(firings) => (
@@ -244,17 +291,23 @@ fn summary(rows: Vec<Entry>, sort: Alerts) -> Option<Entry> {
         Alerts::Spread => {
             let verb = if signal.edge == Edge::Start { "fired" } else { "ended" };
             let severity = if signal.edge == Edge::Start { severity } else { String::new() };
-            (format!("{} {verb} on {}{severity}", signal.alertname, services(&rows)), rows.len())
+            let alerts = alerts_of(&rows);
+            let times =
+                if alerts < rows.len() { format!(" {} times", rows.len()) } else { String::new() };
+            let where_to = services(&rows);
+            (format!("{} {verb}{times} on {where_to}{severity}", signal.alertname), rows.len())
         }
+        Alerts::Ends => (ended(&rows), rows.len()),
         Alerts::Storm => {
-            let (where_to, alerts) = reach(&rows);
+            let recovered = service.filter(|s| recovers(last, s));
+            let (where_to, alerts) = reach(&rows, service.filter(|_| recovered.is_none()));
             let times =
                 if alerts < rows.len() { format!(" {} times", rows.len()) } else { String::new() };
             let text = match signal.edge {
                 Edge::Start => format!("{} fired{times} on {where_to}{severity}", signal.alertname),
                 Edge::End => {
                     let ended = format!("{} ended{times} on {where_to}", signal.alertname);
-                    match service.filter(|s| last.text.starts_with(&format!("{s} recovered"))) {
+                    match recovered {
                         Some(service) => format!("{service} recovered: {ended}"),
                         None => ended,
                     }
@@ -275,12 +328,15 @@ fn summary(rows: Vec<Entry>, sort: Alerts) -> Option<Entry> {
         Provenance::Inferred
     };
     let service = service.cloned();
+    let is_noticed = rows.iter().any(|row| row.phase == Phase::Detection);
+    let phase = if is_noticed { Phase::Detection } else { first.phase };
     let head = first.clone();
     Some(Entry {
         id,
         service,
         severity: worst,
         ended_at,
+        phase,
         text,
         count: count as u64,
         provenance,
@@ -322,31 +378,93 @@ fn left_out(rows: Vec<Entry>) -> Option<Entry> {
     })
 }
 
-/// `60 services: checkout, search, mail and 57 more`.
+/// `60 services: checkout, search, mail and 57 more`, `300 pods of 12 services: checkout, …`.
 fn services(rows: &[Entry]) -> String {
     let mut seen = BTreeSet::new();
     let names = rows.iter().filter_map(|row| row.service.as_ref());
     let names: Vec<&str> = names.filter(|n| seen.insert(*n)).map(|n| n.as_str()).collect();
     let list = words::short_list(&names, SPREAD_NAMES_MAX);
-    format!("{}: {list}", words::count(names.len(), "service"))
+    let services = words::count(names.len(), "service");
+    match places(rows).filter(|(_, places)| places.len() > names.len()) {
+        Some((label, places)) => format!("{} of {services}: {list}", counted(places.len(), label)),
+        None => format!("{services}: {list}"),
+    }
 }
 
-/// `14 pods of checkout`, and how many alerts that is.
-fn reach(rows: &[Entry]) -> (String, usize) {
-    let signals = || rows.iter().filter_map(|row| row.signal.as_ref());
-    let alerts = signals().map(|s| &s.key).collect::<HashSet<_>>().len();
-    let places: HashSet<_> = signals().filter_map(|s| s.place.as_ref()).collect();
-    let labels: BTreeSet<&str> = places.iter().map(|(label, _)| *label).collect();
-    let of = |number: usize, noun: &str| {
-        let counted = words::count(number, noun);
-        match rows.first().and_then(|row| row.service.as_ref()) {
-            Some(service) => format!("{counted} of {service}"),
-            None => counted,
+/// `3 alerts ended on checkout: Slow, Errors and QueueGrows`.
+fn ended(rows: &[Entry]) -> String {
+    let of_one = rows.first().and_then(|row| row.service.as_ref());
+    let of_one =
+        of_one.filter(|service| rows.iter().all(|row| row.service.as_ref() == Some(*service)));
+    let mut names: Vec<String> = Vec::new();
+    for row in rows {
+        let name = row.signal.as_ref().map_or("", |signal| signal.alertname.as_str());
+        let name = match row.service.as_ref().filter(|_| of_one.is_none()) {
+            Some(service) => format!("{name} on {service}"),
+            None => name.to_owned(),
+        };
+        if !names.contains(&name) {
+            names.push(name);
         }
+    }
+    let on = of_one.map_or_else(String::new, |service| format!(" on {service}"));
+    let names = words::short_list(&names, ENDS_NAMES_MAX);
+    format!("{} ended{on}: {names}", words::count(rows.len(), "alert"))
+}
+
+/// `14 pods of checkout`, `3 regions of checkout (eu, us and sa)`, and how many alerts that is. What
+/// began says where by name; what ended had said so.
+fn reach(rows: &[Entry], service: Option<&Name>) -> (String, usize) {
+    let alerts = alerts_of(rows);
+    let is_start =
+        rows.iter().any(|row| row.signal.as_ref().is_some_and(|s| s.edge == Edge::Start));
+    let of = |counted: String| match service {
+        Some(service) => format!("{counted} of {service}"),
+        None => counted,
     };
-    let all_placed = signals().all(|s| s.place.is_some());
-    match labels.into_iter().collect::<Vec<_>>().as_slice() {
-        [label] if all_placed && places.len() > 1 => (of(places.len(), label), alerts),
-        _ => (of(alerts, "series").replace("seriess", "series"), alerts),
+    match places(rows).filter(|(_, places)| places.len() > 1) {
+        Some((label, places)) => {
+            let counted = of(counted(places.len(), label));
+            let length: usize = places.iter().map(|place| place.chars().count()).sum();
+            let is_named =
+                is_start && !words::PLACES.contains(&label) && length <= PLACES_CHARS_MAX;
+            let named =
+                if is_named { format!(" ({})", words::list(&places)) } else { String::new() };
+            (format!("{counted}{named}"), alerts)
+        }
+        None => (of(words::count(alerts, "series").replace("seriess", "series")), alerts),
+    }
+}
+
+fn alerts_of(rows: &[Entry]) -> usize {
+    let keys = rows.iter().filter_map(|row| row.signal.as_ref()).map(|signal| &signal.key);
+    keys.collect::<HashSet<_>>().len()
+}
+
+/// What tells the rows apart, where one label does: its name, and its values in order.
+fn places(rows: &[Entry]) -> Option<(&str, Vec<&str>)> {
+    let mut seen = HashSet::new();
+    let (mut label, mut places) = (None, Vec::new());
+    for row in rows {
+        let (name, place) = row.signal.as_ref()?.place.as_ref()?;
+        if label.is_some_and(|label| label != name.as_str()) {
+            return None;
+        }
+        label = Some(name.as_str());
+        if seen.insert(place.as_str()) {
+            places.push(place.as_str());
+        }
+    }
+    Some((label?, places))
+}
+
+/// `14 pods`, `3 proxies`, `2 values of status`.
+fn counted(number: usize, label: &str) -> String {
+    match label.strip_suffix('y') {
+        _ if label.ends_with('s') => format!("{number} values of {label}"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) && number > 1 => {
+            format!("{number} {stem}ies")
+        }
+        _ => words::count(number, label),
     }
 }

@@ -5,7 +5,7 @@ use super::{caveats, collapse, entries, episodes, impact, suggestions, told};
 use crate::domain::draft::{Detection, Draft, Question, Section, Since, Summary, Template};
 use crate::domain::milestone::{self, Measure, Milestone, MilestoneState};
 use crate::domain::timeline::{Entry, EntryKind, Phase, Provenance};
-use crate::domain::{Facts, IncidentState, Zone};
+use crate::domain::{Episode, Facts, IncidentState, Zone};
 
 /// How a reader wants a draft. Nothing here changes what is told.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -118,7 +118,9 @@ fn said(text: Option<&String>) -> Option<String> {
 
 fn detection(facts: &Facts) -> Detection {
     let episode = episodes::detection_episode(facts);
-    let first = facts.members.first().map(|e| e.id);
+    let start = |id| facts.members.iter().find(|e| Some(e.id) == id).map(Episode::starts_at);
+    let first = facts.members.first().filter(|e| Some(e.starts_at()) < start(episode));
+    let first = first.map(|e| e.id);
     let value = |m| milestone::value_of(&facts.incident, m);
     let (onset, detected) = (value(Milestone::Onset), value(Milestone::Detection));
     Detection {

@@ -6,7 +6,7 @@ use crate::domain::incident::{
 };
 use crate::domain::milestone::{self, Milestone};
 use crate::domain::timeline::{Correction, Entry, EntryId, EntryKind, Phase, Provenance};
-use crate::domain::{Facts, Span, Timestamp};
+use crate::domain::{Episode, Facts, Span, Timestamp};
 
 /// What is learnt later than this says so.
 const LATE: Span = Span::from_minutes(5);
@@ -212,6 +212,10 @@ fn lifecycle_row(facts: &Facts, index: usize, event: &LifecycleEvent) -> Option<
         LifecycleKind::Resolved if facts.incident.tally.has_unknown_end => {
             (Phase::Resolution, "Closed: nothing more was heard of what still fired".to_owned())
         }
+        // Learnt later than the incident was closed.
+        LifecycleKind::Resolved if fired_on(facts, event.at) => {
+            (Phase::Resolution, "Closed: nothing more was heard of what still fired".to_owned())
+        }
         LifecycleKind::Resolved => {
             (Phase::Resolution, "Resolved: all alerts have ended".to_owned())
         }
@@ -230,7 +234,11 @@ fn lifecycle_row(facts: &Facts, index: usize, event: &LifecycleEvent) -> Option<
             (Phase::Decision, format!("{} moved in from elsewhere", words::capital(&moved)))
         }
     };
-    let mut row = Row::new(EntryId::lifecycle(index), EntryKind::Lifecycle, phase, event.at, text);
+    let at = match event.kind {
+        LifecycleKind::Reopened(_) => reopened_at(facts, index, event),
+        _ => event.at,
+    };
+    let mut row = Row::new(EntryId::lifecycle(index), EntryKind::Lifecycle, phase, at, text);
     row.number = index as u64;
     row.entry.received_at = event.recorded_at;
     row.entry.actor.clone_from(&event.actor);
@@ -240,6 +248,20 @@ fn lifecycle_row(facts: &Facts, index: usize, event: &LifecycleEvent) -> Option<
         (_, false) => Provenance::Inferred,
     };
     Some(row)
+}
+
+/// When a reopening belongs into the story: before the resolution that followed on it, which lies
+/// in the past where an end was heard after all.
+fn reopened_at(facts: &Facts, index: usize, event: &LifecycleEvent) -> Timestamp {
+    let mut later = facts.incident.lifecycle.iter().skip(index + 1);
+    let resolved = later.find(|event| event.kind == LifecycleKind::Resolved);
+    resolved.map_or(event.at, |resolved| event.at.min(resolved.at))
+}
+
+/// True when a member is known to have gone on firing beyond a moment.
+fn fired_on(facts: &Facts, at: Timestamp) -> bool {
+    let goes_on = |e: &Episode| e.starts_at() <= at && e.ends_at().is_none_or(|end| end > at);
+    facts.members.iter().any(goes_on)
 }
 
 /// True when a person gave the time of the resolution, or noted at or after the last end that it is

@@ -36,6 +36,18 @@ struct Namesakes<'a> {
     is_crowd: bool,
     /// Not all of one severity, which then tells them apart.
     is_graded: bool,
+    /// The label that tells them apart.
+    label: Option<Name>,
+}
+
+impl Namesakes<'_> {
+    /// Where one of them fires, or what it is about, with the label that says so.
+    fn place<'e>(&self, episode: &'e Episode) -> Option<(Name, &'e str)> {
+        match &self.label {
+            Some(label) => Some((label.clone(), episode.labels.value(label.as_str())?)),
+            None => words::place(episode).map(|(label, place)| (Name::from(label), place)),
+        }
+    }
 }
 
 /// Each episode's namesakes, by the episodes' order.
@@ -58,11 +70,81 @@ fn namesakes(members: &[Episode]) -> (Vec<Namesakes<'_>>, Vec<usize>) {
                 severity_rank: rank,
                 is_crowd: false,
                 is_graded: false,
+                label: None,
             }),
         }
         places.push(place);
     }
+    tell_apart(&mut all, &places, members);
     (all, places)
+}
+
+/// Finds for each crowd the label that tells its alerts apart.
+fn tell_apart(all: &mut [Namesakes<'_>], places: &[usize], members: &[Episode]) {
+    if all.iter().all(|namesakes| !namesakes.is_crowd) {
+        return;
+    }
+    let mut crowds: Vec<Vec<&Episode>> = vec![Vec::new(); all.len()];
+    let mut seen: HashSet<&AlertKey> = HashSet::with_capacity(members.len());
+    for (episode, place) in members.iter().zip(places) {
+        if all[*place].is_crowd && seen.insert(&episode.key) {
+            crowds[*place].push(episode);
+        }
+    }
+    for (namesakes, crowd) in all.iter_mut().zip(crowds) {
+        namesakes.label = telling_label(&crowd);
+    }
+}
+
+/// Labels that differ from alert to alert and tell a reader nothing.
+const MUTE_LABELS: [&str; 10] = [
+    "alertname",
+    "severity",
+    "uid",
+    "id",
+    "container_id",
+    "endpoint",
+    "prometheus",
+    "replica",
+    "prometheus_replica",
+    "job",
+];
+
+/// The label of which the alerts have the most values: the pod, instance or node where they differ
+/// in it, else the one with the shortest values.
+fn telling_label(crowd: &[&Episode]) -> Option<Name> {
+    let first = crowd.first()?;
+    let values = |label: &str| -> Option<(usize, usize)> {
+        let mut values: HashSet<&str> = HashSet::with_capacity(crowd.len());
+        let mut bytes = 0;
+        for episode in crowd {
+            let value = episode.labels.value(label)?;
+            bytes += value.len();
+            values.insert(value);
+        }
+        Some((values.len(), bytes)).filter(|(number, _)| *number > 1)
+    };
+    let usual = words::PLACES.into_iter().filter_map(|label| Some((label, values(label)?.0)));
+    let usual = usual.max_by_key(|(label, number)| {
+        (*number, std::cmp::Reverse(words::PLACES.iter().position(|known| known == label)))
+    });
+    if let Some((label, _)) = usual.filter(|(_, number)| *number == crowd.len()) {
+        return Some(Name::from(label));
+    }
+    let is_telling = |label: &&str| {
+        !MUTE_LABELS.contains(label) && !label.starts_with("__") && !words::PLACES.contains(label)
+    };
+    let other = first.labels.iter().map(|(label, _)| label).filter(is_telling);
+    let other = other.filter_map(|label| {
+        let (number, bytes) = values(label)?;
+        Some((std::cmp::Reverse(number), bytes, label))
+    });
+    match (usual, other.min()) {
+        (Some((label, number)), Some((most, ..))) if number >= most.0 => Some(Name::from(label)),
+        (_, Some((.., label))) => Some(Name::from(label)),
+        (Some((label, _)), None) => Some(Name::from(label)),
+        (None, None) => None,
+    }
 }
 
 /// The episode that should have made somebody act.
@@ -131,7 +213,9 @@ impl Cast<'_> {
         risen_from: Option<Severity>,
     ) -> Row {
         let at = episode.starts_at();
-        let mut text = words::symptom(episode);
+        let place = namesakes.label.as_ref().and_then(|_| namesakes.place(episode));
+        let detail = place.map(|(label, place)| words::detail(label.as_str(), place));
+        let mut text = words::symptom(episode, detail.as_deref());
         if is_again {
             text = format!("Again: {text}");
         }
@@ -179,8 +263,8 @@ impl Cast<'_> {
             .filter(|service| self.recovering.get(service) == Some(&episode.id));
         let whole = |how: &str| match recovered {
             Some(service) => {
-                let grade = grade(episode, namesakes);
-                format!("{service} recovered: {}{grade} {how}", episode.alertname())
+                let apart = apart(episode, namesakes);
+                format!("{service} recovered: {}{apart} {how}", episode.alertname())
             }
             None => format!("{subject} {how}"),
         };
@@ -240,26 +324,29 @@ fn dress(mut row: Row, episode: &Episode, namesakes: &Namesakes<'_>, edge: Edge)
     row.entry.signal = Some(Signal {
         key: episode.key.clone(),
         alertname: namesakes.alertname.clone(),
-        place: words::place(episode).map(|(label, value)| (label, value.to_owned())),
+        place: namesakes.place(episode).map(|(label, value)| (label, value.to_owned())),
         edge,
     });
     row
 }
 
 fn subject(episode: &Episode, namesakes: &Namesakes<'_>) -> String {
-    let subject = words::name(episode);
-    let grade = grade(episode, namesakes);
-    match words::place(episode) {
-        Some((_, place)) if namesakes.is_crowd && episode.service.is_some() => {
-            format!("{subject}{grade} ({place})")
-        }
-        Some(_) | None => format!("{subject}{grade}"),
-    }
+    words::name(episode) + &apart(episode, namesakes)
 }
 
-/// The severity, where it tells two alerts of one name apart.
-fn grade(episode: &Episode, namesakes: &Namesakes<'_>) -> String {
-    if namesakes.is_graded { format!(" ({})", episode.severity) } else { String::new() }
+/// ` (web-7d9c5-x2x9z)`, ` (critical, topic invoices)`: what tells an alert from its namesakes,
+/// where its name does not say it.
+fn apart(episode: &Episode, namesakes: &Namesakes<'_>) -> String {
+    let grade = namesakes.is_graded.then(|| episode.severity.to_string());
+    let place = namesakes.place(episode).filter(|_| namesakes.is_crowd);
+    let is_named = |place: &str| episode.service.is_none() && words::name(episode).ends_with(place);
+    let place = place.filter(|(_, place)| !is_named(place)).map(|(label, place)| {
+        let is_usual = words::PLACES.contains(&label.as_str());
+        let place = words::one_line(place, words::PLACE_CHARS_MAX);
+        if is_usual { place } else { words::detail(label.as_str(), &place) }
+    });
+    let apart: Vec<String> = grade.into_iter().chain(place).collect();
+    if apart.is_empty() { String::new() } else { format!(" ({})", apart.join(", ")) }
 }
 
 /// The sender's links, with the runbook and dashboard that its annotations name.

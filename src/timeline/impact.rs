@@ -2,7 +2,7 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::words;
+use super::words::{self, Figure};
 use crate::domain::{Episode, EpisodeStatus, Facts, Name, Severity, Span, Timestamp};
 
 /// How many services or values are named before the others are counted.
@@ -107,24 +107,27 @@ fn firing_time<'a>(episodes: impl Iterator<Item = &'a Episode>, as_of: Timestamp
     Span::from_nanos(total)
 }
 
-/// The highest value of each rule, where its alerts carry one.
+/// The worst value of each rule, where its alerts carry one.
 fn peaks(members: &[Episode]) -> Option<String> {
-    let mut highest: Vec<(&Episode, f64)> = Vec::new();
+    let mut worst: Vec<(&Episode, Figure)> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
-    for (episode, value) in members.iter().filter_map(|e| Some((e, words::peak(e)?))) {
-        let place = *places.entry(episode.alertname()).or_insert(highest.len());
-        match highest.get_mut(place) {
-            Some(so_far) if value > so_far.1 => *so_far = (episode, value),
+    for (episode, figure) in members.iter().filter_map(|e| Some((e, words::figure(e)?))) {
+        let place = *places.entry(episode.alertname()).or_insert(worst.len());
+        match worst.get_mut(place) {
+            Some(so_far) if words::is_milder(&so_far.1, &figure) => *so_far = (episode, figure),
             Some(_) => {}
-            None => highest.push((episode, value)),
+            None => worst.push((episode, figure)),
         }
     }
-    if highest.is_empty() {
-        return None;
-    }
-    let part = |(episode, value): &(&Episode, f64)| {
-        format!("{} {}", episode.alertname(), words::peak_text(episode, *value))
+    let part =
+        |(episode, figure): &(&Episode, Figure)| format!("{} {}", episode.alertname(), figure.text);
+    let told = |is_low: bool, name: &str| {
+        let of_kind = worst.iter().filter(|(_, figure)| figure.is_worse_low == is_low);
+        let parts: Vec<String> = of_kind.map(part).collect();
+        (!parts.is_empty())
+            .then(|| format!("{name} values seen: {}.", words::short_list(&parts, NAMES_MAX)))
     };
-    let parts: Vec<String> = highest.iter().map(part).collect();
-    Some(format!("Highest values seen: {}.", words::short_list(&parts, NAMES_MAX)))
+    let sentences: Vec<String> =
+        [told(false, "Highest"), told(true, "Lowest")].into_iter().flatten().collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::{HashMap, HashSet};
 
+use super::entries::Lateness;
 use super::{episodes, words};
 use crate::domain::alert::EndKind;
 use crate::domain::draft::{Suggestion, SuggestionKind};
@@ -14,6 +15,8 @@ use crate::domain::{AlertKey, Change, Episode, Facts, Span};
 
 /// A detection later than this after the onset is worth a word.
 const SLOW_DETECTION: Span = Span::from_minutes(1);
+/// An alert that was heard of later than this after it began to fire; senders group for 5m.
+const SLOW_DELIVERY: Span = Span::from_minutes(10);
 /// An alert on the changed service that comes this long after the first symptom came too late to
 /// point at it.
 const SLOW_CAUSE: Span = Span::from_minutes(10);
@@ -26,6 +29,7 @@ const NAMES_MAX: usize = 5;
 pub(super) fn suggestions(facts: &Facts) -> Vec<Suggestion> {
     let mut all = Vec::new();
     all.extend(detect_earlier(facts));
+    all.extend(deliver_sooner(facts));
     all.extend(alert_on_cause(facts));
     all.extend(unsteady(facts));
     all.extend(runbooks(facts));
@@ -48,14 +52,37 @@ fn detect_earlier(facts: &Facts) -> Option<Suggestion> {
     let detection = episodes::detection_episode(facts)?;
     let early = facts.members.first().filter(|e| e.id != detection);
     let early = early.map_or_else(String::new, |e| {
-        format!("; {} ({}) had fired before it", words::subject(e), e.severity)
+        format!("; {} ({}) had fired before it", words::name(e), e.severity)
     });
-    let text = format!(
-        "Detect earlier: the first alert that would page came {} after the onset{early}.",
-        words::duration(length)
-    );
+    let does_page = facts.incident.tally.first_paging.is_some();
+    let what =
+        if does_page { "the first alert that would page" } else { "the alert that opened it" };
+    let text =
+        format!("Detect earlier: {what} came {} after the onset{early}.", words::duration(length));
     let entries = [measure.from, measure.to].into_iter().flatten().collect();
     Some(suggestion(SuggestionKind::DetectEarlier, text, entries))
+}
+
+/// The alert that should have made somebody act, when it was heard of late.
+fn deliver_sooner(facts: &Facts) -> Option<Suggestion> {
+    let detection = episodes::detection_episode(facts)?;
+    let alert = facts.members.iter().find(|e| e.id == detection)?;
+    let delay = alert.received_at - alert.starts_at();
+    // What was late because we were down is none of the senders' doing.
+    let were_down = facts.incident.caveats.iter().any(|caveat| {
+        caveat.kind == CaveatKind::Deaf
+            && caveat.at <= alert.received_at
+            && caveat.until.is_none_or(|until| until >= alert.starts_at())
+    });
+    if delay < SLOW_DELIVERY || were_down || Lateness::judge(facts).is_afterthought() {
+        return None;
+    }
+    let text = format!(
+        "Deliver alerts sooner: {} was heard of {} after it began to fire.",
+        words::name(alert),
+        words::duration(delay)
+    );
+    Some(suggestion(SuggestionKind::DetectEarlier, text, vec![EntryId::episode_start(detection)]))
 }
 
 /// The best candidate among changes, when its service raised no alert, or a late one.
@@ -156,7 +183,7 @@ fn resolves(facts: &Facts) -> Option<Suggestion> {
         .iter()
         .filter(|e| e.end.as_ref().is_some_and(|end| end.how == EndKind::Unknown))
         .collect();
-    let names: BTreeSet<String> = unknown.iter().map(|e| words::subject(e)).collect();
+    let names: BTreeSet<String> = unknown.iter().map(|e| words::name(e)).collect();
     if names.is_empty() {
         return None;
     }

@@ -1,5 +1,7 @@
 //! What must hold for timelines and drafts, whatever the facts are.
 
+mod crowds;
+
 use std::collections::BTreeSet;
 
 use super::{DraftOptions, collapse, compose, entries, examples, words};
@@ -271,7 +273,7 @@ fn a_symptom_is_told_in_the_sender_s_words_without_its_dumps() {
         episode.labels = crate::domain::Labels::from_pairs(all);
         episode.annotations = crate::domain::Labels::from_pairs(annotations.iter().copied());
         episode.service = Some(crate::domain::Name::from("checkout"));
-        assert_eq!(words::symptom(&episode), expect);
+        assert_eq!(words::symptom(&episode, None), expect);
     };
     check(
         &[],
@@ -315,7 +317,7 @@ fn measured_values_leave_out_a_rule_s_yes_or_no() {
         let mut episode = examples::bookstore().members.swap_remove(0);
         episode.annotations = crate::domain::Labels::from_pairs([("summary", "CPU")]);
         episode.values = values.iter().map(|(name, value)| ((*name).into(), *value)).collect();
-        let text = words::symptom(&episode);
+        let text = words::symptom(&episode, None);
         assert!(text.starts_with(expect), "{text}");
     };
     check(&[("B", 93.4), ("C", 1.0)], "CPU: 93.4 on");
@@ -330,7 +332,7 @@ fn what_has_its_number_or_only_is_or_is_not_takes_no_measured_value() {
         let mut episode = examples::bookstore().members.swap_remove(0);
         episode.annotations = crate::domain::Labels::from_pairs([("summary", summary)]);
         episode.values = vec![("B".into(), 5.5)];
-        let text = words::symptom(&episode);
+        let text = words::symptom(&episode, None);
         assert!(text.starts_with(expect), "{text}");
     };
     check("target n1:9100 is down", "target n1:9100 is down on");
@@ -379,7 +381,7 @@ fn a_number_takes_the_unit_of_the_limit_that_it_has_passed() {
         let mut episode = examples::bookstore().members.swap_remove(0);
         episode.annotations =
             crate::domain::Labels::from_pairs([("summary", summary), ("value", value)]);
-        let text = words::symptom(&episode);
+        let text = words::symptom(&episode, None);
         assert!(text.starts_with(expect), "{text}");
     };
     check("Errors above 5%", "7.4", "Errors above 5%: 7.4% on");

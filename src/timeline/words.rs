@@ -6,7 +6,8 @@
 use crate::domain::EpisodeStatus;
 
 pub use crate::domain::symptom::{
-    cut, duration, name, number, one_line, peak, peak_text, place, subject, symptom,
+    Figure, PLACE_CHARS_MAX, PLACES, cut, detail, duration, figure, is_milder, name, number,
+    one_line, place, subject, symptom,
 };
 
 /// Longest reason that is taken over from a sender, in characters.

@@ -16,7 +16,7 @@ const NEEDED: [&str; 4] = ["detection", "diagnosis", "mitigation", "resolution"]
 /// How far an entry may lie from the one it matches, in seconds.
 const TOLERANCE_SECONDS: f64 = 120.0;
 /// What is reached at least: the harmonic mean of precision and recall.
-const FLOOR: f64 = 0.75;
+const FLOOR: f64 = 0.8;
 
 /// An entry: when, and of which kind.
 #[derive(Clone, Debug)]

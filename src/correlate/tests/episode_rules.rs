@@ -183,3 +183,16 @@ fn a_heartbeat_never_joins_and_its_absence_opens_an_incident() {
     world.tick(30.1);
     assert_eq!(world.incident(1).state, IncidentState::Resolved);
 }
+
+#[test]
+fn a_firing_is_told_by_what_it_was_at_its_worst() {
+    let mut world = World::new();
+    let errors = || Alert::new("ErrorRate", "shop-web", "critical", 0.0);
+    for (at, value) in [(0.5, 12.0), (1.0, 85.0), (2.0, 40.0)] {
+        world.say(at, &errors().measured(value));
+    }
+    let values = |world: &World| world.episode(1).values.clone();
+    assert_eq!(values(&world), [("B".into(), 85.0)]);
+    world.say(3.0, &errors().measured(3.0).over(2.5));
+    assert_eq!(values(&world), [("B".into(), 85.0)], "a resolve tells of a service that works");
+}

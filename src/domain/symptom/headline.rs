@@ -4,10 +4,9 @@
 //! about this very alert and stands as it is; one that any alert of the rule could carry gives way
 //! to the rule's name, where that names what is measured: `HTTP 503 rate 85% on bookstore-web`.
 
-use super::{
-    names_number, names_word, one_line, passed_limit, place, placed, value, what, whereabouts,
-    with_unit,
-};
+use super::text::what;
+use super::value::{passed_limit, value, with_unit};
+use super::{names_number, names_word, one_line, place, placed, whereabouts};
 use crate::domain::Episode;
 
 /// Longest headline, in characters; a longer summary gives way to the rule's name.
@@ -18,9 +17,12 @@ const HEADLINE_CHARS_MAX: usize = 100;
 pub fn headline(episode: &Episode) -> String {
     let alertname = episode.alertname();
     let what = what(episode);
-    let said = placed(what.clone(), episode);
+    // A pod's name says little and lives short: of a known service its alerts are that service's.
+    let is_of_pod = episode.service.is_some() && episode.labels.value("pod").is_some();
+    let placed = |text: String| if is_of_pod { text } else { placed(text, episode) };
+    let said = placed(what.clone());
     let is_placed = said != what;
-    let named = placed(spaced(alertname), episode);
+    let named = placed(spaced(alertname));
     let number = value(episode).filter(|value| !value.contains(" = "));
     let with_number = |text: &str, number: &str| {
         // A text that has its colon already, or a number with its unit, needs no other colon.
@@ -238,6 +240,10 @@ mod tests {
             "Error rate: 7 on shop-web",
         );
         check(&web("CPU on host"), &[], "CPU on host, shop-web");
+        let pod = [("alertname", "X"), ("service", "cart"), ("pod", "cart-7d9f8b6c5-x2x9k")];
+        check(&pod, &[("summary", "Pod is crash looping.")], "Pod is crash looping on cart");
+        let gateway = [("alertname", "X"), ("service", "eftpos-gateway")];
+        check(&gateway, &[("summary", "EFTPOS gateway: time-outs")], "EFTPOS gateway: time-outs");
         check(&web("X"), &[("summary", "\u{1b}[31mred\u{7}\nnext")], "[31mred on shop-web");
     }
 

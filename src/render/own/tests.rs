@@ -191,3 +191,18 @@ fn the_same_draft_gives_the_same_bytes() {
     assert_eq!(printed(text), printed(text));
     assert!(printed(text).is_ok());
 }
+
+#[test]
+fn ten_thousand_entries_told_in_full_take_a_part_of_what_a_document_may() {
+    let text = "{% for e in timeline %}\n- {{ loop.index }} {{ e.occurred_at | local(short=true) }} \
+        {{ e.phase }} {{ e.kind }}: {{ e.text }}{% if e.actor %} ({{ e.actor }}){% endif %} \
+        {{ e.service | default('-', true) }} {{ e.count }}\n{% endfor %}";
+    let mut draft = composed(&examples::bookstore());
+    let entries = draft.timeline.clone();
+    draft.timeline = entries.iter().cycle().take(10_000).cloned().collect();
+    for (times, is_printed) in [(3, true), (9, false)] {
+        let file = file("t.md.jinja", &text.repeat(times));
+        let printed = OwnTemplates::read(vec![file]).unwrap().print(&draft, Format::Markdown);
+        assert_eq!(printed.is_ok(), is_printed, "{times}: {:?}", printed.err());
+    }
+}
