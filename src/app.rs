@@ -4,9 +4,9 @@
 //! task that ends early ends the process with an error: a supervisor restarts what is broken,
 //! nothing here pretends to run. Called by `cli`.
 
+mod clock_watch;
 mod reload;
 pub mod storage;
-mod topology_file;
 mod upkeep;
 
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use crate::config::{Config, ConfigErrors};
 use crate::drafts::{Press, PressSettings};
 use crate::engine::{Engine, EngineError, Known};
 use crate::http::health::Part;
-use crate::http::{self, ReloadRequest, Reloader, Shared};
+use crate::http::{self, ReloadRequest, Reloaded, Reloader, Shared};
 use crate::metrics::Metrics;
 use crate::shutdown::Stopper;
 use crate::store::{Store, StoreError, StoreOptions};
@@ -53,9 +53,6 @@ pub enum AppError {
         /// What the system says.
         problem: std::io::Error,
     },
-    /// The service graph of the configured file cannot be used.
-    #[error("{0}")]
-    Topology(String),
     /// The system refuses a thread or a signal handler.
     #[error("the system refuses {what}: {problem}")]
     System {
@@ -94,10 +91,7 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
         .build_info
         .with_label_values(&[env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_RUST_VERSION")])
         .set(1);
-    let known = Known {
-        rules: config.rules.clone(),
-        topology: config.topology_file.as_deref().map(topology_file::read).transpose()?,
-    };
+    let known = Known { rules: config.rules.clone(), topology: config.topology.clone() };
     let listeners = listen(&config).await?;
     let addresses = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
     let options = StoreOptions {
@@ -134,6 +128,7 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
     std::thread::Builder::new()
         .name("scribed-engine".to_owned())
         .spawn(move || {
+            give_way();
             engine.run(engine_stop, &runtime);
             // Dropped unsent when the engine panics, which the other side hears as well.
             ended.send(()).ok();
@@ -144,6 +139,8 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
     reload::note_success(&shared);
     let server =
         tokio::spawn(http::server::serve(Arc::clone(&shared), listeners, server_stop.clone()));
+    // It ends with the server.
+    drop(tokio::spawn(clock_watch::run(Arc::clone(&shared), server_stop.clone())));
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&shared), server_stop));
     Ok(Running {
         addresses,
@@ -157,6 +154,21 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
         engine_ended,
         engine_stopper,
     })
+}
+
+/// How much the engine's thread gives way, as `nice` counts it: a third of the time of a thread that
+/// wants the same processor.
+#[cfg(target_os = "linux")]
+const ENGINE_NICENESS: i32 = 5;
+
+/// While a storm wants more than the processors have, what was sent is stored first and understood
+/// afterwards: nobody waits for the engine, and senders wait for their answers. Linux alone counts
+/// niceness by thread.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(problem) = rustix::process::nice(ENGINE_NICENESS) {
+        tracing::debug!(%problem, "The engine's thread does not give way to others");
+    }
 }
 
 /// What final drafts are printed with.
@@ -232,7 +244,7 @@ impl Running {
         }
     }
 
-    async fn reload(&self) -> Result<(), String> {
+    async fn reload(&self) -> Reloaded {
         let reloaded = reload::reload(&self.shared, &self.load).await;
         self.press.set(press_settings(&self.shared.config()));
         reloaded
@@ -244,6 +256,8 @@ impl Running {
     /// # Errors
     /// When a part did not end well.
     pub async fn stop(self) -> Result<(), AppError> {
+        // Whoever waits for a reload is told that there will be none.
+        drop(self.reload_requests);
         self.server_stopper.stop();
         if !self.server.is_finished() {
             self.server.await.map_err(|_| AppError::Ended("the server"))?;

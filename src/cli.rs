@@ -33,6 +33,7 @@ mod scenario;
 mod serve;
 mod storage;
 mod text;
+mod trust;
 mod url;
 mod verify;
 mod whatif;

@@ -20,6 +20,7 @@ mod scalar;
 mod schema;
 mod secret;
 mod templates;
+mod topology_file;
 mod values;
 mod web_file;
 
@@ -28,7 +29,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::domain::redaction::RedactionRule;
-use crate::domain::{Name, Rules, SourceType, Span};
+use crate::domain::{Name, Rules, SourceType, Span, Topology};
 use crate::render::own::OwnTemplates;
 
 pub use load::{Overrides, check_file, check_web_file, load};
@@ -58,8 +59,8 @@ pub struct Config {
     pub templates_dir: Option<PathBuf>,
     /// What that folder held when the configuration was loaded.
     pub templates: Arc<OwnTemplates>,
-    /// A file with the service graph, in the form of `PUT /api/v1/topology` (JSON or YAML).
-    pub topology_file: Option<PathBuf>,
+    /// The service graph that `topology_file` held when the configuration was loaded.
+    pub topology: Option<Topology>,
     /// Who may do what.
     pub auth: Auth,
     /// Configured senders, beside the built-in ones.

@@ -20,7 +20,7 @@
 //! | `machine`, `deadlines`, `effects` | what is called from outside, what time changes, what comes out |
 //! | `memory`, `recall`, `held`, `snapshot`, `filter` | what is in memory, and how what was forgotten returns |
 //! | `episodes`, `heartbeats` | what a word says about a firing |
-//! | `reading`, `kinds`, `signals`, `traits`, `marks` | what names, labels and texts tell |
+//! | `reading`, `kinds`, `signals`, `wordlists`, `traits`, `marks` | what names, labels and texts tell |
 //! | `graph`, `completion` | who calls whom |
 //! | `learned`, `fading`, `histories`, `bustle` | what the stream teaches, and forgets |
 //! | `crowd`, `sums`, `stage` | what a placement looks at |
@@ -70,6 +70,7 @@ mod testimony;
 mod tests;
 mod traits;
 mod weights;
+mod wordlists;
 
 pub use effects::{Beat, Effects};
 pub use machine::{Holdings, Machine, RULES_VERSION, UnreadableSnapshot};

@@ -4,6 +4,7 @@
 //! be mended without the door closing: a record that it cannot digest twice is passed over by a
 //! record of the ledger. Called by `app`.
 
+mod digest;
 mod pulse;
 mod recall;
 mod restore;
@@ -13,14 +14,12 @@ mod verify;
 mod whatif;
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::correlate::{Beat, Machine, RULES_VERSION, UnreadableSnapshot};
-use crate::domain::record::Skip;
 use crate::domain::{IncidentId, Record, RecordBody, Rules, Seq, Span, Timestamp, Topology};
 use crate::metrics::Metrics;
 use crate::shutdown::StopSignal;
@@ -29,7 +28,7 @@ use pulse::Pulse;
 pub use verify::{Check, Verdict, verify};
 pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, Since, what_if};
 
-/// Records handled before a commit: enough to share its cost, few enough that nobody waits long.
+/// Records read at once: enough to share the cost of a commit, few enough that nobody waits long.
 const BATCH_RECORDS: usize = 256;
 /// A snapshot is taken when at least this many records came since the last one, …
 const SNAPSHOT_EVERY_RECORDS: u64 = 20_000;
@@ -286,90 +285,8 @@ impl Engine {
                 self.metrics.engine_lag.set(0.0);
                 return Ok(());
             }
-            if self.digest(&records)? {
-                continue;
-            }
-            // One of them failed: alone, each is tried once more, and the one that fails again
-            // is passed over.
-            for record in &records {
-                if !self.digest(std::slice::from_ref(record))? {
-                    self.pass_over(record)?;
-                }
-            }
+            self.digest_in_batches(&records)?;
         }
-    }
-
-    /// Handles some records, all unless the machine asks for a commit in between, and commits what
-    /// they changed. Returns false, with the machine as it was before, when one of them cannot be
-    /// digested.
-    fn digest(&mut self, records: &[Record]) -> Result<bool, EngineError> {
-        let mut cursor = self.cursor;
-        let mut recalls = Vec::new();
-        if self.hold.is_none() {
-            self.hold = Some(self.store.hold_rows());
-        }
-        for record in records {
-            match self.work_in(record) {
-                Ok(Some(recalled)) => recalls.extend(recalled.map(|bytes| (record.seq, bytes))),
-                Ok(None) => {
-                    error!(record.seq = record.seq.0, "A record could not be worked in");
-                    self.is_machine_torn = true;
-                    self.mend()?;
-                    return Ok(false);
-                }
-                Err(error) => {
-                    self.is_machine_torn = true;
-                    if cursor == self.cursor {
-                        return Err(error);
-                    }
-                    // What was handled before it must not be handled again, so it is committed;
-                    // the next attempt begins at this record.
-                    warn!(error = %error, "The engine could not look back; it tries again");
-                    break;
-                }
-            }
-            cursor = record.seq;
-            self.alerts_since += alerts_in(record);
-            if self.machine.asks_for_commit() {
-                break;
-            }
-        }
-        self.observe_lag(records);
-        // Before the commit, which may fail: the machine has come this far in any case.
-        if let Some(time) = self.machine.time().filter(|_| records.iter().any(has_own_time)) {
-            self.pulse.beat(&self.clock, time);
-        }
-        self.commit(cursor, recalls)?;
-        Ok(true)
-    }
-
-    /// Hands the machine one record. `None` when it failed on it and is torn now; else what it had
-    /// forgotten and was told again, serialised, to be kept until the next snapshot.
-    #[expect(clippy::option_option, reason = "failed, nothing recalled, and recalled are three")]
-    fn work_in(&mut self, record: &Record) -> Result<Option<Option<Vec<u8>>>, EngineError> {
-        let is_skipped = self.skipped.contains(&record.seq);
-        let Self { machine, store, .. } = self;
-        #[cfg(test)]
-        let fails_on = self.fails_on;
-        let worked = catch_unwind(AssertUnwindSafe(|| {
-            #[cfg(test)]
-            assert!(!fails_on.is_some_and(|fails_on| fails_on(record)), "as the test wishes");
-            let found = recall::for_record(machine, record, store)?;
-            if is_skipped {
-                machine.pass_over(record);
-            } else {
-                machine.handle(record);
-            }
-            Ok::<_, EngineError>(found)
-        }));
-        let Ok(found) = worked else { return Ok(None) };
-        let found = found?;
-        if found.is_empty() {
-            return Ok(Some(None));
-        }
-        serde_json::to_vec(&found)
-            .map(|bytes| Some(Some(bytes)))
-            .map_err(|error| StoreError::Broken(error.to_string()).into())
     }
 
     /// Makes the machine again what the ledger makes of it up to the cursor.
@@ -429,19 +346,6 @@ impl Engine {
         self.snapshot_time = self.snapshot_time.or(self.machine.time());
         // Only now is everything that may be forgotten safe in the store.
         self.machine.forget();
-        Ok(())
-    }
-
-    fn pass_over(&mut self, record: &Record) -> Result<(), EngineError> {
-        error!(
-            record.seq = record.seq.0,
-            "A record could not be worked in twice and is passed over; please report it with this log"
-        );
-        let problem = "the machine failed on it twice".to_owned();
-        self.append_own(RecordBody::Skip(Skip { seq: record.seq, problem }))?;
-        self.metrics.engine_skipped.inc();
-        self.skipped.insert(record.seq);
-        self.digest(std::slice::from_ref(record))?;
         Ok(())
     }
 

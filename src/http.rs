@@ -185,8 +185,12 @@ impl Shared {
     }
 }
 
+/// What came of loading the configuration again: what of it holds only from the next start on, or
+/// the text of what is wrong with it; then the old one stays in force.
+pub type Reloaded = Result<Vec<String>, String>;
+
 /// One wish to load the configuration again; whoever loads it answers.
-pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+pub type ReloadRequest = oneshot::Sender<Reloaded>;
 
 /// Asks `app` to load the configuration again. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -195,7 +199,8 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// A reloader, and where its requests arrive. One may wait; more are told to come again.
+    /// A reloader, and where its requests arrive: one after the other, each to be answered by a
+    /// loading that began after it was made.
     #[must_use]
     pub fn channel() -> (Self, mpsc::Receiver<ReloadRequest>) {
         let (requests, receiver) = mpsc::channel(1);
@@ -205,13 +210,12 @@ impl Reloader {
     /// Loads the configuration again and says how it went.
     ///
     /// # Errors
-    /// The text of what is wrong with the configuration; the old one stays in force.
-    pub async fn reload(&self) -> Result<(), String> {
+    /// `Unavailable` when the program stops.
+    pub async fn reload(&self) -> Result<Reloaded, Problem> {
+        let stopping = || Problem::unavailable("scribed is stopping");
         let (answer, answered) = oneshot::channel();
-        self.requests
-            .try_send(answer)
-            .map_err(|_| "a reload is under way or we are stopping; try again".to_owned())?;
-        answered.await.unwrap_or_else(|_| Err("we are stopping".to_owned()))
+        self.requests.send(answer).await.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())
     }
 }
 

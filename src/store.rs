@@ -13,7 +13,7 @@
 //! | `schema` | folder, file, migrations |
 //! | `inner`, `queue`, `job`, `writer`, `place` | the way of a write |
 //! | `ledger`, `ledger_form`, `intern`, `text_cache`, `numbers`, `door` | appending, and reading back |
-//! | `deliveries`, `raw_bodies`, `incidents`, `episodes`, `texts`, `changes`, `engine`, `audit` | one file for each group of tables |
+//! | `deliveries`, `raw_bodies`, `incidents`, `episodes`, `texts`, `changes`, `engine`, `snapshots`, `audit` | one file for each group of tables |
 //! | `reading`, `readers`, `paging` | every read, and its way |
 //! | `retention`, `redact` | dropping what is too old, and what a person takes back |
 //! | `backup`, `check`, `rebuilt`, `grouping` | copies, whether the laws hold, and what another configuration gives; without a writer |
@@ -53,6 +53,7 @@ mod redact;
 mod retention;
 mod rows;
 mod schema;
+mod snapshots;
 mod text_cache;
 mod texts;
 mod types;
@@ -83,11 +84,12 @@ pub use types::{
     StoreOptions,
 };
 
+use self::engine::PreparedCommit;
 use self::inner::{Inner, writer_is_gone};
 use self::job::{Job, Reply};
 use self::ledger::PreparedAppend;
 use self::printed::Final;
-use self::queue::Bounds;
+use self::queue::Terms;
 use self::redact::Rewriting;
 use crate::clock::Clock;
 use crate::domain::{Facts, IncidentId, Timestamp};
@@ -157,7 +159,7 @@ impl Store {
         let bytes = append.bytes();
         let (reply, answer) = oneshot::channel();
         let job = Job::Append(Box::new(append), Reply::Task(reply));
-        self.inner.push(job, bytes, Bounds::Hold)?;
+        self.inner.push(job, bytes, Terms::Bounded)?;
         let written = answer.await.unwrap_or_else(|_| Err(writer_is_gone()))?;
         Ok(written.appended)
     }
@@ -169,7 +171,7 @@ impl Store {
     pub async fn audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
         let (reply, answer) = oneshot::channel();
         let bytes = SMALL_JOB_BYTES + entry.bytes();
-        self.inner.push(Job::Audit(Box::new(entry), Reply::Task(reply)), bytes, Bounds::Hold)?;
+        self.inner.push(Job::Audit(Box::new(entry), Reply::Task(reply)), bytes, Terms::Bounded)?;
         answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
     }
 
@@ -181,7 +183,7 @@ impl Store {
     pub fn append_blocking(&self, append: Append) -> Result<Appended, StoreError> {
         let append = Box::new(PreparedAppend::new(append, &self.inner.eye, &self.inner.hasher)?);
         let bytes = append.bytes();
-        let written = self.inner.ask(bytes, Bounds::Hold, |reply| Job::Append(append, reply))?;
+        let written = self.inner.ask(bytes, Terms::Bounded, |reply| Job::Append(append, reply))?;
         Ok(written.appended)
     }
 
@@ -192,7 +194,7 @@ impl Store {
     pub async fn quarantine(&self, quarantine: Quarantine) -> Result<String, StoreError> {
         let bytes = SMALL_JOB_BYTES + quarantine.bytes.len() + quarantine.problem.len();
         let (reply, answer) = oneshot::channel();
-        self.inner.push(Job::Quarantine(quarantine, Reply::Task(reply)), bytes, Bounds::Hold)?;
+        self.inner.push(Job::Quarantine(quarantine, Reply::Task(reply)), bytes, Terms::Bounded)?;
         let number = answer.await.unwrap_or_else(|_| Err(writer_is_gone()))?;
         Ok(format!("q{number}"))
     }
@@ -209,16 +211,38 @@ impl Store {
             _ => self.inner.read(|connection| Rewriting::find(connection, commit))?,
         };
         let mut shelf = lock(&self.inner.shelf);
-        let result = engine::PreparedCommit::new(commit, &mut shelf).and_then(|commit| {
-            let commit = commit.with_finals(finals).with_rewriting(rewriting);
-            let bytes = SMALL_JOB_BYTES + commit.bytes();
-            self.inner.ask(bytes, Bounds::Pass, |reply| Job::Commit(Box::new(commit), reply))
+        let result = PreparedCommit::new(commit, &mut shelf).and_then(|commit| {
+            self.store_prepared(commit.with_finals(finals).with_rewriting(rewriting))
         });
         match &result {
             Ok(()) => shelf.keep(),
             Err(_) => shelf.undo(),
         }
         result
+    }
+
+    /// Has a commit stored: a snapshot piece by piece ahead of it, and what then counts for nothing
+    /// swept away behind it.
+    fn store_prepared(&self, mut commit: PreparedCommit) -> Result<(), StoreError> {
+        let has_snapshot = commit.has_snapshot();
+        if has_snapshot && self.inner.read(snapshots::newest_seq)? == Some(commit.cursor) {
+            // Of the same record, so of the same state: its pieces must not be mixed with others.
+            commit.without_snapshot();
+        }
+        for piece in commit.take_pieces() {
+            let bytes = SMALL_JOB_BYTES + piece.bytes();
+            self.inner.ask(bytes, Terms::Free, |reply| Job::Piece(Box::new(piece), reply))?;
+        }
+        let is_caught_up = *self.head().borrow() == commit.cursor;
+        let terms = if is_caught_up && !has_snapshot { Terms::Patient } else { Terms::Free };
+        let bytes = SMALL_JOB_BYTES + commit.bytes();
+        self.inner.ask(bytes, terms, |reply| Job::Commit(Box::new(commit), reply))?;
+        // What cannot be swept now is swept with the next one.
+        while has_snapshot
+            && self.inner.ask(SMALL_JOB_BYTES, Terms::Free, Job::Sweep).is_ok_and(|left| left > 0)
+        {
+        }
+        Ok(())
     }
 
     /// What is kept of the drafts that a commit makes final, while the writer goes on.
@@ -250,7 +274,7 @@ impl Store {
         let Some((incident, facts)) = found else { return Ok(None) };
         let kept = Final::anew(incident, facts, printer.as_ref())?;
         let bytes = SMALL_JOB_BYTES + kept.bytes();
-        self.inner.ask(bytes, Bounds::Pass, |reply| Job::Print(Box::new(kept), reply))?;
+        self.inner.ask(bytes, Terms::Free, |reply| Job::Print(Box::new(kept), reply))?;
         Ok(Some(incident))
     }
 
@@ -259,7 +283,7 @@ impl Store {
     /// # Errors
     /// When it was not written.
     pub fn note_sign_of_life(&self, sign: SignOfLife) -> Result<(), StoreError> {
-        self.inner.ask(SMALL_JOB_BYTES, Bounds::Pass, |reply| Job::Sign(sign, reply))
+        self.inner.ask(SMALL_JOB_BYTES, Terms::Free, |reply| Job::Sign(sign, reply))
     }
 
     /// Drops raw bodies that are older than `raw_before` and ledger, incidents and episodes that
@@ -282,7 +306,7 @@ impl Store {
         if hold.is_none() {
             plan.leave_rows();
         }
-        self.inner.ask(SMALL_JOB_BYTES, Bounds::Pass, |reply| Job::Retain(plan, reply))?;
+        self.inner.ask(SMALL_JOB_BYTES, Terms::Free, |reply| Job::Retain(plan, reply))?;
         Ok(has_more)
     }
 

@@ -2,11 +2,14 @@
 //!
 //! One event is one line, whatever its values hold: line breaks, control characters and characters
 //! that turn the direction of text are escaped, so that a label of an alert can forge neither a
-//! line nor a colour. The time of a line comes from the [`Clock`]. Called once, by the command
+//! line nor a colour. The time of a line comes from the [`Clock`]. Lines that nobody reads are given
+//! up and counted (`output`): logging never holds up what it tells of. Called once, by the command
 //! line, before anything else starts.
 
+mod output;
+
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Mutex;
 
 use tracing::field::{Field, Visit};
@@ -19,6 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::clock::Clock;
 use crate::config::{Log, LogFormat};
+use output::{Output, Unhurried};
 
 /// Longest value in characters; a log is no place for bodies.
 const VALUE_CHARS_MAX: usize = 4096;
@@ -48,29 +52,65 @@ pub enum TelemetryError {
 pub fn init(log: &Log, clock: Clock) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(&log.level)
         .map_err(|source| TelemetryError::Filter { level: log.level.clone(), source })?;
-    let lines = Lines::new(log.format, clock, io::stderr());
+    let lines = Lines::new(log.format, clock, Unhurried::new(io::stderr()));
     tracing_subscriber::registry().with(filter).with(lines).try_init()?;
     Ok(())
 }
 
 /// Writes events as lines.
-struct Lines<W> {
+struct Lines<O> {
     format: LogFormat,
     clock: Clock,
     /// One lock for one line, so that lines of threads never mix.
-    output: Mutex<W>,
+    sheet: Mutex<Sheet<O>>,
 }
 
-impl<W: Write> Lines<W> {
-    fn new(format: LogFormat, clock: Clock, output: W) -> Self {
-        Self { format, clock, output: Mutex::new(output) }
+struct Sheet<O> {
+    output: O,
+    /// Lines that were given up since the last one that was taken.
+    lost: u64,
+}
+
+impl<O: Output> Lines<O> {
+    fn new(format: LogFormat, clock: Clock, output: O) -> Self {
+        Self { format, clock, sheet: Mutex::new(Sheet { output, lost: 0 }) }
+    }
+
+    fn text(&self, line: &Line<'_>) -> String {
+        match self.format {
+            LogFormat::Logfmt => line.logfmt(),
+            LogFormat::Json => line.json(),
+        }
+    }
+
+    /// Writes a line, and before it how many were given up, if any were.
+    fn put(&self, at: &str, text: &str) {
+        // A poisoned lock only means that another line was cut off.
+        let mut sheet = self.sheet.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if sheet.lost > 0 {
+            let told = self.text(&Line {
+                at,
+                level: word(Level::WARN),
+                message: "Nobody read the log; lines were given up",
+                target: module_path!(),
+                fields: &[("lines".to_owned(), Value::Plain(sheet.lost.to_string()))],
+            });
+            if !sheet.output.put(&told) {
+                sheet.lost += 1;
+                return;
+            }
+            sheet.lost = 0;
+        }
+        if !sheet.output.put(text) {
+            sheet.lost += 1;
+        }
     }
 }
 
-impl<S, W> Layer<S> for Lines<W>
+impl<S, O> Layer<S> for Lines<O>
 where
     S: Subscriber + for<'l> LookupSpan<'l>,
-    W: Write + 'static,
+    O: Output + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let mut fields = Fields::default();
@@ -96,21 +136,15 @@ where
             }
         }
         event.record(&mut fields);
-        let line = Line {
-            at: &self.clock.now().to_string(),
+        let at = self.clock.now().to_string();
+        let text = self.text(&Line {
+            at: &at,
             level: word(*event.metadata().level()),
             message: &fields.message,
             target: event.metadata().target(),
             fields: &fields.list,
-        };
-        let text = match self.format {
-            LogFormat::Logfmt => line.logfmt(),
-            LogFormat::Json => line.json(),
-        };
-        // A poisoned lock only means that another line was cut off; and when standard error is
-        // gone, there is nobody left to tell.
-        let mut output = self.output.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        drop(output.write_all(text.as_bytes()));
+        });
+        self.put(&at, &text);
     }
 }
 
@@ -304,35 +338,67 @@ fn is_unsafe(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
     use crate::domain::Timestamp;
 
-    /// An output that a test can look into.
+    /// An output that a test can look into, and that takes nothing when told so.
     #[derive(Clone, Default)]
-    struct Sheet(Arc<Mutex<Vec<u8>>>);
+    struct Paper {
+        text: Arc<Mutex<String>>,
+        is_full: Arc<AtomicBool>,
+    }
 
-    impl Write for Sheet {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
+    impl Output for Paper {
+        fn put(&mut self, line: &str) -> bool {
+            let has_room = !self.is_full.load(Ordering::SeqCst);
+            if has_room {
+                self.text.lock().unwrap().push_str(line);
+            }
+            has_room
         }
+    }
 
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
+    fn clock() -> Clock {
+        Clock::manual(Timestamp::parse("2026-03-04T02:14:07.25Z").unwrap())
     }
 
     /// What is written while `act` runs, under a filter.
     fn written(format: LogFormat, filter: &str, act: impl Fn()) -> String {
-        let sheet = Sheet::default();
-        let clock = Clock::manual(Timestamp::parse("2026-03-04T02:14:07.25Z").unwrap());
+        let paper = Paper::default();
         let subscriber = tracing_subscriber::registry()
             .with(EnvFilter::try_new(filter).unwrap())
-            .with(Lines::new(format, clock, sheet.clone()));
+            .with(Lines::new(format, clock(), paper.clone()));
         tracing::subscriber::with_default(subscriber, act);
-        let bytes = sheet.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        paper.text.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn lines_that_nobody_took_are_counted() {
+        let paper = Paper::default();
+        let lines = Lines::new(LogFormat::Logfmt, clock(), paper.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+            tracing::info!("One");
+            paper.is_full.store(true, Ordering::SeqCst);
+            tracing::info!("Two");
+            tracing::info!("Three");
+            paper.is_full.store(false, Ordering::SeqCst);
+            tracing::info!("Four");
+            tracing::info!("Five");
+        });
+        let text = paper.text.lock().unwrap().clone();
+        let said: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.split_once("level=").map(|(_, rest)| rest))
+            .collect();
+        assert_eq!(said.len(), 4, "{text}");
+        assert!(
+            said[1].starts_with("warn msg=\"Nobody read the log; lines were given up\" lines=2")
+        );
+        assert!(
+            said[2].starts_with("info msg=\"Four\"") && said[3].starts_with("info msg=\"Five\"")
+        );
     }
 
     /// Both formats of the same event, without what begins and ends every line.

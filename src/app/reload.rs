@@ -4,22 +4,26 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use super::{LoadConfig, topology_file};
+use super::LoadConfig;
 use crate::config::restart_only_differences;
 use crate::domain::RecordBody;
-use crate::http::Shared;
+use crate::http::{Reloaded, Shared};
 use crate::store::Append;
 
 /// Puts a newly loaded configuration in force; what it says to the machine goes into the ledger.
+/// Tells what of it holds only from the next start on.
 ///
 /// # Errors
 /// The text of what is wrong; the former configuration stays in force.
-pub(super) async fn reload(shared: &Arc<Shared>, load: &LoadConfig) -> Result<(), String> {
+pub(super) async fn reload(shared: &Arc<Shared>, load: &LoadConfig) -> Reloaded {
     match try_reload(shared, load).await {
-        Ok(()) => {
+        Ok(later) => {
             note_success(shared);
+            for setting in &later {
+                warn!(setting, "This setting changes only with a restart");
+            }
             info!("The configuration was reloaded");
-            Ok(())
+            Ok(later)
         }
         Err(problem) => {
             shared.metrics.config_last_reload_successful.set(0);
@@ -35,28 +39,20 @@ pub(super) fn note_success(shared: &Shared) {
     shared.metrics.config_last_reload_success_timestamp.set(shared.clock.now().seconds_f64());
 }
 
-async fn try_reload(shared: &Arc<Shared>, load: &LoadConfig) -> Result<(), String> {
+async fn try_reload(shared: &Arc<Shared>, load: &LoadConfig) -> Reloaded {
     let new = load().map_err(|errors| errors.to_string())?;
     let old = shared.config();
-    let topology = new
-        .topology_file
-        .as_deref()
-        .map(topology_file::read)
-        .transpose()
-        .map_err(|error| error.to_string())?;
     // Another path holds only from the next start on, and so does what stands there.
     let web_file =
         Some(new.web_file.clone()).filter(|_| new.web.config_file == old.web.config_file);
     if let Some(file) = &web_file {
         shared.perimeter.may_replace(file)?;
     }
-    for key in restart_only_differences(&old, &new) {
-        warn!(config.key = %key, "This setting changes only with a restart");
-    }
+    let later = restart_only_differences(&old, &new);
     if new.rules != old.rules {
         append(shared, RecordBody::Rules(Box::new(new.rules.clone()))).await?;
     }
-    if let Some(topology) = topology {
+    if let Some(topology) = new.topology.clone() {
         let known = shared
             .read(|store| store.topology())
             .await
@@ -70,7 +66,7 @@ async fn try_reload(shared: &Arc<Shared>, load: &LoadConfig) -> Result<(), Strin
     }
     shared.replace_config(Arc::new(new));
     crate::http::ingest::prime_metrics(shared);
-    Ok(())
+    Ok(later)
 }
 
 /// A record of the program's own, which has no time of its own.

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{AppError, topology_file};
+use super::AppError;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{self, Known, Question};
@@ -50,15 +50,14 @@ pub fn verify(config: &Config) -> Result<Vec<Check>, AppError> {
 /// which is left as it is. `progress` is told how many records of how many are done.
 ///
 /// # Errors
-/// When there is no store, it cannot be read, or the service graph cannot be used.
+/// When there is no store, or it cannot be read.
 pub fn what_if(
     config: &Config,
     since: Since,
     moves_max: usize,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Answer, AppError> {
-    let topology = config.topology_file.as_deref().map(topology_file::read).transpose()?;
-    let known = Known { rules: config.rules.clone(), topology };
+    let known = Known { rules: config.rules.clone(), topology: config.topology.clone() };
     let archive = Archive::glimpse(&config.storage.path)?;
     Ok(engine::what_if(&archive, &Question { known, since, moves_max }, progress)?)
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tracing::warn;
 
+use super::clock_watch::Watch;
+use crate::clock::Clock;
 use crate::domain::{Span, Timestamp};
 use crate::http::Shared;
 use crate::shutdown::StopSignal;
@@ -12,33 +14,66 @@ use crate::store::{Store, StoreError};
 
 /// How often old things are looked for.
 const EVERY: Duration = Duration::from_secs(60);
+/// A clock that is set ahead by this much may be wrong, …
+const STEP_DOUBTED: Span = Span::from_hours(1);
+/// … and then nothing is dropped for its age for this long: what is gone does not come back when
+/// the clock does.
+const DOUBTED_FOR: Span = Span::from_hours(24);
 /// How much of the oldest time goes at once while the store is over its size.
 const SIZE_STEP: Span = Span::from_hours(24);
 
 /// Drops what is older than the configuration keeps, a bounded piece at a time, until told to
 /// stop. Ingest goes on in between.
 pub(super) async fn run(shared: Arc<Shared>, mut stop: StopSignal) {
+    let mut doubt = Doubt::new(&shared.clock);
     loop {
         tokio::select! {
             () = stop.stopped() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        while !stop.is_stopped() && retain(&shared).await {}
+        while !stop.is_stopped() && retain(&shared, &mut doubt).await {}
+    }
+}
+
+/// Whether the clock may be wrong.
+struct Doubt {
+    watch: Watch,
+    /// By the monotonic clock; `None` while there is no doubt.
+    until: Option<Span>,
+}
+
+impl Doubt {
+    fn new(clock: &Clock) -> Self {
+        Self { watch: Watch::new(clock), until: None }
+    }
+
+    /// The time, unless it is doubted.
+    fn now(&mut self, clock: &Clock) -> Option<Timestamp> {
+        let monotonic = clock.monotonic();
+        match self.watch.step(clock) {
+            Some(step) if step >= STEP_DOUBTED => {
+                self.until = Some(monotonic + DOUBTED_FOR);
+                warn!(by = %step, "The clock was set far ahead; for a day nothing goes for its age");
+            }
+            // It came back.
+            Some(step) if step.abs() >= STEP_DOUBTED => self.until = None,
+            _ => {}
+        }
+        self.until = self.until.filter(|until| monotonic < *until);
+        self.until.is_none().then(|| clock.now())
     }
 }
 
 /// One piece; true when more is left.
-async fn retain(shared: &Shared) -> bool {
+async fn retain(shared: &Shared, doubt: &mut Doubt) -> bool {
     let config = shared.config();
-    let now = shared.clock.now();
-    let raw_before: Timestamp = now - config.storage.raw_retention;
-    let before = config.storage.retention.map(|retention| now - retention);
+    let now = doubt.now(&shared.clock);
+    let raw_before = now.map(|now| now - config.storage.raw_retention);
+    let before = now.and_then(|now| Some(now - config.storage.retention?));
     let size_limit = config.storage.size_limit;
     let retained = shared
         .read(move |store| {
-            Ok::<_, StoreError>(
-                store.retain(Some(raw_before), before)? || shrink(store, size_limit)?,
-            )
+            Ok::<_, StoreError>(store.retain(raw_before, before)? || shrink(store, size_limit)?)
         })
         .await;
     retained.unwrap_or_else(|_| {
@@ -65,7 +100,6 @@ fn shrink(store: &Store, size_limit: Option<u64>) -> Result<bool, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
     use crate::domain::record::{Delivery, Path};
     use crate::domain::{Name, RecordBody};
     use crate::metrics::Metrics;
@@ -79,6 +113,26 @@ mod tests {
             state.to_be_bytes()[0]
         };
         (0..length).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn a_clock_that_is_set_far_ahead_is_not_believed_for_a_day() {
+        let clock = Clock::manual(Timestamp::from_seconds(1_772_590_000));
+        let mut doubt = Doubt::new(&clock);
+        clock.advance(Span::from_hours(100));
+        assert_eq!(doubt.now(&clock), Some(clock.now()), "time that passes is believed");
+        clock.step_wall(Span::from_minutes(59));
+        assert_eq!(doubt.now(&clock), Some(clock.now()));
+        clock.step_wall(Span::from_hours(9_000));
+        assert_eq!(doubt.now(&clock), None);
+        clock.advance(Span::from_hours(23));
+        assert_eq!(doubt.now(&clock), None);
+        clock.step_wall(Span::from_hours(-9_000));
+        assert_eq!(doubt.now(&clock), Some(clock.now()), "it came back");
+        clock.step_wall(Span::from_hours(2));
+        assert_eq!(doubt.now(&clock), None);
+        clock.advance(Span::from_hours(24));
+        assert_eq!(doubt.now(&clock), Some(clock.now()), "it stayed so");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::client::{Client, read_token};
 use super::failure::Failure;
+use super::trust;
 use super::url::{DEFAULT_URL, ServerUrl};
 use crate::domain::{Span, Timestamp};
 
@@ -19,6 +20,10 @@ pub(super) struct ServerArguments {
     /// File with the bearer token.
     #[arg(long, env = "SCRIBED_TOKEN_FILE", value_name = "FILE", global = true)]
     pub(super) token_file: Option<PathBuf>,
+    /// File with the authorities (PEM) that a server with an https URL must come from [default:
+    /// those of the system].
+    #[arg(long, env = "SCRIBED_CA_FILE", value_name = "FILE", global = true)]
+    pub(super) ca_file: Option<PathBuf>,
     /// Longest wait for one answer, such as 10s or 1m30s.
     #[arg(
         long,
@@ -35,10 +40,14 @@ impl ServerArguments {
     /// A client for that server.
     ///
     /// # Errors
-    /// When the token file cannot be used.
+    /// When the token file, or the file of authorities, cannot be used.
     pub(super) fn client(&self) -> Result<Client, Failure> {
         let token = self.token_file.as_deref().map(read_token).transpose()?;
-        Ok(Client::new(self.url.clone(), token, self.timeout))
+        let client = Client::new(self.url.clone(), token, self.timeout);
+        if self.url.is_encrypted() {
+            return Ok(client.over_tls(trust::connector(self.ca_file.as_deref())?));
+        }
+        Ok(client)
     }
 
     /// Who does it: as given, else nobody where a token says who it is, else whoever is logged in

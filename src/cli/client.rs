@@ -1,4 +1,5 @@
-//! The client: one request at a time over plain HTTP/1.1, with a limit on time and size.
+//! The client: one request at a time over HTTP/1.1, in the clear or over TLS, with a limit on time
+//! and size.
 //!
 //! It knows the HTTP contract and nothing of the server's inside. It follows no redirect, keeps
 //! its connection between requests, and never sends a request twice once it may have arrived.
@@ -15,7 +16,10 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::url::{ServerUrl, Target};
 use super::wire::Problem;
@@ -108,6 +112,17 @@ pub(super) enum ClientError {
         /// What the system said.
         problem: String,
     },
+    /// There is somebody, but nobody whom we believe.
+    #[error(
+        "cannot speak TLS with {url}: {problem}; name the file of its authority with --ca-file, or \
+         write http:// if it speaks no TLS"
+    )]
+    Untrusted {
+        /// The server.
+        url: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Too slow.
     #[error("{url} did not answer {what} within {limit}; raise --timeout or look at the server")]
     Timeout {
@@ -158,12 +173,22 @@ pub(super) enum ClientError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The file of authorities cannot be used.
+    #[error("cannot use the authorities of {path}: {problem}; name a file with --ca-file")]
+    Authorities {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
 }
 
 impl ClientError {
-    /// True when the fault lies in what the client was started with.
-    pub(super) fn is_configuration(&self) -> bool {
-        matches!(self, Self::Token { .. })
+    /// True when the fault lies in what the client was started with: the server refuses a value
+    /// that only it can judge, such as the name of a template, with 400.
+    pub(super) fn is_usage(&self) -> bool {
+        matches!(self, Self::Token { .. } | Self::Authorities { .. })
+            || self.status() == Some(StatusCode::BAD_REQUEST)
     }
 
     /// The status with which the server said no.
@@ -171,11 +196,13 @@ impl ClientError {
         match self {
             Self::Refused(refusal) => Some(refusal.status),
             Self::Connect { .. }
+            | Self::Untrusted { .. }
             | Self::Timeout { .. }
             | Self::Unsettled { .. }
             | Self::Broken { .. }
             | Self::Unexpected { .. }
-            | Self::Token { .. } => None,
+            | Self::Token { .. }
+            | Self::Authorities { .. } => None,
         }
     }
 
@@ -227,13 +254,19 @@ pub(super) struct Client {
     url: ServerUrl,
     token: Option<HeaderValue>,
     timeout: Span,
+    tls: Option<TlsConnector>,
     connection: Option<SendRequest<Body>>,
 }
 
 impl Client {
     /// A client without a connection yet.
     pub(super) fn new(url: ServerUrl, token: Option<HeaderValue>, timeout: Span) -> Self {
-        Self { url, token, timeout, connection: None }
+        Self { url, token, timeout, tls: None, connection: None }
+    }
+
+    /// The same over TLS.
+    pub(super) fn over_tls(self, connector: TlsConnector) -> Self {
+        Self { tls: Some(connector), ..self }
     }
 
     /// The server.
@@ -308,7 +341,7 @@ impl Client {
                 .and_then(|seconds| seconds.parse().ok())
                 .map(Duration::from_secs),
             location,
-            problem: serde_json::from_slice(&body).unwrap_or_default(),
+            problem: Problem::read(&body),
         })))
     }
 
@@ -370,12 +403,17 @@ impl Client {
             TcpStream::connect(self.url.endpoint()).await.map_err(|error| unreachable(&error))?;
         // Small requests should leave at once; where that cannot be set they leave a bit later.
         drop(stream.set_nodelay(true));
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(&error))?;
-        // The task ends with the connection, which ends with its sender; errors reach the
-        // request that waits for its answer.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(sender)
+        let Some(connector) = &self.tls else {
+            return begin(stream).await.map_err(|error| unreachable(&error));
+        };
+        let untrusted = |error: &dyn std::error::Error| ClientError::Untrusted {
+            url: self.url.to_string(),
+            problem: error.to_string(),
+        };
+        let name = ServerName::try_from(self.url.endpoint().0.to_owned())
+            .map_err(|error| untrusted(&error))?;
+        let stream = connector.connect(name, stream).await.map_err(|error| untrusted(&error))?;
+        begin(stream).await.map_err(|error| unreachable(&error))
     }
 
     fn broken(&self, what: &str, error: &dyn std::error::Error) -> ClientError {
@@ -385,6 +423,18 @@ impl Client {
         }
         ClientError::Broken { url: self.url.to_string(), what: what.to_owned(), problem }
     }
+}
+
+/// Begins to speak HTTP over a connection.
+async fn begin<S>(stream: S) -> hyper::Result<SendRequest<Body>>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // The task ends with the connection, which ends with its sender; errors reach the request that
+    // waits for its answer.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender)
 }
 
 fn text_of(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {

@@ -62,7 +62,7 @@ impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Stream(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
-            Self::Client(error) if error.is_configuration() => 2,
+            Self::Client(error) if error.is_usage() => 2,
             Self::Scenario(error) if error.is_usage() => 2,
             Self::Configuration(_) => 2,
             Self::Client(_)

@@ -100,7 +100,7 @@ fn wrong_usage_is_exit_code_two() {
         "scribed note 1",
         "scribed note 1 x --at=noon",
         "scribed change x",
-        "scribed explain e1 --url=https://h",
+        "scribed explain e1 --url=ftp://h",
         "scribed explain e1 --timeout=0",
         "scribed explain e1 --timeout=fast",
         "scribed explain e1 -o yaml",

@@ -1,6 +1,6 @@
 //! Where the server is, and paths below it.
 //!
-//! Pure. Only plain `http` is spoken; anything else is refused here, in words.
+//! Pure. What is neither `http` nor `https` is refused here, in words.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,9 +8,10 @@ use std::str::FromStr;
 /// Unless told otherwise: where `scribed serve` listens by default.
 pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:7274";
 
-/// The address of a server: `http://host:port/prefix`.
+/// The address of a server: `http://host:port/prefix`, or `https` likewise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ServerUrl {
+    is_encrypted: bool,
     host: String,
     port: u16,
     prefix: String,
@@ -22,14 +23,8 @@ pub(super) enum UnusableUrl {
     /// Not an address at all.
     #[error("`{0}` is not a URL; write it like {DEFAULT_URL}")]
     Unreadable(String),
-    /// TLS.
-    #[error(
-        "this client does not speak TLS yet; name the plain http:// address of the server, or a \
-         tunnel to it"
-    )]
-    Tls,
     /// Neither http nor https.
-    #[error("`{0}` is not a scheme that can be asked; the URL begins with http://")]
+    #[error("`{0}` is not a scheme that can be asked; the URL begins with http:// or https://")]
     Scheme(String),
     /// Credentials in the address.
     #[error("a URL holds no credentials; put the token into a file and name it with --token-file")]
@@ -45,11 +40,11 @@ impl FromStr for ServerUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let unreadable = || UnusableUrl::Unreadable(text.chars().take(128).collect());
         let (scheme, _) = text.split_once("://").ok_or_else(unreadable)?;
-        match scheme.to_ascii_lowercase().as_str() {
-            "http" => {}
-            "https" => return Err(UnusableUrl::Tls),
+        let is_encrypted = match scheme.to_ascii_lowercase().as_str() {
+            "http" => false,
+            "https" => true,
             _ => return Err(UnusableUrl::Scheme(scheme.chars().take(32).collect())),
-        }
+        };
         if text.contains(['?', '#']) {
             return Err(UnusableUrl::Query);
         }
@@ -61,15 +56,19 @@ impl FromStr for ServerUrl {
         let host = authority.host();
         let after_host = &authority.as_str()[host.len()..];
         let port = match after_host.strip_prefix(':') {
-            None => 80,
+            None => default_port(is_encrypted),
             Some(digits) => digits.parse().map_err(|_| unreadable())?,
         };
         if host.is_empty() || port == 0 {
             return Err(unreadable());
         }
         let prefix = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { host: host.to_owned(), port, prefix })
+        Ok(Self { is_encrypted, host: host.to_owned(), port, prefix })
     }
+}
+
+const fn default_port(is_encrypted: bool) -> u16 {
+    if is_encrypted { 443 } else { 80 }
 }
 
 impl ServerUrl {
@@ -80,7 +79,12 @@ impl ServerUrl {
             std::net::IpAddr::V4(ip) => ip.to_string(),
             std::net::IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        Self { host, port: address.port(), prefix: String::new() }
+        Self { is_encrypted: false, host, port: address.port(), prefix: String::new() }
+    }
+
+    /// True for `https`.
+    pub(super) const fn is_encrypted(&self) -> bool {
+        self.is_encrypted
     }
 
     /// Host and port for connecting: an IPv6 address without its brackets.
@@ -90,7 +94,11 @@ impl ServerUrl {
 
     /// The value of the `Host` header.
     pub(super) fn authority(&self) -> String {
-        if self.port == 80 { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+        if self.port == default_port(self.is_encrypted) {
+            self.host.clone()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 
     /// A path of the server with the prefix before it.
@@ -106,7 +114,8 @@ impl ServerUrl {
 
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.prefix)
+        let scheme = if self.is_encrypted { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.prefix)
     }
 }
 
@@ -176,13 +185,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_addresses_are_read() {
+    fn addresses_are_read() {
         for (text, endpoint, shown) in [
             (DEFAULT_URL, ("127.0.0.1", 7274), "http://127.0.0.1:7274"),
             ("http://scribed", ("scribed", 80), "http://scribed"),
             ("HTTP://scribed:80/", ("scribed", 80), "http://scribed"),
             ("http://[::1]:7274", ("::1", 7274), "http://[::1]:7274"),
             ("http://host:81/on/call/", ("host", 81), "http://host:81/on/call"),
+            ("https://scribed", ("scribed", 443), "https://scribed"),
+            ("HTTPS://scribed:443/", ("scribed", 443), "https://scribed"),
+            ("https://[::1]:80/pre", ("::1", 80), "https://[::1]:80/pre"),
         ] {
             let url: ServerUrl = text.parse().unwrap();
             assert_eq!(url.endpoint(), endpoint, "{text}");
@@ -193,7 +205,6 @@ mod tests {
     #[test]
     fn what_cannot_be_asked_is_refused_with_the_reason() {
         for (text, word) in [
-            ("https://scribed.example", "TLS"),
             ("127.0.0.1:7274", "not a URL"),
             ("ftp://host", "scheme"),
             ("http://user:secret@host", "--token-file"),

@@ -10,7 +10,6 @@ use super::console::Console;
 use super::failure::Failure;
 use super::serve;
 use super::text::{Table, count, minute, minute_utc};
-use crate::app::AppError;
 use crate::app::storage::{self, Answer, Brief, Change, Moved, Placement, Regrouped, Since};
 use crate::domain::{Span, Timestamp};
 
@@ -52,10 +51,7 @@ pub(super) fn run(arguments: &WhatIfArguments, console: &mut Console<'_>) -> Res
     if console.can_draw() {
         console.clear();
     }
-    let answer = answer.map_err(|error| match error {
-        AppError::Topology(problem) => Failure::Configuration(problem),
-        error => Failure::store(error),
-    })?;
+    let answer = answer.map_err(Failure::store)?;
     tell_doubts(&answer, console);
     match arguments.show.form {
         Form::Json => console.json(to_json(&answer).to_string().as_bytes()),

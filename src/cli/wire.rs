@@ -10,6 +10,9 @@ use serde_json::value::RawValue;
 
 use crate::domain::{Labels, Span, Timestamp};
 
+/// Longest plain text of a refusal that is told.
+const SENTENCE_BYTES_MAX: usize = 200;
+
 /// An error as RFC 9457 writes it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -20,6 +23,17 @@ pub(super) struct Problem {
 }
 
 impl Problem {
+    /// Reads the body of a refusal: a problem, or a sentence of who answers in our place, such as a
+    /// proxy.
+    pub(super) fn read(body: &[u8]) -> Self {
+        serde_json::from_slice(body).unwrap_or_else(|_| {
+            let sentence = std::str::from_utf8(body).ok().map(str::trim);
+            let is_sentence =
+                |text: &&str| text.len() <= SENTENCE_BYTES_MAX && !text.contains(['<', '\n']);
+            Self { detail: sentence.filter(is_sentence).map(str::to_owned), ..Self::default() }
+        })
+    }
+
     /// What it says to a person.
     pub(super) fn text(&self) -> Option<&str> {
         self.detail.as_deref().or(self.title.as_deref()).filter(|text| !text.is_empty())
@@ -228,6 +242,19 @@ mod tests {
         ] {
             let problem: Problem = serde_json::from_str(json).unwrap();
             assert_eq!(problem.text(), expect);
+        }
+    }
+
+    #[test]
+    fn a_sentence_in_place_of_a_problem_is_told_and_a_page_is_not() {
+        for (body, expect) in [
+            (r#"{"detail": "no"}"#, Some("no")),
+            ("this port speaks https\n", Some("this port speaks https")),
+            ("", None),
+            ("<html>Bad Gateway</html>", None),
+            ("one\ntwo", None),
+        ] {
+            assert_eq!(Problem::read(body.as_bytes()).text(), expect, "{body}");
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::rules::{HeartbeatRule, WEIGHTS};
-use crate::domain::{Matcher, Name, Severity, SourceType, Span};
+use crate::domain::{ChangeReport, Matcher, Name, Severity, SourceType, Span};
 
 use super::document::{Body, Document, Entry, Node};
 use super::layers::{text_of, texts_of};
@@ -42,6 +42,11 @@ impl<'d> Object<'d> {
     pub(super) fn get(&self, key: &str) -> Option<&'d Node> {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         Some(&entry.node).filter(|node| !node.is_null())
+    }
+
+    /// Where the value of a key stands, or else the object.
+    fn mark_of(&self, key: &str) -> Mark {
+        self.get(key).map_or(self.mark, |node| node.mark)
     }
 
     /// The path of a key, for messages.
@@ -94,6 +99,13 @@ impl<'a> Lists<'a> {
                 })
             });
             let (Some(name), Some(kind)) = (name, kind) else { continue };
+            if name.as_str() == ChangeReport::OWN_SOURCE {
+                let text = format!(
+                    "`{name}` is the source of what comes in our own form, at /api/v1/changes and \
+                     /api/v1/topology; choose another name"
+                );
+                self.note(object.mark_of("name"), &object.path_of("name"), text);
+            }
             if sources.iter().any(|source| source.name == name) {
                 self.note_twice(&object, "name", name.as_str());
             }
@@ -381,9 +393,8 @@ impl<'a> Lists<'a> {
 
     /// Notes that a value came before.
     pub(super) fn note_twice(&mut self, object: &Object<'a>, key: &str, value: &str) {
-        let mark = object.get(key).map_or(object.mark, |node| node.mark);
         let text = format!("{} comes twice; give each its own", quote(value));
-        self.note(mark, &object.path_of(key), text);
+        self.note(object.mark_of(key), &object.path_of(key), text);
     }
 
     /// Notes a problem.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::redaction::RedactionRule;
 use crate::domain::rules::HeartbeatRule;
-use crate::domain::{Name, Rules, Severity, SourceType};
+use crate::domain::{ChangeReport, Name, Rules, Severity, SourceType};
 
 use super::document::{Document, Node};
 use super::layers::{Layer, Layered, merge};
@@ -24,8 +24,6 @@ use super::{Auth, Config, DEFAULT_YAML, Source, Token};
 const CONFIG_FILE_VARIABLE: &str = "SCRIBED_CONFIG_FILE";
 /// The name under which the compiled-in default speaks.
 const DEFAULT_NAME: &str = "built-in default";
-/// Sources that scopes may name although no configuration does: the changes of our own API.
-const OWN_SOURCE: &str = "api";
 
 /// What the command line says about the configuration.
 #[derive(Clone, Debug, Default)]
@@ -117,7 +115,7 @@ fn assemble(
         timezone: values.timezone(),
         templates_dir,
         templates,
-        topology_file: values.topology_file(),
+        topology: values.topology(),
         auth: Auth {
             anonymous: values.anonymous(),
             tokens: listed.tokens,
@@ -200,8 +198,9 @@ fn scopes_must_name_sources(
     report: &mut Report,
 ) {
     for (name, place, key) in named_sources {
-        let is_built_in =
-            name.as_str() == OWN_SOURCE || SourceType::from_word(name.as_str()).is_some();
+        // No configuration names the source of what comes in our own form.
+        let is_built_in = name.as_str() == ChangeReport::OWN_SOURCE
+            || SourceType::from_word(name.as_str()).is_some();
         if !is_built_in && !config.sources.iter().any(|source| source.name == name) {
             let text =
                 format!("ingest:{name} names no source; configure it under sources, or correct it");

@@ -259,6 +259,18 @@ fn sources_are_checked_field_by_field() {
 }
 
 #[test]
+fn no_sender_is_given_the_name_of_our_own_form() {
+    check(
+        "sources:\n  - {name: api, type: cloudevents}\n",
+        &[
+            "f.yml:2:12: sources[0].name: `api` is the source of what comes in our own form, at /api",
+        ],
+    );
+    let tokens = "auth: {tokens: [{name: hook, token_sha256: 5b11618c2e44027877d0cd0921ed166b9f176f50587fc91e7534dd2946db77d6, scopes: ['ingest:api']}]}\n";
+    check(tokens, &[]);
+}
+
+#[test]
 fn heartbeats_and_severities_are_checked() {
     check(
         "heartbeats:\n  - {name: a, within: 0, matchers: []}\n  - {name: a, matchers: 'x=\"y\"'}\n  - {name: b}\n  - {name: c, matchers: ['{}']}\n  - {name: d, matchers: ['a=~\"[\"', b=1]}\nalerts:\n  severities: {page: awful, Page: high}\n  paging: [bad]\n",
@@ -288,6 +300,46 @@ fn paths_must_exist_where_they_are_read() {
             "f.yml:2:16: topology_file: there is no file none.yml; create it",
         ],
     );
+}
+
+/// Checks what `topology_file` may hold; `Err` begins the one problem, told under the file's name.
+fn check_topology(text: &str, expect: Result<usize, &str>) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("t.yml"), text).unwrap();
+    let found = problems(folder.path(), "topology_file: t.yml\n");
+    match expect {
+        Ok(edges) => {
+            assert_eq!(found, Vec::<String>::new(), "{text}");
+            let mut overrides = Overrides::default();
+            let path = folder.path().join("t.yml").display().to_string();
+            overrides.set("topology_file", Some(path), "--topology-file");
+            let topology = load(&overrides, &[]).unwrap().topology.unwrap();
+            assert_eq!(topology.edges.len(), edges, "{text}");
+        }
+        Err(problem) => {
+            assert_eq!(found.len(), 1, "{text}: {found:?}");
+            assert!(found[0].starts_with(problem), "{text}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn the_service_graph_is_checked_with_the_configuration_that_names_it() {
+    check_topology("edges:\n  - {caller: web, callee: ' db ', weight: 1}\nowner: ana\n", Ok(1));
+    check_topology(r#"{"edges": [{"caller": "web", "callee": "db", "cluster": null}]}"#, Ok(1));
+    check_topology("placement:\n  - {service: db, nodes: [n1]}\n", Ok(0));
+    check_topology("edges: []\nplacement: null\n", Ok(0));
+    check_topology(
+        "edges:\n  - {caller: web}\n",
+        Err("t.yml:2:6: topology_file: missing field `callee`"),
+    );
+    check_topology("edges: 5\n", Err("t.yml:1:8: topology_file: "));
+    check_topology("edges: [\n", Err("t.yml:"));
+    check_topology(
+        "edges:\n  - {caller: web, callee: db}\n  - {caller: ' ', callee: db}\n",
+        Err("t.yml: topology_file: `edges[1]`: `caller` is empty"),
+    );
+    check_topology("{}\n", Err("t.yml: topology_file: `edges` is missing"));
 }
 
 #[test]

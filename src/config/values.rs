@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::rules::{AlertRules, IncidentRules};
-use crate::domain::{Severity, Span};
+use crate::domain::{Severity, Span, Topology};
 use crate::render::own::OwnTemplates;
 
 use super::layers::{Layered, Text};
 use super::problem::{Place, Report};
 use super::scalar::{self, ListenAddress};
-use super::templates;
 use super::{Anonymous, Log, LogFormat, Storage, Timeouts, Web};
+use super::{templates, topology_file};
 
 const MILLISECOND: Span = Span::from_millis(1);
 const SECOND: Span = Span::from_seconds(1);
@@ -112,11 +112,11 @@ impl<'a> Values<'a> {
         (Some(path), held)
     }
 
-    /// The file with the service graph.
-    pub(super) fn topology_file(&mut self) -> Option<PathBuf> {
+    /// The service graph, out of its file.
+    pub(super) fn topology(&mut self) -> Option<Topology> {
         let path = self.path("topology_file")?;
         self.must_exist("topology_file", path.is_file(), &path, "file");
-        Some(path)
+        if path.is_file() { topology_file::read(&path, "topology_file", self.report) } else { None }
     }
 
     /// What somebody without credentials may do.

@@ -33,14 +33,11 @@ pub(super) struct Histories {
 impl Histories {
     /// The history of an alert, for writing: it counts as touched.
     pub(super) fn touch(&mut self, key: &AlertKey) -> &mut History {
-        if !self.young.contains_key(key) {
-            if self.young.len() >= GENERATION_MAX {
-                self.old = std::mem::take(&mut self.young);
-            }
-            let known = self.old.remove(key).unwrap_or_default();
-            self.young.insert(key.clone(), known);
+        if self.young.len() >= GENERATION_MAX && !self.young.contains_key(key) {
+            self.old = std::mem::take(&mut self.young);
         }
-        self.young.entry(key.clone()).or_default()
+        let Self { young, old } = self;
+        young.entry(key.clone()).or_insert_with(|| old.remove(key).unwrap_or_default())
     }
 
     /// How many alerts are remembered.

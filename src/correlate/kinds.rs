@@ -4,7 +4,10 @@
 //! summary, the description and the expression. What no rule knows is `other`. Called when a
 //! first word is read; the kind of an episode never changes.
 
+use std::sync::LazyLock;
+
 use super::signals::spaced;
+use super::wordlists::Wordlists;
 use crate::domain::{Kind, Word};
 
 /// All words of one list must stand in the text; the first kind with such a list wins, so the
@@ -231,6 +234,13 @@ const RULES: &[(Kind, &[&[&str]])] = &[
     (Kind::Config, &[&["config"], &["version"]]),
 ];
 
+/// The kinds of all lists, in their order, …
+static KINDS: LazyLock<Vec<Kind>> =
+    LazyLock::new(|| RULES.iter().flat_map(|(kind, lists)| lists.iter().map(|_| *kind)).collect());
+/// … and the lists.
+static LISTS: LazyLock<Wordlists> =
+    LazyLock::new(|| Wordlists::new(RULES.iter().flat_map(|(_, lists)| lists.iter().copied())));
+
 /// Names of alerts that speak of the alerting itself.
 const OTHER: &[&str] = &["Watchdog", "DatasourceNoData", "DatasourceError"];
 
@@ -258,13 +268,7 @@ fn kind_in(alertname: &str, texts: &[&str]) -> Kind {
         .chain(texts.iter().map(|text| text.to_lowercase()))
         .find_map(|text| {
             // A word that begins with a space must not stand inside another word.
-            let text = format!(" {text}");
-            RULES
-                .iter()
-                .find(|(_, lists)| {
-                    lists.iter().any(|list| list.iter().all(|word| text.contains(word)))
-                })
-                .map(|(kind, _)| *kind)
+            LISTS.first_in(&format!(" {text}")).and_then(|list| KINDS.get(list).copied())
         })
         .unwrap_or(Kind::Other)
 }

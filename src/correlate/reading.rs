@@ -106,13 +106,13 @@ impl Machine {
         if self.heartbeat_rule(&word.labels).is_some() {
             return Standing::Heartbeat;
         }
-        let rules = self.memory.rules.clone();
+        let flapping_window = self.memory.rules.alerts.flapping_window;
         let now = self.now();
         let start = word.starts_at.at;
         let history = self.memory.histories.touch(key);
         let is_new = history.touched_at.is_none_or(|at| now - at > HISTORY_MEMORY);
         history.touched_at = Some(now);
-        history.starts.retain(|at| start - *at <= rules.alerts.flapping_window);
+        history.starts.retain(|at| start - *at <= flapping_window);
         let before = history.starts.len();
         let long_firing_at = history.long_firing_at;
         history.starts.push_back(start);
@@ -120,6 +120,7 @@ impl Machine {
             let service = self.service_of(&word.labels);
             self.memory.learned.count_series(&word.labels, service.as_ref(), now);
         }
+        let rules = &self.memory.rules;
         let alone = self.times_alone(key, self.memory.newest_episode());
         // Within its own running incident it goes on being a member, as long as others fire too; a
         // flapper that is the last to return prolongs nothing. Who comes and goes in it quickly has

@@ -3,6 +3,10 @@
 //! Read from the words of the alert's name, then of its summary. A name that says nothing is
 //! `Other`, which takes no part in any rule. Called when an episode comes into memory.
 
+use std::sync::LazyLock;
+
+use super::wordlists::Wordlists;
+
 /// A sign of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Signal {
@@ -133,6 +137,9 @@ const RULES: &[(Signal, &[&str])] = &[
     (Signal::Config, &["drift"]),
 ];
 
+static LISTS: LazyLock<Wordlists> =
+    LazyLock::new(|| Wordlists::new(RULES.iter().map(|(_, words)| *words)));
+
 impl Signal {
     /// Reads the name, and the summary when the name says nothing.
     pub(super) fn read(alertname: &str, summary: &str) -> Self {
@@ -143,10 +150,7 @@ impl Signal {
     }
 
     fn in_words(text: &str) -> Option<Self> {
-        RULES
-            .iter()
-            .find(|(_, words)| words.iter().all(|word| text.contains(word)))
-            .map(|(signal, _)| *signal)
+        LISTS.first_in(text).and_then(|list| RULES.get(list)).map(|(signal, _)| *signal)
     }
 
     /// What users and callers of a broken service see: it climbs the calls.

@@ -11,8 +11,8 @@ use crate::clock::Clock;
 use crate::domain::incident::{DraftStatus, NoteKind, Patch};
 use crate::domain::record::{Delivery, NoteDraft, Operation, OperationAction, Path, Skip};
 use crate::domain::{
-    AlertKey, Claim, Ending, Facts, IncidentId, IncidentState, Labels, Name, RecordBody, Rules,
-    Seq, Span, Timestamp, Word, WordState,
+    AlertKey, Claim, Ending, Facts, IncidentId, IncidentState, Labels, Name, Record, RecordBody,
+    Rules, Seq, Span, Timestamp, Word, WordState,
 };
 use crate::metrics::Metrics;
 use crate::store::{Append, Store, StoreOptions};
@@ -126,6 +126,32 @@ fn word(alert: usize, start: Timestamp, end: Option<Timestamp>) -> RecordBody {
         }],
         changes: vec![],
     })
+}
+
+#[test]
+fn a_batch_takes_records_until_their_words_are_too_many_and_one_at_least() {
+    let one = word(0, Timestamp::from_seconds(0), None);
+    let RecordBody::Delivery(one) = one else { unreachable!() };
+    let record = |words: usize| Record {
+        seq: Seq(1),
+        time: None,
+        received_at: None,
+        body: RecordBody::Delivery(Delivery {
+            words: vec![one.words[0].clone(); words],
+            ..one.clone()
+        }),
+    };
+    for (words, expect) in [
+        (&[][..], 1),
+        (&[3000, 1][..], 1),
+        (&[1024, 1][..], 1),
+        (&[1000, 24, 1][..], 2),
+        (&[0, 0, 0][..], 3),
+        (&[10, 2000, 10][..], 1),
+    ] {
+        let records: Vec<Record> = words.iter().copied().map(record).collect();
+        assert_eq!(super::digest::batch_length(&records), expect, "{words:?}");
+    }
 }
 
 /// Everything that a draft can be made of.

@@ -29,7 +29,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use crate::config::{Anonymous, Auth, Scope};
-use crate::domain::Name;
+use crate::domain::{ChangeReport, Name};
 
 use super::Shared;
 use super::answer::Problem;
@@ -374,7 +374,7 @@ extractor!(
     /// program that may deliver for the source `api`.
     Reporter,
     Csrf::InHeader,
-    [Need::Write, Need::Ingest(Name::from("api"))]
+    [Need::Write, Need::Ingest(Name::from(ChangeReport::OWN_SOURCE))]
 );
 
 /// Somebody who may see the metrics: everybody, unless `auth` says who may read.

@@ -110,7 +110,7 @@ impl Listener {
             return Some((first.into(), self));
         }
         // What did not fit into the last piece.
-        let rest = self.feed.kept(&mut self.place).await;
+        let rest = self.feed.kept(&self.shared, &mut self.place).await;
         if !rest.is_empty() {
             return Some((rest.into(), self));
         }

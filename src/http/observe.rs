@@ -8,7 +8,7 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -24,6 +24,7 @@ use tracing::{debug, error, warn};
 
 use super::answer::Problem;
 use crate::clock::Clock;
+use crate::domain::Span;
 use crate::metrics::Metrics;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -58,6 +59,7 @@ pub struct Observer {
     /// Tells the requests of one process from those of another.
     process: i64,
     count: AtomicU64,
+    put_off: PutOff,
 }
 
 impl Observer {
@@ -65,11 +67,52 @@ impl Observer {
     #[must_use]
     pub fn new(metrics: Metrics, clock: Clock) -> Self {
         let process = clock.now().millis();
-        Self { metrics, clock, process, count: AtomicU64::default() }
+        Self { metrics, clock, process, count: AtomicU64::default(), put_off: PutOff::default() }
     }
 
     fn next_id(&self) -> String {
         format!("{:x}-{:x}", self.process, self.count.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Tells of a request that was put off, but not of each.
+    fn log_put_off(&self, detail: &str, id: &str, route: &str) {
+        match self.put_off.told_at(self.clock.monotonic()) {
+            Some(others) => {
+                warn!(request.id = %id, http.route = route, detail, others, "A request was put off");
+            }
+            None => debug!(request.id = %id, http.route = route, detail, "A request was put off"),
+        }
+    }
+}
+
+/// How often the log tells of requests that were put off: on a full disk all are, and the log may
+/// be on it too.
+const PUT_OFF_EVERY: Span = Span::from_seconds(10);
+
+/// Which of the requests that were put off the log tells of.
+#[derive(Debug, Default)]
+struct PutOff {
+    /// When the next one is told, on the monotonic clock, in nanoseconds.
+    next: AtomicI64,
+    /// How many were not told since the last one.
+    untold: AtomicU64,
+}
+
+impl PutOff {
+    /// How many others were put off since the last one that was told; `None` for those.
+    fn told_at(&self, now: Span) -> Option<u64> {
+        let next = self.next.load(Ordering::Relaxed);
+        let after = (now + PUT_OFF_EVERY).nanos();
+        let is_due = now.nanos() >= next
+            && self
+                .next
+                .compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if !is_due {
+            self.untold.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(self.untold.swap(0, Ordering::Relaxed))
     }
 }
 
@@ -89,10 +132,10 @@ pub async fn observe(
     let began = observer.clock.monotonic();
 
     let response = match (CatchPanic { future: Box::pin(next.run(request)) }).await {
-        Ok(response) => finish(response, &id, &route).await,
+        Ok(response) => finish(response, &observer, &id, &route).await,
         Err(panic) => {
             let problem = Problem::Internal(format!("a handler panicked: {}", message(&*panic)));
-            log_problem(&problem, &id, &route);
+            log_problem(&problem, &observer, &id, &route);
             problem.render(Some(&id))
         }
     };
@@ -127,7 +170,7 @@ fn method_label(method: &Method) -> &'static str {
 }
 
 /// Gives a problem the id of its request, and every bare refusal the form of a problem.
-async fn finish(mut response: Response, id: &str, route: &str) -> Response {
+async fn finish(mut response: Response, observer: &Observer, id: &str, route: &str) -> Response {
     let problem = match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem,
         None if is_bare_refusal(&response) => {
@@ -138,7 +181,7 @@ async fn finish(mut response: Response, id: &str, route: &str) -> Response {
         }
         None => return response,
     };
-    log_problem(&problem, id, route);
+    log_problem(&problem, observer, id, route);
     let mut rendered = problem.render(Some(id));
     // What the router or the handler said beside it stays: `Allow` above all.
     for (name, value) in response.headers() {
@@ -173,7 +216,7 @@ async fn from_refusal(status: StatusCode, body: Body) -> Problem {
     }
 }
 
-fn log_problem(problem: &Problem, id: &str, route: &str) {
+fn log_problem(problem: &Problem, observer: &Observer, id: &str, route: &str) {
     match problem {
         Problem::Internal(cause) => {
             error!(request.id = %id, http.route = route, cause, "A request failed");
@@ -184,9 +227,7 @@ fn log_problem(problem: &Problem, id: &str, route: &str) {
         Problem::BadTemplate(detail) => {
             error!(request.id = %id, http.route = route, detail, "A draft could not be printed");
         }
-        Problem::Unavailable { detail, .. } => {
-            warn!(request.id = %id, http.route = route, detail, "A request was put off");
-        }
+        Problem::Unavailable { detail, .. } => observer.log_put_off(detail, id, route),
         Problem::Invalid(detail)
         | Problem::Unusable(detail)
         | Problem::Unauthenticated(detail)
@@ -242,5 +283,19 @@ impl<F: Future> Future for CatchPanic<F> {
             Ok(Poll::Pending) => Poll::Pending,
             Err(panic) => Poll::Ready(Err(panic)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_requests_that_are_put_off_one_in_ten_seconds_is_told_with_the_number_of_the_others()
+    {
+        let put_off = PutOff::default();
+        let at = |seconds| put_off.told_at(Span::from_seconds(seconds));
+        let told = [0, 1, 2, 9, 10, 11, 30, 41].map(at);
+        assert_eq!(told, [Some(0), None, None, None, Some(3), None, Some(1), Some(0)]);
     }
 }

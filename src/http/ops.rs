@@ -2,6 +2,7 @@
 //! configuration again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -9,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::answer::{Answer, Problem};
 use super::audit::Deed;
@@ -21,6 +22,10 @@ use crate::store::{Store, StoreError};
 /// Prometheus' text format.
 const METRICS_FORMAT: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// How long a scrape waits for what is read from the store: well below the patience of whoever
+/// scrapes, who is to hear of a flood of readers above all.
+const REFRESH_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Every state that the gauge of incidents shows, also while it is zero.
 const INCIDENT_STATES: [&str; 5] = ["open", "acknowledged", "mitigated", "resolved", "merged"];
@@ -48,14 +53,20 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Answer {
 async fn reload(State(shared): State<Arc<Shared>>, Admin(principal): Admin) -> Answer {
     let who = principal.name().map_or("anonymous", |name| name.as_str());
     info!(principal = who, "A reload of the configuration was asked for");
-    let result = shared.reloader.reload().await;
+    let result = shared.reloader.reload().await?;
     let outcome = if result.is_ok() { "done" } else { "failed" };
     if let Err(problem) = audit::note(&shared, &principal, Deed::Reload, None, outcome).await {
         // It is loaded, whether that can be noted or not.
-        tracing::warn!(?problem, "A reload could not be noted in the audit");
+        warn!(?problem, "A reload could not be noted in the audit");
     }
     match result {
-        Ok(()) => Ok("The configuration was loaded.\n".into_response()),
+        Ok(later) => {
+            let lines = later.iter().map(|setting| format!("Needs a restart: {setting}.\n"));
+            let text: String = std::iter::once("The configuration was loaded.\n".to_owned())
+                .chain(lines)
+                .collect();
+            Ok(text.into_response())
+        }
         Err(reason) => Err(Problem::Misconfigured(format!(
             "the configuration was not loaded, the old one holds: {reason}"
         ))),
@@ -64,17 +75,17 @@ async fn reload(State(shared): State<Arc<Shared>>, Admin(principal): Admin) -> A
 
 async fn metrics(State(shared): State<Arc<Shared>>, _: Scraper) -> Answer {
     let metrics = shared.metrics.clone();
+    let refreshed = shared.read(move |store| refresh(store, &metrics));
+    // What is counted as it happens is shown all the same.
+    match tokio::time::timeout(REFRESH_WAIT_MAX, refreshed).await {
+        Ok(Ok(())) => {}
+        Ok(Err(problem)) => warn!(?problem, "Metrics that are read from the store are old"),
+        Err(_) => warn!("Metrics that are read from the store are old: too many others read"),
+    }
     let text = shared
-        .read(move |store| {
-            if let Err(error) = refresh(store, &metrics) {
-                // What is counted as it happens is shown all the same.
-                tracing::warn!(%error, "Metrics that are read from the store are old");
-            }
-            metrics
-                .encode()
-                .map_err(|error| Problem::Internal(format!("metrics cannot be encoded: {error}")))
-        })
-        .await?;
+        .metrics
+        .encode()
+        .map_err(|error| Problem::Internal(format!("metrics cannot be encoded: {error}")))?;
     let mut response = Response::new(text.into());
     response.headers_mut().insert(CONTENT_TYPE, METRICS_FORMAT);
     Ok(response)

@@ -405,3 +405,12 @@ async fn who_waits_to_read_holds_no_thread() {
         reading.await.unwrap().unwrap();
     }
 }
+
+#[tokio::test]
+async fn the_metrics_are_shown_however_many_others_read() {
+    let house = House::new(|_| {});
+    house.post("/api/v1/ingest/alertmanager", FIRING).await;
+    let all = u32::try_from(READS_AT_ONCE).unwrap();
+    let _reading = house.shared.reads.acquire_many(all).await.unwrap();
+    assert!(house.metrics().await.contains("scribed_ledger_head 1\n"));
+}

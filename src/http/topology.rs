@@ -13,7 +13,7 @@ use super::auth::{Reader, Reporter};
 use super::ingest::{UnusableBody, quarantine};
 use super::receipt::receipt;
 use super::{Shared, audit, body};
-use crate::domain::{Name, RecordBody};
+use crate::domain::{ChangeReport, Name, RecordBody};
 use crate::ingest::read_topology;
 
 const PATH: &str = "/api/v1/topology";
@@ -41,7 +41,7 @@ async fn replace(
     let topology = match read_topology(&bytes) {
         Ok(topology) => topology,
         Err(unusable) => {
-            let source = Name::from("api");
+            let source = Name::from(ChangeReport::OWN_SOURCE);
             let reason = unusable.reason.as_str();
             let problem = unusable.problem.clone();
             let body = UnusableBody { reason, problem, bytes, headers: Vec::new() };

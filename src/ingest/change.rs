@@ -14,8 +14,6 @@ use super::{
 };
 use crate::domain::{ChangeKind, ChangeReport, Claim, Labels, Name, Timestamp};
 
-/// The source of changes told in our own form.
-const SOURCE: &str = "api";
 /// Longest author, service and other short text of a change in bytes.
 const SHORT_BYTES_MAX: usize = 1024;
 
@@ -49,7 +47,7 @@ fn strict(body: &Object<'_>, received_at: Timestamp) -> Result<ChangeReport, Str
         .and_then(alert::Pairs::into_optional_labels)
         .map_err(|problem| format!("`labels` cannot be used: {problem}"))?;
     Ok(ChangeReport {
-        source: Name::from(SOURCE),
+        source: Name::from(ChangeReport::OWN_SOURCE),
         at,
         ends_at,
         kind,

@@ -1,6 +1,6 @@
 //! Our own plain form of alerts, for scripts and for senders we do not know.
 //!
-//! One object, or a list of such objects:
+//! One object, a list of such objects, or an object that holds such a list as `alerts`:
 //!
 //! ```json
 //! {
@@ -20,6 +20,7 @@
 //! - `status` is `firing` or `resolved`. Without it the alert is over when `ends_at` has passed.
 //! - Times are RFC 3339 or Unix seconds, as text or number; `startsAt` and `endsAt` are understood
 //!   too. A missing start is the moment of receipt.
+//! - `generatorURL` is understood for `link`.
 
 use std::borrow::Cow;
 
@@ -36,8 +37,13 @@ pub(super) fn read(envelope: &Envelope<'_>, text: &str) -> Result<Parsed, Unusab
     let entries: Vec<&str> = if text.trim_start().starts_with('[') {
         wire::list(text)?.collect()
     } else {
-        Object::body(text)?;
-        vec![text]
+        let body = Object::body(text)?;
+        match body.json("alerts").filter(|_| !body.has("labels")) {
+            Some(list) => wire::list(list)
+                .map_err(|_| Unusable::wrong_shape("`alerts` must be a list"))?
+                .collect(),
+            None => vec![text],
+        }
     };
     if entries.is_empty() {
         return Err(alert::no_alert());
@@ -83,7 +89,11 @@ fn word(namespace: &Name, object: &Object<'_>, received_at: Timestamp) -> Result
     };
     let annotations = Pairs::lenient("annotation", "annotations", object)?.into_annotations();
     let mut links = Vec::new();
-    alert::add_link(&mut links, "generator", object.strict_text("link")?.as_deref());
+    let link = match object.strict_text("link")? {
+        Some(link) => Some(link),
+        None => object.strict_text("generatorURL")?,
+    };
+    alert::add_link(&mut links, "generator", link.as_deref());
     alert::add_link(&mut links, "runbook", annotations.value("runbook_url"));
     let (starts_at, state) =
         state(is_resolved, start_text.as_deref(), end_text.as_deref(), received_at);
@@ -161,6 +171,12 @@ mod tests {
         let parsed = parse(Generic, many.as_bytes());
         let refused: Vec<usize> = parsed.refused.iter().map(|refused| refused.index).collect();
         assert_eq!((parsed.delivery.words.len(), refused), (1, vec![1, 2]));
+        let held = r#"{"version":"1","alerts":[{"labels":{"a":"1"},"generatorURL":"https://x.test/2"},
+            {"labels":{"a":"2"}}]}"#;
+        let held = words(held);
+        assert_eq!((held.len(), held[0].links.len()), (2, 1));
+        assert_eq!(reason(Generic, br#"{"alerts":[]}"#), Reason::NoAlert);
+        assert_eq!(reason(Generic, br#"{"alerts":{}}"#), Reason::WrongShape);
     }
 
     #[test]

@@ -142,6 +142,9 @@ fn expect_free(folder: &Path, destination: &Path, replace: bool) -> Result<(), S
         format!("{shown} lies in the store's own folder; choose another one, best on another disk")
     } else if destination.is_dir() {
         format!("{shown} is a folder; name a file")
+    } else if fs::metadata(destination).is_ok_and(|there| !there.is_file()) {
+        // Replacing a device would take it away from the whole machine.
+        format!("{shown} is a device or the like; name a plain file")
     } else if !replace && fs::symlink_metadata(destination).is_ok() {
         format!("{shown} exists; choose another name, or give --force to replace it")
     } else {

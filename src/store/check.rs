@@ -13,7 +13,7 @@ use super::rows::from_int;
 use super::schema::{self, FolderLock};
 use super::text_cache::TextCache;
 use super::types::{RuleEpoch, Snapshot};
-use super::{StoreError, backup, engine};
+use super::{StoreError, backup, engine, snapshots};
 use crate::domain::record::Skip;
 use crate::domain::{Record, Seq};
 
@@ -312,7 +312,7 @@ impl Archive {
     /// # Errors
     /// When it cannot be read.
     pub fn snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
-        engine::snapshot(&self.connection)
+        snapshots::newest(&self.connection)
     }
 
     /// What was recalled for records after a place.

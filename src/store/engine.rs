@@ -1,5 +1,5 @@
-//! What the engine commits: rows of incidents, episodes and changes, together with its cursor, its
-//! snapshots, what it recalled, and what became of operations. Also the sign of life.
+//! What the engine commits: rows of incidents, episodes and changes, together with its cursor, the
+//! end of a snapshot, what it recalled, and what became of operations. Also the sign of life.
 //!
 //! Rows are made ready (as JSON) on the engine's own thread; the writer only stores them.
 
@@ -13,9 +13,10 @@ use super::error::Trying;
 use super::incidents::{self, IncidentColumns, RevisionColumns};
 use super::printed::Final;
 use super::redact::Rewriting;
-use super::rows::{At, count, from_int, from_json, int, moment, moment_if_any, named, to_json};
+use super::rows::{At, count, from_json, int, moment, moment_if_any, named, to_json};
+use super::snapshots::{self, Piece};
 use super::texts::{NewTexts, Shelf};
-use super::types::{EngineCommit, HeartbeatRow, RuleEpoch, SignOfLife, Snapshot};
+use super::types::{EngineCommit, HeartbeatRow, RuleEpoch, SignOfLife};
 use crate::domain::packed::Heard;
 use crate::domain::record::Outcome;
 use crate::domain::{EpisodeId, Incident, Seq, Topology};
@@ -37,7 +38,8 @@ pub(super) struct PreparedCommit {
     explanations: Vec<(EpisodeId, Option<Vec<u8>>)>,
     outcomes: Vec<(Seq, String, Came)>,
     recalls: Vec<(Seq, Vec<u8>)>,
-    snapshot: Option<Vec<u8>>,
+    /// What is still to be stored of its snapshot; empty where it has none.
+    snapshot: Vec<Piece>,
     rules_version: Option<u32>,
     heartbeats: Option<Vec<(String, String)>>,
     topology: Option<String>,
@@ -73,7 +75,11 @@ impl PreparedCommit {
                 Ok((*seq, to_json(outcome, "an outcome")?, Came::of(outcome)))
             })?,
             recalls: commit.recalls.clone(),
-            snapshot: commit.snapshot.as_deref().map(lz4_flex::block::compress_prepend_size),
+            snapshot: commit
+                .snapshot
+                .as_deref()
+                .map(|state| Piece::all_of(commit.cursor, state))
+                .unwrap_or_default(),
             rules_version: commit.rules_version,
             heartbeats: commit
                 .heartbeats
@@ -101,6 +107,22 @@ impl PreparedCommit {
         Self { rewriting, ..self }
     }
 
+    /// The pieces of its snapshot that go ahead of it, each in a transaction of its own.
+    pub(super) fn take_pieces(&mut self) -> Vec<Piece> {
+        let last = self.snapshot.len().saturating_sub(1);
+        self.snapshot.drain(..last).collect()
+    }
+
+    /// The same, without its snapshot.
+    pub(super) fn without_snapshot(&mut self) {
+        self.snapshot.clear();
+    }
+
+    /// True when a snapshot comes with it.
+    pub(super) fn has_snapshot(&self) -> bool {
+        !self.snapshot.is_empty()
+    }
+
     /// True when something must not be found in the files any more.
     pub(super) const fn takes_back(&self) -> bool {
         self.rewriting.is_some()
@@ -122,7 +144,7 @@ impl PreparedCommit {
                 .map(|(_, packed)| packed.as_ref().map_or(0, Vec::len))
                 .sum::<usize>()
             + self.recalls.iter().map(|(_, bytes)| bytes.len()).sum::<usize>()
-            + self.snapshot.as_ref().map_or(0, Vec::len)
+            + self.snapshot.iter().map(Piece::bytes).sum::<usize>()
     }
 }
 
@@ -203,8 +225,10 @@ pub(super) fn store(
             .and_then(|mut insert| insert.execute(named! { seq: int(seq.0), recalled: recalled }))
             .trying("storing what was recalled")?;
     }
-    if let Some(state) = &commit.snapshot {
-        store_snapshot(connection, commit.cursor, state)?;
+    if let Some(last) = commit.snapshot.last() {
+        commit.snapshot.iter().try_for_each(|piece| piece.store(connection))?;
+        snapshots::keep(connection, last)?;
+        tidy(connection, commit.cursor)?;
     }
     if let Some(version) = commit.rules_version {
         connection
@@ -232,19 +256,9 @@ pub(super) fn store(
     Ok(())
 }
 
-/// A snapshot makes those before it and what was recalled before it needless; old outcomes go on
-/// the same occasion.
-fn store_snapshot(connection: &Connection, seq: Seq, state: &[u8]) -> Result<(), StoreError> {
+/// A snapshot makes what was recalled before it needless; old outcomes go on the same occasion.
+fn tidy(connection: &Connection, seq: Seq) -> Result<(), StoreError> {
     let what = "storing a snapshot";
-    connection
-        .execute(
-            "INSERT OR REPLACE INTO snapshots (seq, state) VALUES (:seq, :state)",
-            named! { seq: int(seq.0), state: state },
-        )
-        .trying(what)?;
-    connection
-        .execute("DELETE FROM snapshots WHERE seq < :seq", named! { seq: int(seq.0) })
-        .trying(what)?;
     connection
         .execute("DELETE FROM recalls WHERE seq <= :seq", named! { seq: int(seq.0) })
         .trying(what)?;
@@ -276,29 +290,6 @@ pub(super) fn cursor(connection: &Connection) -> Result<Seq, StoreError> {
         .query_row("SELECT cursor FROM engine WHERE only = 1", [], |row| count(row, "cursor"))
         .trying("reading the engine's cursor")
         .map(Seq)
-}
-
-/// The newest snapshot.
-pub(super) fn snapshot(connection: &Connection) -> Result<Option<Snapshot>, StoreError> {
-    let what = "reading the newest snapshot";
-    let found: Option<(u64, Vec<u8>)> = connection
-        .query_row("SELECT seq, state FROM snapshots ORDER BY seq DESC LIMIT 1", [], |row| {
-            Ok((count(row, "seq")?, row.get("state")?))
-        })
-        .optional()
-        .trying(what)?;
-    let Some((seq, state)) = found else { return Ok(None) };
-    let bytes = lz4_flex::block::decompress_size_prepended(&state)
-        .map_err(|error| StoreError::Broken(format!("{what} failed: {error}")))?;
-    Ok(Some(Snapshot { seq: Seq(seq), bytes }))
-}
-
-/// Up to where the newest snapshot reaches.
-pub(super) fn snapshot_seq(connection: &Connection) -> Result<Option<Seq>, StoreError> {
-    connection
-        .query_row("SELECT max(seq) FROM snapshots", [], |row| row.get::<_, Option<i64>>(0))
-        .trying("finding the newest snapshot")
-        .map(|seq| seq.map(|seq| Seq(from_int(seq))))
 }
 
 /// From this record on the same rules go by other words than before.

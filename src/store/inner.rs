@@ -1,7 +1,7 @@
 //! What all handles of one store share: the way to the writer and to the readers, and the end of
 //! both.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread::JoinHandle;
 
@@ -13,7 +13,7 @@ use super::holding::Holding;
 use super::intern::TextHasher;
 use super::job::{Job, Reply};
 use super::ledger::Head;
-use super::queue::{Bounds, Queue};
+use super::queue::{Queue, Terms};
 use super::readers::Readers;
 use super::text_cache::TextCache;
 use super::texts::Shelf;
@@ -67,6 +67,7 @@ impl Inner {
             head: watch::Sender::new(Head::default()),
             head_seq: watch::Sender::new(Seq::default()),
             cursor: watch::Sender::new(Seq::default()),
+            taken_back: AtomicU64::default(),
             is_writable: AtomicBool::new(true),
             refusal: Mutex::new(None),
             texts: TextCache::default(),
@@ -106,8 +107,8 @@ impl Inner {
     }
 
     /// Queues a job.
-    pub(super) fn push(&self, job: Job, bytes: usize, bounds: Bounds) -> Result<(), StoreError> {
-        let depth = self.shared.queue.push(job, bytes, bounds)?;
+    pub(super) fn push(&self, job: Job, bytes: usize, terms: Terms) -> Result<(), StoreError> {
+        let depth = self.shared.queue.push(job, bytes, terms)?;
         self.shared.metrics.store_queue_depth.set(i64::try_from(depth).unwrap_or(i64::MAX));
         Ok(())
     }
@@ -116,11 +117,11 @@ impl Inner {
     pub(super) fn ask<T>(
         &self,
         bytes: usize,
-        bounds: Bounds,
+        terms: Terms,
         job: impl FnOnce(Reply<T>) -> Job,
     ) -> Result<T, StoreError> {
         let (reply, answer) = mpsc::sync_channel(1);
-        self.push(job(Reply::Thread(reply)), bytes, bounds)?;
+        self.push(job(Reply::Thread(reply)), bytes, terms)?;
         answer.recv().unwrap_or_else(|_| Err(writer_is_gone()))
     }
 

@@ -10,6 +10,7 @@ use super::engine::PreparedCommit;
 use super::ledger::PreparedAppend;
 use super::printed::Final;
 use super::retention::Plan;
+use super::snapshots::Piece;
 use super::types::{Appended, Quarantine, SignOfLife};
 
 /// One thing to write, with whom to answer.
@@ -23,6 +24,10 @@ pub(super) enum Job {
     Audit(Box<AuditEntry>, Reply<()>),
     /// What the engine worked out.
     Commit(Box<PreparedCommit>, Reply<()>),
+    /// A part of a snapshot, ahead of the commit that it belongs to.
+    Piece(Box<Piece>, Reply<()>),
+    /// That a part of an old snapshot goes; the answer is how many are left.
+    Sweep(Reply<u64>),
     /// The documents of a final draft, printed anew.
     Print(Box<Final>, Reply<()>),
     /// That we live.
@@ -102,11 +107,15 @@ impl Job {
             (Self::Append(spent, reply), Ok(Done::Appended(appended))) => {
                 reply.send(Ok(Written { appended, _spent: spent }));
             }
-            (Self::Quarantine(_, reply), Ok(Done::Number(number))) => reply.send(Ok(number)),
+            (Self::Quarantine(_, reply) | Self::Sweep(reply), Ok(Done::Number(number))) => {
+                reply.send(Ok(number));
+            }
             (job, Ok(Done::Nothing)) => job.send_plain(Ok(())),
             (job, Ok(_)) => job.refuse("a job was answered as another one"),
             (Self::Append(_, reply), Err(error)) => reply.send(Err(error)),
-            (Self::Quarantine(_, reply), Err(error)) => reply.send(Err(error)),
+            (Self::Quarantine(_, reply) | Self::Sweep(reply), Err(error)) => {
+                reply.send(Err(error));
+            }
             (job, Err(error)) => job.send_plain(Err(error)),
         }
     }
@@ -120,6 +129,7 @@ impl Job {
     fn send_plain(self, result: Result<(), StoreError>) {
         match self {
             Self::Commit(_, reply)
+            | Self::Piece(_, reply)
             | Self::Print(_, reply)
             | Self::Audit(_, reply)
             | Self::Sign(_, reply)
@@ -129,7 +139,7 @@ impl Job {
             #[cfg(test)]
             Self::Inspect(_, reply) => reply.send(result),
             // Their answers say more; without one the reply is dropped, which is heard as a fault.
-            Self::Append(..) | Self::Quarantine(..) => {}
+            Self::Append(..) | Self::Quarantine(..) | Self::Sweep(..) => {}
         }
     }
 
@@ -137,7 +147,11 @@ impl Job {
     pub(super) const fn operation(&self) -> &'static str {
         match self {
             Self::Append(..) | Self::Quarantine(..) | Self::Audit(..) => "append",
-            Self::Commit(..) | Self::Print(..) | Self::Sign(..) => "commit",
+            Self::Commit(..)
+            | Self::Piece(..)
+            | Self::Sweep(..)
+            | Self::Print(..)
+            | Self::Sign(..) => "commit",
             Self::Retain(..) => "retention",
             #[cfg(test)]
             Self::Inspect(..) => "commit",

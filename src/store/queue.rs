@@ -4,11 +4,19 @@
 //! a connection. Our own threads (engine commits, signs of life, retention) pass the bounds, because
 //! each of them waits for its answer before it asks again, so there is a handful of them at most,
 //! and because a full queue of deliveries must not keep the engine from draining them.
+//!
+//! What an engine commits that has nothing left to do is in no hurry, and would make the next
+//! delivery wait for a sync that is not its own: it waits a moment for one to go along with.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::{StoreError, lock};
+
+/// How long a patient job waits for company: longer than a sender takes to send the next delivery,
+/// and not long enough to be noticed.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// See the module.
 #[derive(Debug)]
@@ -21,24 +29,34 @@ pub(super) struct Queue<T> {
 
 #[derive(Debug)]
 struct Inner<T> {
-    /// What waits, each with its weight in bytes.
-    waiting: VecDeque<(T, usize)>,
+    waiting: VecDeque<Waiting<T>>,
     bytes: usize,
+    /// Those among them that are in a hurry.
+    hurried: usize,
     is_closed: bool,
 }
 
-/// Whether the bounds hold for a job.
+#[derive(Debug)]
+struct Waiting<T> {
+    job: T,
+    bytes: usize,
+    terms: Terms,
+}
+
+/// On what terms a job waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bounds {
-    /// They do: it comes from outside.
-    Hold,
-    /// They do not: it comes from a thread of our own that waits for the answer.
-    Pass,
+pub(super) enum Terms {
+    /// Within the bounds: it comes from outside.
+    Bounded,
+    /// Whatever the bounds: it comes from a thread of our own that waits for the answer.
+    Free,
+    /// The same, in no hurry.
+    Patient,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new(jobs_max: usize, bytes_max: usize) -> Self {
-        let inner = Inner { waiting: VecDeque::new(), bytes: 0, is_closed: false };
+        let inner = Inner { waiting: VecDeque::new(), bytes: 0, hurried: 0, is_closed: false };
         Self { inner: Mutex::new(inner), arrived: Condvar::new(), jobs_max, bytes_max }
     }
 
@@ -47,12 +65,12 @@ impl<T> Queue<T> {
     /// # Errors
     /// `Unavailable` when the queue is full or closed. A single job that is larger than the byte
     /// bound is taken when nothing else waits, or it could never be stored.
-    pub(super) fn push(&self, job: T, bytes: usize, bounds: Bounds) -> Result<usize, StoreError> {
+    pub(super) fn push(&self, job: T, bytes: usize, terms: Terms) -> Result<usize, StoreError> {
         let mut inner = lock(&self.inner);
         if inner.is_closed {
             return Err(StoreError::Unavailable("it is closing".to_owned()));
         }
-        if bounds == Bounds::Hold && !inner.waiting.is_empty() {
+        if terms == Terms::Bounded && !inner.waiting.is_empty() {
             if inner.waiting.len() >= self.jobs_max {
                 return Err(StoreError::Unavailable(format!(
                     "{} deliveries wait for the disk already, try again soon",
@@ -66,8 +84,9 @@ impl<T> Queue<T> {
                 )));
             }
         }
-        inner.waiting.push_back((job, bytes));
+        inner.waiting.push_back(Waiting { job, bytes, terms });
         inner.bytes += bytes;
+        inner.hurried += usize::from(terms != Terms::Patient);
         let depth = inner.waiting.len();
         drop(inner);
         self.arrived.notify_one();
@@ -75,7 +94,8 @@ impl<T> Queue<T> {
     }
 
     /// Takes what waits, oldest first, up to both bounds but at least one job; waits for the first
-    /// one. `None` once the queue is closed and empty.
+    /// one, and for one in a hurry as long as the others are patient. `None` once the queue is
+    /// closed and empty.
     pub(super) fn take(&self, jobs_max: usize, bytes_max: usize) -> Option<Vec<T>> {
         let mut inner = lock(&self.inner);
         while inner.waiting.is_empty() {
@@ -84,16 +104,24 @@ impl<T> Queue<T> {
             }
             inner = self.arrived.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
+        let is_in_no_hurry = |inner: &mut Inner<T>| inner.hurried == 0 && !inner.is_closed;
+        (inner, _) = self
+            .arrived
+            .wait_timeout_while(inner, PATIENCE, is_in_no_hurry)
+            .unwrap_or_else(PoisonError::into_inner);
         let mut batch = Vec::new();
         let mut batch_bytes = 0_usize;
         while batch.len() < jobs_max {
             match inner.waiting.front() {
-                Some((_, bytes)) if batch.is_empty() || batch_bytes + bytes <= bytes_max => {
-                    batch_bytes += bytes;
+                Some(next) if batch.is_empty() || batch_bytes + next.bytes <= bytes_max => {
+                    batch_bytes += next.bytes;
                 }
                 _ => break,
             }
-            batch.extend(inner.waiting.pop_front().map(|(job, _)| job));
+            if let Some(next) = inner.waiting.pop_front() {
+                inner.hurried -= usize::from(next.terms != Terms::Patient);
+                batch.push(next.job);
+            }
         }
         inner.bytes -= batch_bytes;
         Some(batch)
@@ -116,6 +144,7 @@ impl<T> Queue<T> {
             let mut inner = lock(&self.inner);
             inner.is_closed = true;
             inner.bytes = 0;
+            inner.hurried = 0;
             std::mem::take(&mut inner.waiting)
         };
         // Dropped outside the lock: a job's reply may run code of its owner.
@@ -130,23 +159,23 @@ mod tests {
     #[test]
     fn a_full_queue_refuses_what_comes_from_outside_only() {
         let queue = Queue::new(2, 100);
-        assert_eq!(queue.push("a", 60, Bounds::Hold).unwrap(), 1);
-        let error = queue.push("b", 60, Bounds::Hold).unwrap_err().to_string();
+        assert_eq!(queue.push("a", 60, Terms::Bounded).unwrap(), 1);
+        let error = queue.push("b", 60, Terms::Bounded).unwrap_err().to_string();
         assert!(error.contains("60 bytes wait"), "{error}");
-        queue.push("b", 40, Bounds::Hold).unwrap();
-        let error = queue.push("c", 0, Bounds::Hold).unwrap_err().to_string();
+        queue.push("b", 40, Terms::Bounded).unwrap();
+        let error = queue.push("c", 0, Terms::Bounded).unwrap_err().to_string();
         assert!(error.contains("2 deliveries wait"), "{error}");
-        assert_eq!(queue.push("engine", 500, Bounds::Pass).unwrap(), 3);
+        assert_eq!(queue.push("engine", 500, Terms::Free).unwrap(), 3);
         assert_eq!(queue.take(512, 1000), Some(vec!["a", "b", "engine"]));
         assert_eq!(queue.depth(), 0);
-        queue.push("huge", 1000, Bounds::Hold).unwrap();
+        queue.push("huge", 1000, Terms::Bounded).unwrap();
     }
 
     #[test]
     fn a_batch_keeps_both_bounds_but_takes_one_job_at_least() {
         let queue = Queue::new(10, 1000);
         for (job, bytes) in [(1, 300), (2, 10), (3, 10), (4, 10)] {
-            queue.push(job, bytes, Bounds::Hold).unwrap();
+            queue.push(job, bytes, Terms::Bounded).unwrap();
         }
         assert_eq!(queue.take(512, 100), Some(vec![1]));
         assert_eq!(queue.take(2, 100), Some(vec![2, 3]));
@@ -156,10 +185,27 @@ mod tests {
     #[test]
     fn a_closed_queue_hands_out_what_waits_and_then_ends() {
         let queue = Queue::new(10, 1000);
-        queue.push(1, 1, Bounds::Hold).unwrap();
+        queue.push(1, 1, Terms::Bounded).unwrap();
         queue.close();
-        assert!(queue.push(2, 1, Bounds::Pass).is_err());
+        assert!(queue.push(2, 1, Terms::Free).is_err());
         assert_eq!(queue.take(10, 100), Some(vec![1]));
+        assert_eq!(queue.take(10, 100), None);
+    }
+
+    #[test]
+    fn a_patient_job_goes_along_with_one_in_a_hurry_or_after_a_moment_by_itself() {
+        let queue = std::sync::Arc::new(Queue::new(10, 1000));
+        queue.push("patient", 1, Terms::Patient).unwrap();
+        assert_eq!(queue.take(10, 100), Some(vec!["patient"]));
+        queue.push("patient", 1, Terms::Patient).unwrap();
+        queue.push("hurried", 1, Terms::Bounded).unwrap();
+        assert_eq!(queue.take(1, 100), Some(vec!["patient"]), "in the order in which they came");
+        assert_eq!(lock(&queue.inner).hurried, 1);
+        assert_eq!(queue.take(10, 100), Some(vec!["hurried"]));
+        assert_eq!(lock(&queue.inner).hurried, 0);
+        queue.push("patient", 1, Terms::Patient).unwrap();
+        queue.close();
+        assert_eq!(queue.take(10, 100), Some(vec!["patient"]));
         assert_eq!(queue.take(10, 100), None);
     }
 }

@@ -11,7 +11,7 @@ use super::{
     AuditFilter, AuditRow, ChangeFilter, DeliveryRow, EpisodeFilter, HeartbeatRow, IncidentFilter,
     Page, PageRequest, Printed, QuarantineRow, Quarantined, SignOfLife, Snapshot, SourceRow, Store,
     StoreCounts, StoreError, audit, changes, deliveries, engine, episodes, files, incidents,
-    ledger, lock, paging, printed, raw_bodies,
+    ledger, lock, paging, printed, raw_bodies, snapshots,
 };
 use crate::domain::record::{Outcome, Skip};
 use crate::domain::{
@@ -30,6 +30,13 @@ impl Store {
     #[must_use]
     pub fn cursor(&self) -> watch::Receiver<Seq> {
         self.inner.shared.cursor.subscribe()
+    }
+
+    /// The engine's cursor with which words were last taken back, since the start. Whatever was
+    /// read before that may hold them, and is not to be shown from then on.
+    #[must_use]
+    pub fn taken_back(&self) -> Seq {
+        Seq(self.inner.shared.taken_back.load(Ordering::Acquire))
     }
 
     /// How many records the engine has not worked in.
@@ -77,7 +84,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
-        self.inner.read(engine::snapshot)
+        self.inner.read(snapshots::newest)
     }
 
     /// What was recalled for records after a place.

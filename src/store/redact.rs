@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, Row};
 
 use super::StoreError;
-use super::engine;
 use super::error::Trying;
 use super::incidents::{RevisionColumns, insert_revisions};
 use super::rows::{from_int, from_json, int, moment_if_any, named, to_json};
 use super::types::EngineCommit;
+use super::{engine, snapshots};
 use crate::domain::facts::Revision;
 use crate::domain::record::Operation;
 use crate::domain::words::TakenBack;
@@ -253,10 +253,7 @@ impl Rewriting {
             engine::begin_epoch(connection, until.next())?;
         }
         // Older states of the machine hold the words as well; a newer one is in this commit.
-        connection
-            .execute("DELETE FROM snapshots WHERE seq < :seq", named! { seq: int(until.0) })
-            .trying("dropping older snapshots")?;
-        Ok(())
+        snapshots::sweep_all(connection, until)
     }
 }
 

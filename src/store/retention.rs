@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::error::Trying;
 use super::rows::{At, from_int, int, named, to_json};
-use super::{StoreError, changes, engine, episodes, intern, ledger, texts};
+use super::{StoreError, changes, engine, episodes, intern, ledger, snapshots, texts};
 use crate::domain::{ChangeId, Episode, EpisodeId, IncidentId, Seq, Span, Timestamp};
 
 /// Rows of raw bodies that go at once, …
@@ -146,7 +146,7 @@ impl Plan {
         if self.incidents.is_empty() && self.episodes.is_empty() && self.changes.is_empty() {
             return Ok(());
         }
-        let after = engine::snapshot_seq(connection)?.unwrap_or_default();
+        let after = snapshots::newest_seq(connection)?.unwrap_or_default();
         let mut recalled = Recalled::default();
         for (_, bytes) in engine::recalls_after(connection, after)? {
             let more: Recalled = serde_json::from_slice(&bytes).map_err(|error| {
@@ -274,7 +274,7 @@ impl Forgotten {
         if is_whole && until.is_none() {
             return Ok(None);
         }
-        let Some(snapshot) = engine::snapshot_seq(connection)? else { return Ok(None) };
+        let Some(snapshot) = snapshots::newest_seq(connection)? else { return Ok(None) };
         let Some(taken_at) = ledger::time_of(connection, snapshot)? else { return Ok(None) };
         let since = taken_at - KEPT_AT_LEAST;
         let untouched = ledger::first_since(connection, since)?;
@@ -403,7 +403,7 @@ fn numbers(
 
 /// The last record of the next piece, and whether there may be another one behind it.
 fn records(connection: &Connection, before: Timestamp) -> Result<(Option<Seq>, bool), StoreError> {
-    let Some(snapshot) = engine::snapshot_seq(connection)? else { return Ok((None, false)) };
+    let Some(snapshot) = snapshots::newest_seq(connection)? else { return Ok((None, false)) };
     let head = ledger::head(connection)?.seq;
     let oldest: Vec<(i64, Option<i64>)> = connection
         .prepare_cached("SELECT seq, record_time FROM ledger ORDER BY seq LIMIT :limit")

@@ -64,6 +64,12 @@ pub(super) enum Taken {
 /// # Errors
 /// When the folder cannot be used or another process holds it.
 pub(super) fn lock_folder(folder: &Path) -> Result<FolderLock, StoreError> {
+    if folder.is_file() {
+        return Err(StoreError::Broken(format!(
+            "{} is a file; name a folder with --storage.path",
+            folder.display()
+        )));
+    }
     make_folder(folder).trying(&format!("making the folder {}", folder.display()))?;
     match take_folder(folder)? {
         Taken::Ours(lock) => Ok(lock),

@@ -1,7 +1,8 @@
 //! The writer: the one thread that writes.
 //!
 //! It takes whatever waits, does it in one transaction, and answers everyone after the commit. It
-//! never lingers for more: under load the next batch gathers while this one syncs. A job that fails
+//! never lingers for more (but see `queue` about patient jobs): under load the next batch gathers
+//! while this one syncs. A job that fails
 //! takes nobody with it: its batch is undone and done again, each job in a savepoint of its own,
 //! which is dear and therefore not the usual way. When the transaction itself fails, nobody is told
 //! yes, and the writer's own memory goes back with the database.
@@ -9,7 +10,7 @@
 mod work;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rusqlite::Connection;
@@ -51,6 +52,8 @@ pub(super) struct Shared {
     pub(super) head_seq: watch::Sender<Seq>,
     /// How far the engine is, after the commit.
     pub(super) cursor: watch::Sender<Seq>,
+    /// The cursor of the last commit that took words back, since the start.
+    pub(super) taken_back: AtomicU64,
     /// True when the last write succeeded and the writer lives.
     pub(super) is_writable: AtomicBool,
     /// Why the last write failed, if it did.
@@ -96,6 +99,7 @@ struct Memory {
 struct Counters {
     head: Head,
     cursor: Seq,
+    taken_back: Seq,
     /// Bodies in quarantine, never less than they are.
     quarantined_bytes: u64,
 }
@@ -139,6 +143,7 @@ impl Writer {
         let counters = Counters {
             head: ledger::head(&connection)?,
             cursor: engine::cursor(&connection)?,
+            taken_back: Seq::default(),
             quarantined_bytes: deliveries::quarantined_bytes(&connection)?,
         };
         let texts = Interner::open(&connection)?;
@@ -264,10 +269,11 @@ impl Writer {
         result
     }
 
-    /// Tells everyone where the ledger and the engine stand. The record time goes first, so that
-    /// whoever is woken by the number finds it.
+    /// Tells everyone where the ledger and the engine stand. The record time and what was taken
+    /// back go first, so that whoever is woken by the numbers finds them.
     fn publish(&self) {
-        let Counters { head, cursor, .. } = self.memory.counters;
+        let Counters { head, cursor, taken_back, .. } = self.memory.counters;
+        self.shared.taken_back.store(taken_back.0, Ordering::Release);
         self.shared.head.send_replace(head);
         self.shared.head_seq.send_if_modified(|seq| std::mem::replace(seq, head.seq) != head.seq);
         self.shared.cursor.send_if_modified(|seq| std::mem::replace(seq, cursor) != cursor);

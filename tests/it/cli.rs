@@ -76,6 +76,9 @@ fn failures_and_wrong_usage_have_their_own_exit_codes() {
     assert_eq!(code(&["incident", "show", "99"]), Some(1));
     assert_eq!(code(&["draft", "99"]), Some(1));
     assert_eq!(code(&["draft", "99", "--format=word"]), Some(2));
+    // Only the server can judge these.
+    assert_eq!(code(&["incident", "list", "{"]), Some(2));
+    assert_eq!(code(&["incident", "list", "--severity=loud"]), Some(2));
     assert_eq!(code(&["incident", "dance", "1"]), Some(2));
     let nobody = format!("http://127.0.0.1:{}", server::free_port());
     let output = server::program(server.folder())

@@ -129,6 +129,38 @@ fn https_works_with_the_authority_and_not_without() {
 }
 
 #[test]
+fn the_command_line_believes_the_authority_it_is_given_and_nobody_else() {
+    let token = "command-line-token";
+    let server = Authority::new()
+        .setup(TLS)
+        .file("token", token)
+        .config("auth:\n  tokens: [{name: ana, token_file: token, scopes: [read, write]}]\n")
+        .start();
+    let run = |arguments: &[&str]| {
+        let output = program(server.folder()).args(arguments).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let url = format!("--url=https://{}", server.address);
+    let change = ["change", "web 1.2", "--service=web", "--token-file=token"];
+    let (code, text) = run(&[&change[..], &[&url, "--ca-file=ca.crt"]].concat());
+    assert_eq!((code, text.as_str()), (Some(0), "Change c1\n"));
+    // Neither one that it was not given, nor one with another name.
+    fs::write(server.folder().join("other.crt"), Authority::new().0.pem()).unwrap();
+    let (code, text) = run(&[&change[..], &[&url, "--ca-file=other.crt"]].concat());
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("cannot speak TLS with") && text.contains("--ca-file"), "{text}");
+    let by_name = url.replace("127.0.0.1", "localhost");
+    let (code, text) = run(&[&change[..], &[&by_name, "--ca-file=ca.crt"]].concat());
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("cannot speak TLS with"), "{text}");
+    let (code, text) = run(&[&change[..], &[&url, "--ca-file=none.crt"]].concat());
+    assert_eq!(code, Some(2), "{text}");
+    let (_, text) = run(&["incident", "list", &url.replace("https", "http")]);
+    assert!(text.contains("this port speaks https; write https in the URL"), "{text}");
+}
+
+#[test]
 fn http2_is_spoken_to_who_asks_for_it_unless_it_is_switched_off() {
     let Some(_) = programs(["curl"]) else { return };
     let authority = Authority::new();

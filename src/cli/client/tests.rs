@@ -145,7 +145,7 @@ fn a_token_file_holds_one_token() {
         std::fs::write(&file, text).unwrap();
         let token = read_token(&file);
         assert_eq!(token.is_ok(), is_good, "{text:?}");
-        assert!(token.map_or_else(|error| error.is_configuration(), |_| true));
+        assert!(token.map_or_else(|error| error.is_usage(), |_| true));
     }
     assert!(read_token(&folder.path().join("none")).is_err());
 }

@@ -16,6 +16,7 @@ use crate::config::{Auth, Config, Log, LogFormat, Storage, Timeouts, Web, WebFil
 use crate::domain::facts::Revision;
 use crate::domain::incident::{Finalised, Note, NoteKind, Opening};
 use crate::domain::record::{OperationAction, Outcome};
+use crate::domain::words::{TakenBack, Which, Words};
 use crate::domain::{
     EpisodeId, Incident, IncidentId, NoteId, Record, RecordBody, Rules, Seq, Span, Timestamp,
 };
@@ -23,7 +24,7 @@ use crate::http::server::Connection;
 use crate::http::{Reloader, Shared, routes};
 use crate::metrics::Metrics;
 use crate::shutdown::Stopper;
-use crate::store::{EngineCommit, Store, StoreOptions};
+use crate::store::{Append, EngineCommit, Store, StoreOptions};
 
 /// A title that tries everything.
 const HOSTILE: &str = "<script>alert(1)</script> & \u{202e}down";
@@ -86,7 +87,7 @@ fn config(folder: &tempfile::TempDir, settle: Span) -> Config {
         timezone: "UTC".to_owned(),
         templates_dir: None,
         templates: Arc::default(),
-        topology_file: None,
+        topology: None,
         auth: Auth::default(),
         sources: Vec::new(),
         redaction: Vec::new(),
@@ -440,19 +441,57 @@ fn a_known_draft_is_not_sent_again() {
     assert!(!again.headers().contains_key(CONTENT_TYPE));
 }
 
+/// Joins the stream of a router.
+async fn listen(router: &axum::Router, headers: &[(&str, &str)]) -> Body {
+    let request = request(Method::GET, "/api/v1/stream", headers, None);
+    let response = router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.headers()[CONTENT_TYPE], "text/event-stream");
+    response.into_body()
+}
+
+/// The next piece of a stream.
+async fn heard(stream: &mut Body) -> String {
+    let frame = stream.frame().await.unwrap().unwrap();
+    String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn what_was_taken_back_is_told_to_no_listener_however_slow() {
+    let scene = Scene::new(PATIENT);
+    let router = routes::router(&scene.shared);
+    let (mut quick, mut slow) = (listen(&router, &[]).await, listen(&router, &[]).await);
+    for stream in [&mut quick, &mut slow] {
+        assert!(heard(stream).await.starts_with("retry: "));
+    }
+    // The engine has something to have read.
+    let record = || scene.shared.store.append_blocking(Append::own(RecordBody::Stop, now()));
+    let mut story = incident(1);
+    story.notes[0].hidden = false;
+    record().unwrap();
+    scene.commit(EngineCommit { incidents: vec![story.clone()], ..EngineCommit::default() });
+    assert!(heard(&mut quick).await.contains("Looked at the database"));
+
+    let which = Which::of(Words::Note(NoteId(1)), &story).unwrap();
+    let taken = TakenBack { incidents: vec![IncidentId(1)], which };
+    taken.redact_incident(&mut story);
+    story.revision = 2;
+    record().unwrap();
+    scene.commit(EngineCommit {
+        incidents: vec![story],
+        taken_back: vec![taken],
+        ..EngineCommit::default()
+    });
+    assert_eq!(heard(&mut slow).await, "event: lagged\ndata: {}\n\n");
+    let news = heard(&mut quick).await;
+    assert!(news.contains("[redacted, sha256 ") && !news.contains("lagged"), "{news}");
+    let news = heard(&mut slow).await;
+    assert!(news.contains("[redacted, sha256 "), "{news}");
+}
+
 #[tokio::test]
 async fn a_listener_hears_of_a_change_and_of_what_it_missed() {
     let scene = Scene::with_incident(PATIENT);
-    let listen = async |headers: &[(&str, &str)]| {
-        let request = request(Method::GET, "/api/v1/stream", headers, None);
-        let response = routes::router(&scene.shared).oneshot(request).await.unwrap();
-        assert_eq!(response.headers()[CONTENT_TYPE], "text/event-stream");
-        response.into_body()
-    };
-    let heard = async |body: &mut Body| {
-        let frame = body.frame().await.unwrap().unwrap();
-        String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
-    };
+    let listen = async |headers| listen(&routes::router(&scene.shared), headers).await;
     let mut stream = listen(&[]).await;
     assert!(heard(&mut stream).await.starts_with("retry: "));
     let request = post("/api/v1/incidents/1/mitigate", json!({}));

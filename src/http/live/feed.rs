@@ -63,6 +63,8 @@ struct Ring {
     /// The number of the first event that is kept.
     first: u64,
     told: BTreeMap<IncidentId, Told>,
+    /// No event that is kept says what was taken back up to here.
+    clean_since: Seq,
     /// How long to leave the store alone after the last reading.
     rest: Duration,
     /// Every place holds a clone: tells whether anybody listens.
@@ -88,8 +90,10 @@ impl Feed {
     }
 
     /// The next events after a place, which moves on, of those that were read already.
-    pub(super) async fn kept(&self, place: &mut Place) -> String {
-        self.ring.lock().await.after(place)
+    pub(super) async fn kept(&self, shared: &Shared, place: &mut Place) -> String {
+        let mut ring = self.ring.lock().await;
+        ring.take_back(shared.store.taken_back());
+        ring.after(place)
     }
 
     /// As [`Feed::kept`], of all there are now.
@@ -103,10 +107,13 @@ impl Feed {
         now: Seq,
     ) -> Result<String, Problem> {
         let mut ring = Arc::clone(&self.ring).lock_owned().await;
+        ring.take_back(shared.store.taken_back());
         if ring.until < now {
             let began = shared.clock.monotonic();
             ring = advance(ring, shared).await?;
             ring.rest = rest_after((shared.clock.monotonic() - began).to_std());
+            // Words may have been taken back while it was read.
+            ring.take_back(shared.store.taken_back());
         }
         Ok(ring.after(place))
     }
@@ -179,6 +186,16 @@ impl Ring {
             self.first += 1;
         }
         self.events.push_back(event);
+    }
+
+    /// Drops every event that was read before words were last taken back, at `seq`: some may hold
+    /// them. Who has not heard the events is told `lagged`, and reads what is there now.
+    fn take_back(&mut self, seq: Seq) {
+        if self.clean_since < seq {
+            self.clean_since = seq;
+            self.first = self.end();
+            self.events.clear();
+        }
     }
 
     /// Everything that was written up to here is told.

@@ -167,16 +167,23 @@ CREATE TABLE changes (
 CREATE INDEX changes_by_time ON changes (at, id);
 CREATE INDEX changes_by_key ON changes (key, source) WHERE key IS NOT NULL;
 
--- The engine's own: how far it is, its state at some records, and what it recalled since.
+-- The engine's own: how far it is, its state at some record, and what it recalled since. Only the
+-- snapshot that is named here counts.
 CREATE TABLE engine (
     only INTEGER PRIMARY KEY CHECK (only = 1),
-    cursor INTEGER NOT NULL
+    cursor INTEGER NOT NULL,
+    snapshot INTEGER
 ) STRICT;
 INSERT INTO engine (only, cursor) VALUES (1, 0);
 -- By which rules records were worked in: those from first_seq on by this version.
 CREATE TABLE rule_epochs (first_seq INTEGER PRIMARY KEY, version INTEGER NOT NULL) STRICT;
--- `state` is an LZ4 block with its length before it.
-CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT;
+-- The pieces of a snapshot are, one behind the other, an LZ4 block with its length before it.
+CREATE TABLE snapshots (
+    seq INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    piece BLOB NOT NULL,
+    PRIMARY KEY (seq, place)
+) STRICT;
 CREATE TABLE recalls (seq INTEGER PRIMARY KEY, recalled BLOB NOT NULL) STRICT;
 CREATE TABLE outcomes (seq INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;
 CREATE TABLE heartbeats (name TEXT NOT NULL, place INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;

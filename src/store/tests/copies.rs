@@ -89,6 +89,12 @@ fn a_backup_never_takes_a_place_that_is_not_its_own() {
     assert_eq!(std::fs::read(&target).unwrap(), b"precious");
     back_up(folder, &target, true).unwrap();
     refused(back_up(folder, outside.path(), true), "is a folder");
+    let devices = tempfile::tempdir().unwrap();
+    let socket = devices.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    refused(back_up(folder, &socket, true), "is a device or the like");
+    assert_eq!(names(devices.path()), ["socket"], "it is left alone");
+    refused(restore(&target, &target, true, at(0)), "is a file; name a folder");
     refused(back_up(folder, &database(folder), true), "the store's own folder");
     refused(back_up(folder, &outside.path().join("no/copy.db"), false), "finding the folder");
     refused(back_up(outside.path(), &outside.path().join("b.db"), false), "there is no store");

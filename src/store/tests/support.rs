@@ -16,7 +16,7 @@ use crate::domain::{
 use crate::metrics::Metrics;
 use crate::store::inner::Inner;
 use crate::store::job::{Inspection, Job, Reply};
-use crate::store::queue::Bounds;
+use crate::store::queue::Terms;
 use crate::store::{Append, EngineCommit, RawDelivery, Store, StoreOptions};
 
 /// A store, its folder, its clock and its metrics.
@@ -77,7 +77,7 @@ impl TestStore {
     /// undoing.
     pub(super) fn inspect(&self, work: impl FnOnce(&rusqlite::Connection) + Send + 'static) {
         let inspection = Inspection::new(work);
-        self.store.inner.ask(0, Bounds::Pass, |reply| Job::Inspect(inspection, reply)).unwrap();
+        self.store.inner.ask(0, Terms::Free, |reply| Job::Inspect(inspection, reply)).unwrap();
     }
 
     /// Holds the writer until what is returned is dropped; what is queued meanwhile becomes one
@@ -92,7 +92,7 @@ impl TestStore {
         });
         let (reply, _) = mpsc::sync_channel(1);
         let job = Job::Inspect(inspection, Reply::Thread(reply));
-        self.store.inner.push(job, 0, Bounds::Pass).unwrap();
+        self.store.inner.push(job, 0, Terms::Free).unwrap();
         is_held.recv().unwrap();
         Held { _release: release }
     }

@@ -498,7 +498,7 @@ fn a_writer_that_dies_answers_with_unavailable() {
     let held = store.hold_writer();
     let inspection = crate::store::job::Inspection::new(|_| panic!("a fault that a test makes"));
     let job = crate::store::job::Job::Inspect(inspection, crate::store::job::Reply::Thread(reply));
-    store.inner().push(job, 0, crate::store::queue::Bounds::Pass).unwrap();
+    store.inner().push(job, 0, crate::store::queue::Terms::Free).unwrap();
     drop(held);
     assert!(answer.recv().is_err());
     // The queue closes as the thread unwinds.

@@ -6,7 +6,7 @@ use super::{Memory, Shared, statement};
 use crate::store::job::{Done, Job};
 use crate::store::ledger::{Appender, PreparedAppend};
 use crate::store::types::{Appended, Quarantine};
-use crate::store::{StoreError, audit, deliveries, engine, retention};
+use crate::store::{StoreError, audit, deliveries, engine, retention, snapshots};
 
 /// The transaction that is open, and what goes with it.
 pub(super) struct Work<'a> {
@@ -63,6 +63,8 @@ impl Work<'_> {
                 audit::insert(self.connection, entry, None).map(|()| Done::Nothing)
             }
             Job::Commit(commit, _) => self.commit(commit).map(|()| Done::Nothing),
+            Job::Piece(piece, _) => piece.store(self.connection).map(|()| Done::Nothing),
+            Job::Sweep(_) => snapshots::sweep(self.connection).map(Done::Number),
             Job::Print(kept, _) => kept.store_documents(self.connection).map(|()| Done::Nothing),
             Job::Sign(sign, _) => {
                 engine::note_sign_of_life(self.connection, *sign).map(|()| Done::Nothing)
@@ -106,7 +108,10 @@ impl Work<'_> {
         let counters = &mut self.memory.counters;
         engine::store(self.connection, commit, counters.cursor, counters.head.seq)?;
         counters.cursor = commit.cursor;
-        *self.must_wipe |= commit.takes_back();
+        if commit.takes_back() {
+            counters.taken_back = commit.cursor;
+            *self.must_wipe = true;
+        }
         Ok(())
     }
 }

@@ -195,6 +195,22 @@ fn a_reload_takes_the_new_file_and_a_bad_file_changes_nothing() {
     assert_eq!(zone(), "Africa/Lagos");
     assert!(!gauge());
 
+    let yaml = "topology_file: graph.yml\n";
+    fs::write(server.config_file().with_file_name("graph.yml"), "edges: [{caller: a}]\n").unwrap();
+    fs::write(server.config_file(), yaml).unwrap();
+    let told = reload().expect(500).text();
+    assert!(told.contains("topology_file: missing field `callee`"), "{told}");
+
+    fs::write(server.config_file(), "web: {max_connections: 9}\n").unwrap();
+    let told = reload().expect(200).text();
+    assert!(told.contains("web.max_connections is 4096 until scribed is restarted"), "{told}");
+    // Who asks while another one is served is served as well.
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..8).map(|_| scope.spawn(|| reload().status)).collect();
+        let answered: Vec<u16> = asked.into_iter().map(|asked| asked.join().unwrap()).collect();
+        assert_eq!(answered, [200; 8]);
+    });
+
     fs::write(server.config_file(), "timezone: Asia/Tokyo\n").unwrap();
     server.signal("HUP");
     wait::until("SIGHUP to reload", || (zone() == "Asia/Tokyo" && gauge()).then_some(()));
