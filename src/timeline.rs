@@ -15,6 +15,7 @@ pub(crate) mod examples;
 mod gaps;
 mod impact;
 mod revisions;
+mod spoken_times;
 mod suggestions;
 #[cfg(test)]
 mod tests;

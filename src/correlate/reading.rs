@@ -67,32 +67,33 @@ impl Machine {
         let measured = |label: &str| {
             has_exported.then(|| labels.value(&format!("{EXPORTED}{label}"))).flatten()
         };
-        let candidates: Vec<String> = self
-            .memory
-            .rules
-            .alerts
-            .service_labels
-            .iter()
+        let mut first = None;
+        for label in &self.memory.rules.alerts.service_labels {
             // The namespace of an alert about a machine is that of whoever watches it.
-            .filter(|label| *label != "namespace" || !names_a_node(labels))
-            .filter_map(|label| {
-                let value = measured(label).or_else(|| labels.value(label));
-                value.and_then(|value| named_by(label, value))
-            })
-            .filter(|name| !self.memory.graph.knows_node(name))
-            .collect();
-        candidates
-            .iter()
-            .find_map(|name| self.known_as(name))
-            .or_else(|| candidates.first().cloned())
-            .map(|name| Name::from(name.as_str()))
+            if label == "namespace" && names_a_node(labels) {
+                continue;
+            }
+            let value = measured(label).or_else(|| labels.value(label));
+            let Some(name) = value.and_then(|value| named_by(label, value)) else { continue };
+            if self.memory.graph.knows_node(&name) {
+                continue;
+            }
+            if let Some(known) = self.known_as(&name) {
+                return Some(known);
+            }
+            first.get_or_insert(name);
+        }
+        first.map(|name| Name::from(name.as_str()))
     }
 
     /// The name under which the graph knows a service. Pods and hosts cannot carry the underscore
     /// that a service may have, so either dash will do.
-    fn known_as(&self, name: &str) -> Option<String> {
-        let knows = |name: &String| self.memory.graph.knows(name);
-        [name.to_owned(), name.replace('-', "_"), name.replace('_', "-")].into_iter().find(knows)
+    fn known_as(&self, name: &str) -> Option<Name> {
+        let knows = |name: &str| self.memory.graph.knows(name).then(|| Name::from(name));
+        let with = |from: char, to: &str| {
+            name.contains(from).then(|| name.replace(from, to)).and_then(|name| knows(&name))
+        };
+        knows(name).or_else(|| with('-', "_")).or_else(|| with('_', "-"))
     }
 
     /// What the alert was like when this episode began, judged from what came before.

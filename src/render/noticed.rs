@@ -4,6 +4,7 @@
 
 use super::report::{Layout, Line, text};
 use super::sections::{measure, milestone, milestone_at};
+use super::tables::length_in_words;
 use crate::domain::Episode;
 use crate::domain::draft::Section;
 use crate::domain::milestone::{Measure, Milestone};
@@ -52,8 +53,8 @@ pub(super) fn detection(layout: &Layout<'_>) -> Vec<Line> {
             "The onset is read from the same alert, so how long users suffered before it is not \
              known.",
         )]);
-    } else if let Some(length) = measure(layout, Measure::TimeToDetect).and_then(|m| m.length) {
-        lines.push(vec![text(format!("Time to detect: {}.", words::duration(length)))]);
+    } else if let Some(length) = length(layout, Measure::TimeToDetect) {
+        lines.push(vec![text(format!("Time to detect: {length}."))]);
     }
     if let Some(at) = milestone_at(layout, Milestone::Notification) {
         lines.push(vec![text(format!("First notification at {}.", clocks.exact(at)))]);
@@ -89,13 +90,15 @@ pub(super) fn acknowledgement(layout: &Layout<'_>) -> Option<Line> {
         .as_ref()
         .and_then(|id| layout.draft.timeline.iter().find(|e| e.id == *id)?.actor.clone())
         .map_or_else(String::new, |actor| format!(" by {actor}"));
-    let length = measure(layout, Measure::TimeToAcknowledge).and_then(|m| m.length);
-    let length = length.map_or_else(String::new, |length| {
-        format!("; time to acknowledge: {}", words::duration(length))
-    });
+    let length = length(layout, Measure::TimeToAcknowledge)
+        .map_or_else(String::new, |length| format!("; time to acknowledge: {length}"));
     Some(vec![text(format!("Acknowledged at {}{by}{length}.", layout.clocks.exact(value.at?)))])
 }
 
 fn entry_text<'a>(layout: &Layout<'a>, id: &EntryId) -> Option<&'a str> {
     layout.draft.timeline.iter().find(|entry| entry.id == *id).map(|entry| entry.text.as_str())
+}
+
+fn length(layout: &Layout<'_>, which: Measure) -> Option<String> {
+    measure(layout, which).and_then(|value| length_in_words(layout.draft, value))
 }

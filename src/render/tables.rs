@@ -28,18 +28,12 @@ pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
             .map_or_else(|| "-".to_owned(), |row| format!("row {row}"))
     };
     let measured = |value: &MeasureValue| -> Vec<Line> {
-        let length = match (value.state, value.length) {
-            (MilestoneState::Recorded, Some(length)) if is_least(layout.draft, value.measure) => {
-                format!("at least {}", words::duration(length))
-            }
-            (MilestoneState::Recorded, Some(length)) => words::duration(length),
-            (MilestoneState::Invalid, Some(length)) => {
-                format!("invalid: {}", words::duration(length))
-            }
-            (MilestoneState::Pending, _) => "pending".to_owned(),
-            (_, _) => "not recorded".to_owned(),
+        let length = length_in_words(layout.draft, value);
+        let unknown = || match value.state {
+            MilestoneState::Pending => "pending".to_owned(),
+            _ => "not recorded".to_owned(),
         };
-        let mut length = vec![strong(length)];
+        let mut length = vec![strong(length.unwrap_or_else(unknown))];
         if value.measure == Measure::TimeToDetect && layout.draft.detection.onset_is_detection {
             // A zero that was never measured must not read like a fast detection.
             length.push(text(" (same alert)"));
@@ -78,6 +72,19 @@ pub(super) fn measures(layout: &Layout<'_>, blocks: &mut Vec<Block>) {
         rows: layout.draft.milestones.iter().map(marked).collect(),
         wide: 2,
     }));
+}
+
+/// How long, where that is known: `2h 5m`, `at least 2h 5m`, `invalid: -5m`.
+pub(super) fn length_in_words(draft: &Draft, value: &MeasureValue) -> Option<String> {
+    let length = words::duration(value.length?);
+    match value.state {
+        MilestoneState::Recorded if is_least(draft, value.measure) => {
+            Some(format!("at least {length}"))
+        }
+        MilestoneState::Recorded => Some(length),
+        MilestoneState::Invalid => Some(format!("invalid: {length}")),
+        _ => None,
+    }
 }
 
 /// True for a length that reaches to an end which nobody reported.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::entries::{Lateness, Row};
-use super::words;
+use super::{spoken_times, words};
 use crate::domain::alert::EndKind;
-use crate::domain::incident::{Caveat, CaveatKind};
+use crate::domain::incident::{Caveat, CaveatKind, Note};
 use crate::domain::timeline::{Entry, EntryId, EntryKind, Phase, Provenance};
 use crate::domain::{Episode, Facts, Span};
 
@@ -53,6 +53,7 @@ pub(super) fn all(facts: &Facts, timeline: &[Entry]) -> Vec<Caveat> {
     caveats.extend(not_recovered(facts));
     caveats.extend(impossible_times(facts));
     caveats.extend(late(facts));
+    caveats.extend(other_times(facts));
     caveats.extend(silences(timeline));
     caveats.sort_by_key(|caveat| (caveat.at, caveat.recorded_at));
     caveats
@@ -142,6 +143,30 @@ fn late(facts: &Facts) -> Vec<Caveat> {
             ),
         })
         .collect()
+}
+
+/// Notes that stand where they were written and speak of another time.
+fn other_times(facts: &Facts) -> Option<Caveat> {
+    let told = facts.incident.notes.iter().filter(|note| note.withdrawn.is_none() && !note.hidden);
+    let spoken: Vec<(&Note, String)> =
+        told.filter_map(|note| Some((note, spoken_times::other_time(note)?))).collect();
+    let first = spoken.iter().map(|(note, _)| *note).min_by_key(|note| (note.at, note.id))?;
+    let times: Vec<String> = spoken.iter().map(|(_, time)| format!("\"{time}\"")).collect();
+    let (notes, verb, which) = match spoken.len() {
+        1 => ("A note", "stands", "it was written and speaks"),
+        _ => ("Notes", "stand", "they were written and speak"),
+    };
+    Some(Caveat {
+        kind: CaveatKind::Late,
+        at: first.at,
+        until: None,
+        recorded_at: spoken.iter().map(|(note, _)| note.received_at).max()?,
+        text: format!(
+            "{notes} {verb} where {which} of another time ({}); correct the time of what \
+             happened then",
+            words::short_list(&times, NAMES_MAX)
+        ),
+    })
 }
 
 /// The gaps that the timeline shows.

@@ -139,10 +139,11 @@ const LIMITS: [&str; 34] = [
 /// The first figure with a unit that a text states as measured: `18.3%` of `18.3% of requests
 /// fail`, and nothing of `more than 5% of requests fail`.
 fn stated(text: &str) -> Option<String> {
-    let bare = |word: &str| {
-        word.trim_matches(|c: char| matches!(c, '(' | ')' | ',' | ';' | ':' | '"')).to_owned()
-    };
-    let words: Vec<String> = text.split_whitespace().map(bare).collect();
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let is_edge = |c: char| matches!(c, '(' | ')' | ',' | ';' | ':' | '"');
+    let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches(is_edge)).collect();
     let is_limit = |at: usize| {
         let before = at.checked_sub(1).and_then(|before| words.get(before));
         before.is_some_and(|word| LIMITS.iter().any(|limit| word.eq_ignore_ascii_case(limit)))
@@ -153,7 +154,7 @@ fn stated(text: &str) -> Option<String> {
         }
         let (value, unit) = leading_number(word)?;
         let unit = match unit {
-            "" => words.get(at + 1).map(String::as_str)?,
+            "" => words.get(at + 1).copied()?,
             unit => unit,
         };
         let unit = STATED_UNITS.iter().find(|known| **known == unit)?;

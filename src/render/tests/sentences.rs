@@ -55,6 +55,16 @@ fn an_alert_that_was_heard_of_late_says_so_on_both_clocks() {
 }
 
 #[test]
+fn a_length_that_cannot_be_is_called_invalid_wherever_it_is_told() {
+    let told = report(|story| {
+        story.alert("Down", "shop", Severity::Critical, "10:00").ended("13:00");
+        story.acknowledged("09:01", "ana");
+    });
+    has(&told, "; time to acknowledge: invalid: -59m.");
+    has(&told, "**invalid: -59m**");
+}
+
+#[test]
 fn of_alerts_that_began_at_once_the_one_that_pages_is_the_first_sign() {
     let told = report(|story| {
         story.alert("Slow", "shop", Severity::Warning, "10:00").ended("11:00");
