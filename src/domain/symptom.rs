@@ -145,7 +145,11 @@ pub fn place(episode: &Episode) -> Option<(&'static str, &str)> {
 
 /// The part of a place or service that an alert is about: `mountpoint /var/lib/db`.
 fn part(episode: &Episode) -> Option<String> {
-    PARTS.into_iter().find_map(|label| Some(detail(label, episode.labels.value(label)?)))
+    // One pass over the labels: most alerts have none of these.
+    let rank = |label: &str| PARTS.iter().position(|part| *part == label);
+    let parts = episode.labels.iter().filter(|(_, value)| !value.is_empty());
+    let parts = parts.filter_map(|(label, value)| Some((rank(label)?, value)));
+    parts.min().map(|(rank, value)| detail(PARTS[rank], value))
 }
 
 /// The first line of a text that says anything, white space folded, cut at a length.

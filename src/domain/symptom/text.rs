@@ -67,7 +67,7 @@ fn without_dump(text: &str) -> String {
     let line = one_line(text, SUMMARY_CHARS_MAX);
     let mut line = line.as_str();
     // Most texts hold no dump; the quick look saves them five slow ones.
-    if line.contains("VALUE") || line.contains("LABELS") {
+    if line.bytes().any(|byte| matches!(byte, b'=' | b':')) {
         for dump in ["VALUE =", "VALUE=", "LABELS =", "LABELS=", "LABELS:"] {
             line = line.split(dump).next().unwrap_or_default();
         }

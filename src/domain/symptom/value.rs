@@ -59,26 +59,24 @@ pub fn is_milder(now: &Figure, before: &Figure) -> bool {
     if now.is_worse_low { now.number > before.number } else { now.number < before.number }
 }
 
-/// Words of a text that speaks of something of which little is left.
-const LITTLE: [&str; 9] = [
-    " left",
-    " free",
-    " remaining",
-    " below ",
-    " less than ",
-    " low",
-    " fewer than ",
-    " expires in",
-    " expire in",
-];
+/// Words of a text that speaks of something of which little is left, …
+const LITTLE: [&str; 5] = ["left", "free", "remaining", "below", "low"];
+/// … and pairs of them.
+const LITTLE_PAIRS: [(&str, &str); 4] =
+    [("less", "than"), ("fewer", "than"), ("expires", "in"), ("expire", "in")];
 
 fn is_worse_low(text: &str) -> bool {
-    let text = format!(" {} ", text.to_lowercase());
-    LITTLE.iter().any(|word| {
-        text.match_indices(word).any(|(start, found)| {
-            let next = text[start + found.len()..].chars().next();
-            word.ends_with(' ') || next.is_none_or(|c| !c.is_alphanumeric())
-        })
+    // Marks may follow a word: `5% free,` and `low: 3`.
+    let is = |word: &str, known: &str| {
+        word.get(..known.len()).is_some_and(|head| head.eq_ignore_ascii_case(known))
+            && !word[known.len()..].starts_with(char::is_alphanumeric)
+    };
+    let mut before = "";
+    text.split(' ').any(|word| {
+        let is_low = LITTLE.iter().any(|known| is(word, known))
+            || LITTLE_PAIRS.iter().any(|(first, then)| is(before, first) && is(word, then));
+        before = word;
+        is_low
     })
 }
 
