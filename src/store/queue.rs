@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use super::{StoreError, lock};
 
-/// How long a patient job waits for company: longer than a sender takes to send the next delivery,
-/// and not long enough to be noticed.
-const PATIENCE: Duration = Duration::from_millis(1);
+/// How long a patient job waits for company: as long as a sender that waits for its answer takes to
+/// send the next delivery. What comes at longer intervals finds the disk free again.
+const PATIENCE: Duration = Duration::from_micros(250);
 
 /// See the module.
 #[derive(Debug)]
