@@ -5,6 +5,7 @@
 //! behind, and the snapshot before, count for nothing and are swept away, a piece at a time as
 //! well: what is deleted is overwritten, which costs as much as writing it did.
 
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::StoreError;
@@ -21,16 +22,16 @@ const PIECE_BYTES: usize = 256 << 10;
 pub(super) struct Piece {
     seq: Seq,
     place: u64,
-    bytes: Vec<u8>,
+    bytes: Bytes,
 }
 
 impl Piece {
     /// The machine's state at a record, packed, in pieces: one at least.
     pub(super) fn all_of(seq: Seq, state: &[u8]) -> Vec<Self> {
-        let packed = lz4_flex::block::compress_prepend_size(state);
-        let places = 0_u64..;
-        let pieces = packed.chunks(PIECE_BYTES).zip(places);
-        pieces.map(|(bytes, place)| Self { seq, place, bytes: bytes.to_vec() }).collect()
+        let packed = Bytes::from(lz4_flex::block::compress_prepend_size(state));
+        let begins = (0..packed.len()).step_by(PIECE_BYTES);
+        let piece = |begin: usize| packed.slice(begin..packed.len().min(begin + PIECE_BYTES));
+        begins.zip(0..).map(|(begin, place)| Self { seq, place, bytes: piece(begin) }).collect()
     }
 
     /// What it takes while it waits.
@@ -46,7 +47,7 @@ impl Piece {
             )
             .and_then(|mut insert| {
                 insert.execute(named! {
-                    seq: int(self.seq.0), place: int(self.place), piece: self.bytes
+                    seq: int(self.seq.0), place: int(self.place), piece: &self.bytes[..]
                 })
             })
             .trying("storing a snapshot")
