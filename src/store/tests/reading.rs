@@ -68,6 +68,20 @@ fn facts_hold_what_the_engine_committed() {
 }
 
 #[test]
+fn a_record_has_one_snapshot_however_often_it_is_taken() {
+    let store = TestStore::new();
+    store.deliver("A", at(-9));
+    // Of the same record is of the same state; pieces of two must never stand side by side.
+    for state in [vec![1; 40], vec![2; 50]] {
+        store.engine_commit(|commit| commit.snapshot = Some(state));
+        assert_eq!(store.snapshot().unwrap().unwrap().bytes, vec![1; 40]);
+    }
+    store.deliver("B", at(-8));
+    store.engine_commit(|commit| commit.snapshot = Some(vec![3; 60]));
+    assert_eq!(store.snapshot().unwrap().unwrap().bytes, vec![3; 60]);
+}
+
+#[test]
 fn the_engines_own_things_are_kept_and_pruned() {
     let store = TestStore::new();
     for n in 0..6 {

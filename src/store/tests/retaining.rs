@@ -49,6 +49,27 @@ fn raw_bodies_go_by_their_true_age() {
 }
 
 #[test]
+fn large_raw_bodies_go_a_few_at_a_time_and_one_at_least() {
+    let store = TestStore::new();
+    // Noise, which no packing makes smaller.
+    let noise = std::iter::successors(Some(1_u64), |n| {
+        Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
+    });
+    let noise: Vec<u8> = noise.map(|n| (n >> 40) as u8).take(3 << 20).collect();
+    for (n, bytes) in [(1, 1 << 20), (2, 900 << 10), (3, 500 << 10), (4, 3 << 20), (5, 10)] {
+        let mut append = delivered(vec![], at(n - 100));
+        append.raw = Some(raw(&noise[..bytes]));
+        store.append_blocking(append).unwrap();
+    }
+    let mut left = Vec::new();
+    while store.retain(Some(at(0)), None).unwrap() {
+        left.push((1..=5).filter(|n| store.raw(Seq(*n)).unwrap().is_some()).count());
+    }
+    assert_eq!(left, [3, 2, 1], "two megabytes at once, or one body");
+    count(&store, "raw_bodies", 0);
+}
+
+#[test]
 fn incidents_go_whole_once_they_ended_long_ago() {
     let store = TestStore::new();
     let revision = Revision {

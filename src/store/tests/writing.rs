@@ -190,8 +190,9 @@ fn a_job_that_fails_takes_nobody_with_it() {
         thread
     };
     let append = |seconds| -> Box<dyn FnOnce(Store) -> Result<(), StoreError> + Send> {
-        let word = firing(&format!("B{seconds}"), at(0));
-        Box::new(move |store| store.append_blocking(delivered(vec![word], at(seconds))).map(drop))
+        let mut append = delivered(vec![firing(&format!("B{seconds}"), at(0))], at(seconds));
+        append.raw = Some(raw(b"body"));
+        Box::new(move |store| store.append_blocking(append).map(drop))
     };
     let first = queue(1, append(-8));
     let bad = queue(
@@ -212,6 +213,12 @@ fn a_job_that_fails_takes_nobody_with_it() {
     assert_eq!(store.incident(crate::domain::IncidentId(1)).unwrap(), None);
     assert_eq!(store.records_after(Seq(0), 9).unwrap().len(), 3);
     assert!(store.is_writable());
+    // Each is stored once, though the first was done twice.
+    store.inspect(|connection| {
+        let sql = "SELECT count(*), sum(length(bodies)) FROM raw_bodies WHERE first_seq > 1";
+        let stored = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(stored, (1_i64, 2_i64 * (13 + 4)));
+    });
 }
 
 #[test]
@@ -261,8 +268,9 @@ fn a_full_disk_says_no_to_everyone_and_is_recovered_from() {
     limit_growth(&store, i64::MAX);
     // The memories went back as well: the number is given again, the texts are stored again, and
     // the alert is new again.
-    let again = append("lost", 1 << 20).unwrap();
+    let again = append("lost", 700_000).unwrap();
     assert_eq!(again, Appended { seq: Seq(2), counts: counts(1, 0, 0) });
+    assert_eq!(store.raw(Seq(2)).unwrap().map(|body| body.len()), Some(700_000));
     assert!(store.is_writable());
     let records = store.records_after(Seq(0), 9).unwrap();
     assert_eq!(records[1].body, body(vec![firing("lost", at(-9))]));
