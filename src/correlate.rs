@@ -18,7 +18,8 @@
 //! | files | what |
 //! | --- | --- |
 //! | `machine`, `deadlines`, `effects` | what is called from outside, what time changes, what comes out |
-//! | `memory`, `recall`, `held`, `snapshot`, `filter` | what is in memory, and how what was forgotten returns |
+//! | `memory`, `cabinet`, `dictionary` | what is in memory, and how little room it takes |
+//! | `recall`, `held`, `snapshot`, `filter` | how what was forgotten or lost returns |
 //! | `episodes`, `heartbeats` | what a word says about a firing |
 //! | `reading`, `kinds`, `signals`, `wordlists`, `traits`, `marks` | what names, labels and texts tell |
 //! | `graph`, `completion` | who calls whom |
@@ -30,10 +31,12 @@
 //! | `causes`, `origins`, `similar` | what may have caused it, and what looks alike |
 
 mod bustle;
+mod cabinet;
 mod causes;
 mod completion;
 mod crowd;
 mod deadlines;
+mod dictionary;
 mod effects;
 mod episodes;
 mod evidence;

@@ -286,7 +286,7 @@ impl Machine {
             let value = weights.age * busy * minutes / 10.0;
             add("age", value, &|| format!("the incident is {} old", in_words(age)));
         }
-        if let Some(traits) = self.memory.traits.get(&episode.id) {
+        if let Some(traits) = self.memory.traits(episode.id) {
             let (habit, joined, begun) = self.memory.learned.habit(&traits.alertname);
             add("habit", weights.habit * habit, &|| {
                 format!("{joined} of {begun} alerts of this name were part of something")

@@ -11,7 +11,7 @@ use std::hash::{BuildHasher, Hash};
 use serde::{Deserialize, Serialize};
 
 use super::marks::{Mark, Numbered, mark, pair_mark};
-use super::traits::{PLACES, Traits};
+use super::traits::PLACES;
 use crate::domain::packed::{Packer, Unpacker, Unreadable};
 use crate::domain::{EpisodeId, Labels, Name, Span, Timestamp};
 
@@ -209,14 +209,14 @@ impl Learned {
         self.inferred.get(&id).map(|(cluster, _)| cluster)
     }
 
-    /// Drops what was inferred too long ago; returns for which episodes.
-    pub(super) fn fade(&mut self, now: Timestamp) -> Vec<EpisodeId> {
+    /// Drops what was inferred too long ago, and returns it.
+    pub(super) fn fade(&mut self, now: Timestamp) -> Vec<(EpisodeId, Name)> {
         let mut faded = Vec::new();
         while let Some(entry) = self.inferred.first_entry()
             && now - entry.get().1 > PLACE_MEMORY
         {
-            faded.push(*entry.key());
-            entry.remove();
+            let (id, (cluster, _)) = entry.remove_entry();
+            faded.push((id, cluster));
         }
         faded
     }
@@ -245,10 +245,11 @@ impl Learned {
     pub(super) fn begin(
         &mut self,
         id: EpisodeId,
-        traits: &Traits,
+        alertname: Name,
+        cluster: Option<Name>,
         heard_at: Timestamp,
     ) -> Vec<Begun> {
-        let habit = self.habits.entry(traits.alertname.clone()).or_insert(Habit {
+        let habit = self.habits.entry(alertname).or_insert(Habit {
             begun: 0,
             joined: 0,
             seen_at: heard_at,
@@ -260,7 +261,7 @@ impl Learned {
             habit.joined /= 2;
         }
         bound_names(&mut self.habits, self.limits.entries, |habit| habit.seen_at);
-        self.begun.push_back(Begun { id, cluster: traits.cluster.clone(), heard_at });
+        self.begun.push_back(Begun { id, cluster, heard_at });
         let too_many = self.begun.len().saturating_sub(self.limits.begun);
         self.begun.drain(..too_many).collect()
     }

@@ -159,6 +159,7 @@ impl Machine {
             self.advance(now);
         }
         self.asked = Wants::default();
+        self.memory.episodes.tidy();
     }
 
     /// Passes a record over that cannot be digested: time still advances.

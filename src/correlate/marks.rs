@@ -62,9 +62,9 @@ impl Hasher for NumberHasher {
     }
 }
 
-/// Something of each episode, in no order. Large values stay where they are when it grows.
+/// Something small of each episode, in no order.
 #[derive(Clone, Debug)]
-pub(super) struct ByEpisode<T>(Numbered<EpisodeId, Box<T>>);
+pub(super) struct ByEpisode<T>(Numbered<EpisodeId, T>);
 
 impl<T> Default for ByEpisode<T> {
     fn default() -> Self {
@@ -74,27 +74,15 @@ impl<T> Default for ByEpisode<T> {
 
 impl<T> ByEpisode<T> {
     pub(super) fn get(&self, id: &EpisodeId) -> Option<&T> {
-        self.0.get(id).map(|value| &**value)
-    }
-
-    pub(super) fn get_mut(&mut self, id: &EpisodeId) -> Option<&mut T> {
-        self.0.get_mut(id).map(|value| &mut **value)
-    }
-
-    pub(super) fn contains_key(&self, id: &EpisodeId) -> bool {
-        self.0.contains_key(id)
+        self.0.get(id)
     }
 
     pub(super) fn insert(&mut self, id: EpisodeId, value: T) {
-        self.0.insert(id, Box::new(value));
+        self.0.insert(id, value);
     }
 
     pub(super) fn remove(&mut self, id: &EpisodeId) -> Option<T> {
-        self.0.remove(id).map(|value| *value)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.0.remove(id)
     }
 
     /// All ids, in order.

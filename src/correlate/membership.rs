@@ -59,9 +59,9 @@ impl Machine {
         self.leave_trace(id, incident);
         if !by_person
             && self.memory.crowd(incident).is_some_and(|crowd| crowd.series() >= 2)
-            && let Some(traits) = self.memory.traits.get(&id)
+            && let Some(alertname) = self.memory.traits(id).map(|traits| traits.alertname.clone())
         {
-            self.memory.learned.count_joined(&traits.alertname);
+            self.memory.learned.count_joined(&alertname);
         }
         if is_firing {
             self.reopen_if_resolved(incident, start, &format!("{name} fires again"));

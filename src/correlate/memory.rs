@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::bustle::Bustle;
+use super::cabinet::Cabinet;
 use super::crowd::Crowd;
 use super::deadlines::{Deadline, Deadlines};
 use super::fading::Fading;
@@ -35,7 +36,7 @@ pub(super) struct Memory {
     /// Record time: the machine's only clock.
     pub(super) time: Option<Timestamp>,
     pub(super) counters: Counters,
-    pub(super) episodes: ByEpisode<Episode>,
+    pub(super) episodes: Cabinet,
     pub(super) incidents: BTreeMap<IncidentId, Incident>,
     pub(super) changes: BTreeMap<ChangeId, Change>,
     pub(super) topology: Topology,
@@ -52,7 +53,6 @@ pub(super) struct Memory {
     // What follows is derived from the above.
     pub(super) weights: Tables,
     pub(super) graph: Graph,
-    pub(super) traits: ByEpisode<Traits>,
     pub(super) bustle: Bustle,
     /// Counts how often the graph or a change became another.
     pub(super) surroundings_version: u64,
@@ -108,7 +108,7 @@ impl Memory {
             rules,
             time: None,
             counters: Counters::default(),
-            episodes: ByEpisode::default(),
+            episodes: Cabinet::default(),
             incidents: BTreeMap::new(),
             changes: BTreeMap::new(),
             topology: Topology::default(),
@@ -120,7 +120,6 @@ impl Memory {
             forgotten: Filter::default(),
             past: Past::default(),
             graph: Graph::default(),
-            traits: ByEpisode::default(),
             bustle: Bustle::default(),
             surroundings_version: 0,
             grounds: BTreeMap::new(),
@@ -156,29 +155,52 @@ impl Memory {
     }
 
     pub(super) fn set_topology(&mut self, topology: Topology) {
-        self.graph = Graph::new(&topology);
+        let former_graph = std::mem::replace(&mut self.graph, Graph::new(&topology));
         self.topology = topology;
         self.surroundings_version += 1;
-        self.episodes.ids().into_iter().for_each(|id| self.read_traits(id));
+        for id in self.episodes.ids() {
+            let inferred = self.learned.inferred(id);
+            let read = |episode| Traits::read(episode, &former_graph, inferred);
+            if let Some(former) = self.episodes.get(&id).map(read) {
+                self.traits_changed(id, &former);
+            }
+            self.episodes.tidy();
+        }
     }
 
-    /// Reads what grouping needs of an episode, anew when graph or inferred cluster changed.
-    pub(super) fn read_traits(&mut self, id: EpisodeId) {
-        let Some(episode) = self.episodes.get(&id) else { return };
-        let traits = Traits::read(episode, &self.graph, self.learned.inferred(id));
-        let former = self.traits.get(&id);
-        if former == Some(&traits) {
-            return;
-        }
-        if let Some(incident) = episode.incident() {
-            let crowd = self.crowds.entry(incident).or_default();
-            if let Some(former) = former {
-                crowd.remove(id, former);
+    /// What grouping needs of an episode.
+    pub(super) fn traits(&self, id: EpisodeId) -> Option<&Traits> {
+        self.episodes.traits(id, &self.graph, &self.learned)
+    }
+
+    /// Keeps the cluster that was found for an episode.
+    pub(super) fn infer(&mut self, id: EpisodeId, cluster: Name, now: Timestamp) {
+        let Some(former) = self.traits(id).cloned() else { return };
+        self.learned.infer(id, cluster, now);
+        self.traits_changed(id, &former);
+    }
+
+    /// Drops clusters that were found too long ago.
+    pub(super) fn fade_inferred(&mut self, now: Timestamp) {
+        for (id, cluster) in self.learned.fade(now) {
+            let read = |episode| Traits::read(episode, &self.graph, Some(&cluster));
+            if let Some(former) = self.episodes.get(&id).map(read) {
+                self.traits_changed(id, &former);
             }
-            crowd.add(id, &traits);
+        }
+    }
+
+    /// What is read out of an episode is another: the graph or its inferred cluster changed.
+    fn traits_changed(&mut self, id: EpisodeId, former: &Traits) {
+        self.episodes.forget_traits(id);
+        let Some(incident) = self.episodes.get(&id).and_then(Episode::incident) else { return };
+        let Some(traits) = self.episodes.traits(id, &self.graph, &self.learned) else { return };
+        if former != traits {
+            let crowd = self.crowds.entry(incident).or_default();
+            crowd.remove(id, former);
+            crowd.add(id, traits);
             crowd.founder_changed();
         }
-        self.traits.insert(id, traits);
     }
 
     /// The summary of an incident's members.
@@ -187,8 +209,8 @@ impl Memory {
     }
 
     fn leave_crowd(&mut self, id: EpisodeId, incident: IncidentId) {
-        if let (Some(crowd), Some(traits)) = (self.crowds.get_mut(&incident), self.traits.get(&id))
-        {
+        let traits = self.episodes.traits(id, &self.graph, &self.learned);
+        if let (Some(crowd), Some(traits)) = (self.crowds.get_mut(&incident), traits) {
             crowd.remove(id, traits);
             if crowd.is_empty() {
                 self.crowds.remove(&incident);
@@ -216,9 +238,15 @@ impl Memory {
                 self.floating.insert(episode.id);
             }
         }
-        let id = episode.id;
+        let (id, incident) = (episode.id, episode.incident());
         self.episodes.insert(id, episode);
-        self.read_traits(id);
+        if let Some(incident) = incident
+            && let Some(traits) = self.episodes.traits(id, &self.graph, &self.learned)
+        {
+            let crowd = self.crowds.entry(incident).or_default();
+            crowd.add(id, traits);
+            crowd.founder_changed();
+        }
         self.recount(id);
     }
 
@@ -265,7 +293,10 @@ impl Memory {
 
     /// Brings all sums up to date after the rules changed.
     pub(super) fn recount_all(&mut self) {
-        self.counted.ids().into_iter().for_each(|id| self.recount(id));
+        for id in self.counted.ids() {
+            self.recount(id);
+            self.episodes.tidy();
+        }
     }
 
     /// What the members of an incident add up to; `None` when it has none.
@@ -298,7 +329,7 @@ impl Memory {
         match self.episodes.get(&id).and_then(Episode::incident) {
             Some(incident) => {
                 self.by_incident.entry(incident).or_default().insert(id);
-                if let Some(traits) = self.traits.get(&id) {
+                if let Some(traits) = self.episodes.traits(id, &self.graph, &self.learned) {
                     self.crowds.entry(incident).or_default().add(id, traits);
                 }
             }
@@ -312,8 +343,9 @@ impl Memory {
 
     /// Notes that an alert began which could be part of something.
     pub(super) fn begin(&mut self, id: EpisodeId, now: Timestamp) {
-        let Some(traits) = self.traits.get(&id) else { return };
-        for gone in self.learned.begin(id, traits, now) {
+        let Some(traits) = self.episodes.traits(id, &self.graph, &self.learned) else { return };
+        let (alertname, cluster) = (traits.alertname.clone(), traits.cluster.clone());
+        for gone in self.learned.begin(id, alertname, cluster, now) {
             self.bustle.leave(gone.id);
         }
         if let Some(begun) = self.learned.begun().next_back() {
@@ -324,6 +356,8 @@ impl Memory {
     /// A member's start, annotations or values changed: what is told of its incident's beginning
     /// may be another.
     pub(super) fn member_changed(&mut self, id: EpisodeId) {
+        // What its name does not say is read out of its annotations.
+        self.episodes.forget_traits(id);
         let incident = self.episodes.get(&id).and_then(Episode::incident);
         if let Some(crowd) = incident.and_then(|incident| self.crowds.get_mut(&incident))
             && crowd.is_founder(id)
@@ -424,7 +458,6 @@ impl Memory {
         if let Some(incident) = self.episodes.get(&id).and_then(Episode::incident) {
             self.leave_crowd(id, incident);
         }
-        self.traits.remove(&id);
         let Some(episode) = self.episodes.remove(&id) else { return };
         if let Some((incident, counted)) = self.counted.remove(&id) {
             take_from(&mut self.sums, incident, &episode, counted);

@@ -36,7 +36,7 @@ impl Machine {
     /// Floating alerts that the machine may still find a home for, newest first.
     pub(super) fn floating_near(&self, episode: &Episode) -> Vec<&Episode> {
         let now = self.now();
-        let traits = self.memory.traits.get(&episode.id);
+        let traits = self.memory.traits(episode.id);
         self.memory
             .bustle
             .floating(traits.and_then(|traits| traits.cluster_mark), now)
@@ -102,7 +102,7 @@ impl Machine {
         let nearest = weighed.first();
         let rules = &self.memory.rules.incidents;
         let opens_alone = rules.open_severities.contains(&episode.severity);
-        let is_mapped = self.memory.traits.get(&episode.id).is_some_and(|traits| traits.is_mapped);
+        let is_mapped = self.memory.traits(episode.id).is_some_and(|traits| traits.is_mapped);
         // As long as little was heard, a coincidence is unlikely.
         let extra = if opens_alone || self.memory.learned.series() < SERIES_MIN {
             0.0

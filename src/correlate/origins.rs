@@ -125,7 +125,7 @@ impl Machine {
         let Some(crowd) = self.memory.crowd(incident.id) else { return Vec::new() };
         let members: Vec<(&Episode, &Traits)> = crowd
             .founders()
-            .filter_map(|id| self.memory.episodes.get(&id).zip(self.memory.traits.get(&id)))
+            .filter_map(|id| self.memory.episodes.get(&id).zip(self.memory.traits(id)))
             .collect();
         let Some(first) = members.iter().map(|(episode, _)| episode.starts_at()).min() else {
             return Vec::new();

@@ -76,15 +76,14 @@ pub(super) fn write(memory: &Memory) -> Result<Vec<u8>, String> {
     let mut number = |text: &str| Some(table.number(text));
     let mut packer = Packer::new(&mut number);
     let base = memory.time.unwrap_or(Timestamp::EPOCH);
-    let ids = memory.episodes.ids();
-    packer.count(ids.len() as u64);
-    for episode in ids.iter().filter_map(|id| memory.episodes.get(id)) {
+    packer.count(memory.episodes.len() as u64);
+    memory.episodes.each(|episode| {
         packer.count(episode.id.0);
         packer.moment(episode.last_word_at, base);
         packer.moment_if_any(episode.lease, base);
         packer.count(episode.deliveries);
         packer.episode(episode);
-    }
+    });
     memory.deadlines.pack(&mut packer, base);
     memory.histories.pack(&mut packer, base);
     memory.learned.pack_many(&mut packer, base);
@@ -141,6 +140,7 @@ fn read_many(memory: &mut Memory, unpacker: &mut Unpacker<'_>) -> Result<(), Unr
         };
         let episode = unpacker.episode(id, heard)?;
         memory.put_episode(episode);
+        memory.episodes.tidy();
     }
     memory.deadlines = Deadlines::unpack(unpacker, base)?;
     memory.histories = Histories::unpack(unpacker, base)?;

@@ -36,7 +36,7 @@ impl<'a> Stage<'a> {
     pub(super) fn new(machine: &'a Machine, episode: &Episode) -> Self {
         let memory = &machine.memory;
         let now = machine.now();
-        let traits = memory.traits.get(&episode.id);
+        let traits = memory.traits(episode.id);
         let subject = (episode.id, traits.and_then(|traits| traits.cluster_mark));
         let work = memory
             .planned_changes()
@@ -57,7 +57,7 @@ impl<'a> Stage<'a> {
     where
         'a: 'e,
     {
-        let traits: &'a Traits = self.machine.memory.traits.get(&episode.id)?;
+        let traits: &'a Traits = self.machine.memory.traits(episode.id)?;
         Some(Side { episode, traits, is_maintained: self.is_maintained(episode, traits) })
     }
 
@@ -107,16 +107,14 @@ impl Machine {
         let now = self.now();
         let window = self.memory.rules.incidents.busy_window;
         self.memory.bustle.advance(now, window);
-        for faded in self.memory.learned.fade(now) {
-            self.memory.read_traits(faded);
-        }
+        self.memory.fade_inferred(now);
         let Some(episode) = self.memory.episodes.get(&id) else { return };
         let (labels, annotations) = (episode.labels.clone(), episode.annotations.clone());
         let memory = &mut self.memory;
         match super::traits::cluster_of(&labels) {
             Some(cluster) => memory.learned.place(&labels, cluster, now),
             None => {
-                let traits = memory.traits.get(&id);
+                let traits = memory.traits(id);
                 let node = traits.and_then(|traits| traits.node.as_ref()).map(Name::as_str);
                 let found = node
                     .and_then(|node| memory.graph.cluster_of_node(node).cloned())
@@ -126,8 +124,7 @@ impl Machine {
                         memory.learned.cluster_in_texts(&annotations, clusters, now)
                     });
                 if let Some(cluster) = found {
-                    memory.learned.infer(id, cluster, now);
-                    memory.read_traits(id);
+                    memory.infer(id, cluster, now);
                 }
             }
         }

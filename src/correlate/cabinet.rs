@@ -1,0 +1,221 @@
+//! The episodes that the machine holds: few open, all others packed.
+//!
+//! An alert that fires for days is heard of every few hours, and most of what is known of it is
+//! not looked at then: packed it takes a tenth. What is asked for is opened and stays open while
+//! it is used; what was not looked at lately is packed again, which is noticed by nobody. What
+//! grouping reads out of an episode goes with the open one. Called by `memory`.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
+
+use super::dictionary::Dictionary;
+use super::graph::Graph;
+use super::learned::Learned;
+use super::marks::Numbered;
+use super::traits::Traits;
+use crate::domain::packed::{Heard, Packer, Unpacker, Unreadable};
+use crate::domain::{Episode, EpisodeId, Timestamp};
+
+/// How many episodes may be open between two records; few in tests, so that they are packed there.
+const OPEN_MAX: usize = if cfg!(test) { 3 } else { 8 * 1024 };
+/// When there are more, this many stay open.
+const OPEN_KEPT: usize = OPEN_MAX / 4 * 3;
+/// When this many were taken out, and more than are left, all are packed anew: texts that only they
+/// held are dropped.
+const REMOVED_MIN: usize = if cfg!(test) { 5 } else { 4 * 1024 };
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cabinet {
+    slots: Numbered<EpisodeId, Slot>,
+    dictionary: Dictionary,
+    /// Those that are open, in the order in which they were opened or last given another chance.
+    /// Some may have been taken out or packed since.
+    open: RefCell<VecDeque<EpisodeId>>,
+    /// How many were taken out since all were packed anew.
+    removed: usize,
+}
+
+/// One episode: open, packed, or both.
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    open: OnceCell<Box<Open>>,
+    /// Empty while it was never packed. Behind the time when the open one says so.
+    packed: Box<[u8]>,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    episode: Episode,
+    traits: OnceCell<Box<Traits>>,
+    /// True when the packed one says less.
+    is_changed: bool,
+    /// Looked at since the last round.
+    is_used: Cell<bool>,
+}
+
+impl Open {
+    fn new(episode: Episode, is_changed: bool) -> Box<Self> {
+        Box::new(Self { episode, traits: OnceCell::new(), is_changed, is_used: Cell::new(true) })
+    }
+}
+
+impl Cabinet {
+    /// The episode, opened if it was packed.
+    pub(super) fn get(&self, id: &EpisodeId) -> Option<&Episode> {
+        self.open(*id).map(|open| &open.episode)
+    }
+
+    /// The episode for a change. What was read out of it stays as it was.
+    pub(super) fn get_mut(&mut self, id: &EpisodeId) -> Option<&mut Episode> {
+        self.open(*id)?;
+        let open = self.slots.get_mut(id)?.open.get_mut()?;
+        open.is_changed = true;
+        Some(&mut open.episode)
+    }
+
+    /// What grouping reads out of an episode.
+    pub(super) fn traits(
+        &self,
+        id: EpisodeId,
+        graph: &Graph,
+        learned: &Learned,
+    ) -> Option<&Traits> {
+        let open = self.open(id)?;
+        let read = || Box::new(Traits::read(&open.episode, graph, learned.inferred(id)));
+        Some(open.traits.get_or_init(read))
+    }
+
+    /// What was read out of an episode does not hold any more.
+    pub(super) fn forget_traits(&mut self, id: EpisodeId) {
+        if let Some(open) = self.slots.get_mut(&id).and_then(|slot| slot.open.get_mut()) {
+            open.traits = OnceCell::new();
+        }
+    }
+
+    fn open(&self, id: EpisodeId) -> Option<&Open> {
+        let slot = self.slots.get(&id)?;
+        if let Some(open) = slot.open.get() {
+            open.is_used.set(true);
+            return Some(open);
+        }
+        // We have packed it ourselves, so it can be read.
+        let episode = unpack(id, &slot.packed, &self.dictionary).ok()?;
+        self.open.borrow_mut().push_back(id);
+        Some(slot.open.get_or_init(|| Open::new(episode, false)))
+    }
+
+    pub(super) fn contains_key(&self, id: &EpisodeId) -> bool {
+        self.slots.contains_key(id)
+    }
+
+    pub(super) fn insert(&mut self, id: EpisodeId, episode: Episode) {
+        let slot = Slot { open: Open::new(episode, true).into(), packed: Box::default() };
+        self.slots.insert(id, slot);
+        self.open.get_mut().push_back(id);
+    }
+
+    pub(super) fn remove(&mut self, id: &EpisodeId) -> Option<Episode> {
+        let slot = self.slots.remove(id)?;
+        self.removed += 1;
+        match slot.open.into_inner() {
+            Some(open) => Some(open.episode),
+            None => unpack(*id, &slot.packed, &self.dictionary).ok(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// All ids, in order.
+    pub(super) fn ids(&self) -> Vec<EpisodeId> {
+        let mut ids: Vec<EpisodeId> = self.slots.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// All episodes in order of id, each as it is and no longer than it is looked at.
+    pub(super) fn each(&self, mut look: impl FnMut(&Episode)) {
+        for id in self.ids() {
+            let Some(slot) = self.slots.get(&id) else { continue };
+            match slot.open.get() {
+                Some(open) => look(&open.episode),
+                None => {
+                    if let Ok(episode) = unpack(id, &slot.packed, &self.dictionary) {
+                        look(&episode);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Packs what was not looked at lately, if too much is open. Called between two records, and
+    /// wherever all are gone through.
+    pub(super) fn tidy(&mut self) {
+        let Self { slots, dictionary, open: order, removed } = self;
+        let order = order.get_mut();
+        if order.len() > OPEN_MAX {
+            // Whoever was looked at is asked once more, so this ends.
+            while order.len() > OPEN_KEPT
+                && let Some(id) = order.pop_front()
+            {
+                let Some(slot) = slots.get_mut(&id) else { continue };
+                match slot.open.get() {
+                    Some(open) if open.is_used.take() => order.push_back(id),
+                    _ => slot.close(dictionary),
+                }
+            }
+        }
+        if *removed > slots.len().max(REMOVED_MIN) {
+            self.pack_anew();
+        }
+    }
+
+    /// Packs everything with a new dictionary.
+    fn pack_anew(&mut self) {
+        self.removed = 0;
+        let former = std::mem::take(&mut self.dictionary);
+        for id in self.ids() {
+            let Some(slot) = self.slots.get_mut(&id) else { continue };
+            if let Some(open) = slot.open.get_mut() {
+                open.is_changed = true;
+                slot.packed = Box::default();
+            } else if let Ok(episode) = unpack(id, &slot.packed, &former) {
+                slot.packed = pack(&episode, &mut self.dictionary);
+            }
+        }
+    }
+}
+
+impl Slot {
+    fn close(&mut self, dictionary: &mut Dictionary) {
+        if let Some(open) = self.open.take()
+            && open.is_changed
+        {
+            self.packed = pack(&open.episode, dictionary);
+        }
+    }
+}
+
+fn pack(episode: &Episode, dictionary: &mut Dictionary) -> Box<[u8]> {
+    let mut number = |text: &str| dictionary.number(text);
+    let mut packer = Packer::new(&mut number);
+    packer.moment(episode.last_word_at, Timestamp::EPOCH);
+    packer.moment_if_any(episode.lease, episode.last_word_at);
+    packer.count(episode.deliveries);
+    packer.episode(episode);
+    packer.finish().into()
+}
+
+fn unpack(id: EpisodeId, packed: &[u8], dictionary: &Dictionary) -> Result<Episode, Unreadable> {
+    let mut text = |number| dictionary.text(number);
+    let mut unpacker = Unpacker::new(packed, &mut text);
+    let last_word_at = unpacker.moment(Timestamp::EPOCH)?;
+    let heard = Heard {
+        last_word_at,
+        lease: unpacker.moment_if_any(last_word_at)?,
+        deliveries: unpacker.count()?,
+    };
+    unpacker.episode(id, heard)
+}
