@@ -18,7 +18,7 @@
 //! | files | what |
 //! | --- | --- |
 //! | `machine`, `deadlines`, `effects` | what is called from outside, what time changes, what comes out |
-//! | `memory`, `cabinet`, `dictionary` | what is in memory, and how little room it takes |
+//! | `memory`, `cabinet`, `dictionary`, `alerts` | what is in memory, and how little room it takes |
 //! | `recall`, `held`, `snapshot`, `filter` | how what was forgotten or lost returns |
 //! | `episodes`, `heartbeats` | what a word says about a firing |
 //! | `reading`, `kinds`, `signals`, `wordlists`, `traits`, `marks` | what names, labels and texts tell |
@@ -30,6 +30,7 @@
 //! | `lifecycle`, `operations` | how incidents end and return, and what people do |
 //! | `causes`, `origins`, `similar` | what may have caused it, and what looks alike |
 
+mod alerts;
 mod bustle;
 mod cabinet;
 mod causes;

@@ -4,8 +4,9 @@
 //! full, it becomes the older one, and what was in that is forgotten. A pure function of the order
 //! in which alerts were heard, so forgetting here is the same for any batches and crashes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
+use super::alerts::ByAlert;
 use crate::domain::packed::{Packer, Unpacker, Unreadable};
 use crate::domain::{AlertKey, Timestamp};
 
@@ -16,18 +17,62 @@ const GENERATION_MAX: usize = 50_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct History {
     /// When its episodes began, oldest first, within the flapping window.
-    pub(super) starts: VecDeque<Timestamp>,
+    pub(super) starts: Starts,
     /// Record time of its newest word.
     pub(super) touched_at: Option<Timestamp>,
     /// Record time at which it was last heard firing, or ending, after days in no incident.
     pub(super) long_firing_at: Option<Timestamp>,
 }
 
+/// Moments, oldest first: of most alerts there is one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Starts {
+    #[default]
+    None,
+    One(Timestamp),
+    Many(Box<VecDeque<Timestamp>>),
+}
+
+impl Starts {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::One(_) => 1,
+            Self::Many(moments) => moments.len(),
+        }
+    }
+
+    pub(super) fn retain(&mut self, keep: impl Fn(Timestamp) -> bool) {
+        match self {
+            Self::One(moment) if !keep(*moment) => *self = Self::None,
+            Self::None | Self::One(_) => {}
+            Self::Many(moments) => moments.retain(|moment| keep(*moment)),
+        }
+    }
+
+    pub(super) fn push_back(&mut self, new: Timestamp) {
+        match self {
+            Self::None => *self = Self::One(new),
+            Self::One(first) => *self = Self::Many(Box::new(VecDeque::from([*first, new]))),
+            Self::Many(moments) => moments.push_back(new),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Timestamp> {
+        let (one, many) = match self {
+            Self::None => (None, None),
+            Self::One(moment) => (Some(*moment), None),
+            Self::Many(moments) => (None, Some(moments.iter().copied())),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Histories {
-    young: BTreeMap<AlertKey, History>,
-    old: BTreeMap<AlertKey, History>,
+    young: ByAlert<History>,
+    old: ByAlert<History>,
 }
 
 impl Histories {
@@ -37,7 +82,7 @@ impl Histories {
             self.old = std::mem::take(&mut self.young);
         }
         let Self { young, old } = self;
-        young.entry(key.clone()).or_insert_with(|| old.remove(key).unwrap_or_default())
+        young.get_or_put(key, || old.remove(key).unwrap_or_default())
     }
 
     /// How many alerts are remembered.
@@ -49,10 +94,10 @@ impl Histories {
     pub(super) fn pack(&self, packer: &mut Packer<'_>, base: Timestamp) {
         for generation in [&self.young, &self.old] {
             packer.count(generation.len() as u64);
-            for (key, history) in generation {
-                packer.key(key);
+            for (key, history) in generation.in_order() {
+                packer.key(&key);
                 packer.count(history.starts.len() as u64);
-                history.starts.iter().for_each(|start| packer.moment(*start, base));
+                history.starts.iter().for_each(|start| packer.moment(start, base));
                 packer.moment_if_any(history.touched_at, base);
                 packer.moment_if_any(history.long_firing_at, base);
             }
@@ -62,17 +107,19 @@ impl Histories {
     /// From a snapshot.
     pub(super) fn unpack(unpacker: &mut Unpacker<'_>, base: Timestamp) -> Result<Self, Unreadable> {
         let mut generation = || {
-            (0..unpacker.count()?)
-                .map(|_| {
-                    let key = unpacker.key()?;
-                    let starts = (0..unpacker.count()?)
-                        .map(|_| unpacker.moment(base))
-                        .collect::<Result<_, _>>()?;
-                    let touched_at = unpacker.moment_if_any(base)?;
-                    let long_firing_at = unpacker.moment_if_any(base)?;
-                    Ok((key, History { starts, touched_at, long_firing_at }))
-                })
-                .collect::<Result<_, _>>()
+            let mut generation = ByAlert::default();
+            for _ in 0..unpacker.count()? {
+                let key = unpacker.key()?;
+                let mut starts = Starts::None;
+                for _ in 0..unpacker.count()? {
+                    starts.push_back(unpacker.moment(base)?);
+                }
+                let touched_at = unpacker.moment_if_any(base)?;
+                let long_firing_at = unpacker.moment_if_any(base)?;
+                let history = History { starts, touched_at, long_firing_at };
+                *generation.get_or_put(&key, History::default) = history;
+            }
+            Ok(generation)
         };
         Ok(Self { young: generation()?, old: generation()? })
     }

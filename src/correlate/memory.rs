@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::alerts::{ByAlert, Firings};
 use super::bustle::Bustle;
 use super::cabinet::Cabinet;
 use super::crowd::Crowd;
@@ -66,7 +67,7 @@ pub(super) struct Memory {
     /// How each member stands in the sums of its incident.
     counted: ByEpisode<(IncidentId, Counted)>,
     planned: BTreeSet<ChangeId>,
-    by_alert: HashMap<AlertKey, Vec<EpisodeId>>,
+    by_alert: ByAlert<Firings>,
     /// Alerts of which some episodes are in memory and others may be forgotten.
     half_known: HashSet<AlertKey>,
     by_incident: BTreeMap<IncidentId, BTreeSet<EpisodeId>>,
@@ -129,7 +130,7 @@ impl Memory {
             sums: BTreeMap::new(),
             counted: ByEpisode::default(),
             planned: BTreeSet::new(),
-            by_alert: HashMap::new(),
+            by_alert: ByAlert::default(),
             half_known: HashSet::new(),
             by_incident: BTreeMap::new(),
             floating: BTreeSet::new(),
@@ -221,15 +222,13 @@ impl Memory {
 
     /// Adds an episode, new or recalled, with its indexes.
     pub(super) fn put_episode(&mut self, mut episode: Episode) {
-        let ids = self.by_alert.entry(episode.key.clone()).or_default();
+        let firings = self.by_alert.get_or_put(&episode.key, || Firings::One(episode.id));
         // An alert that comes and goes says the same each time.
-        if let Some(last) = ids.last().and_then(|id| self.episodes.get(id)) {
+        if let Some(last) = firings.as_slice().last().and_then(|id| self.episodes.get(id)) {
             episode.labels.share(&last.labels);
             episode.annotations.share(&last.annotations);
         }
-        if !ids.contains(&episode.id) {
-            ids.push(episode.id);
-        }
+        firings.add(episode.id);
         match episode.incident() {
             Some(incident) => {
                 self.by_incident.entry(incident).or_default().insert(episode.id);
@@ -392,14 +391,14 @@ impl Memory {
 
     /// The episodes of an alert that are in memory, in order of their starts.
     pub(super) fn episodes_of_alert(&self, key: &AlertKey) -> Vec<EpisodeId> {
-        let mut ids = self.by_alert.get(key).cloned().unwrap_or_default();
+        let mut ids = self.firings_of(key).to_vec();
         ids.sort_by_key(|id| (self.episodes.get(id).map(Episode::starts_at), *id));
         ids
     }
 
     /// As [`Memory::episodes_of_alert`], in the order in which they came into memory.
     pub(super) fn firings_of(&self, key: &AlertKey) -> &[EpisodeId] {
-        self.by_alert.get(key).map_or(&[], Vec::as_slice)
+        self.by_alert.get(key).map_or(&[], Firings::as_slice)
     }
 
     /// False when no episode of the alert was ever forgotten.
@@ -415,8 +414,8 @@ impl Memory {
     /// After a restart: what had been forgotten of the alerts in memory stands in the filter.
     pub(super) fn half_know(&mut self) {
         let forgotten = &self.forgotten;
-        let half_known = self.by_alert.keys().filter(|key| forgotten.may_hold(alert_mark(key)));
-        self.half_known = half_known.cloned().collect();
+        let alerts = self.by_alert.in_order().map(|(key, _)| key);
+        self.half_known = alerts.filter(|key| forgotten.may_hold(alert_mark(key))).collect();
     }
 
     /// Adds an episode that was recalled with something else, such as its incident: others of the
@@ -463,13 +462,13 @@ impl Memory {
             take_from(&mut self.sums, incident, &episode, counted);
         }
         self.forgotten.add(alert_mark(&episode.key));
-        if let Some(ids) = self.by_alert.get_mut(&episode.key) {
-            ids.retain(|other| *other != id);
-            if ids.is_empty() {
+        if let Some(firings) = self.by_alert.get_mut(&episode.key) {
+            if let Some(left) = firings.without(id) {
+                *firings = left;
+                self.half_known.insert(episode.key.clone());
+            } else {
                 self.by_alert.remove(&episode.key);
                 self.half_known.remove(&episode.key);
-            } else {
-                self.half_known.insert(episode.key.clone());
             }
         }
         if let Some(incident) = episode.incident()

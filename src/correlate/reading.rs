@@ -113,7 +113,7 @@ impl Machine {
         let history = self.memory.histories.touch(key);
         let is_new = history.touched_at.is_none_or(|at| now - at > HISTORY_MEMORY);
         history.touched_at = Some(now);
-        history.starts.retain(|at| start - *at <= flapping_window);
+        history.starts.retain(|at| start - at <= flapping_window);
         let before = history.starts.len();
         let long_firing_at = history.long_firing_at;
         history.starts.push_back(start);

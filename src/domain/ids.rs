@@ -158,11 +158,34 @@ impl Fingerprint {
         Self(text.into())
     }
 
+    /// The 16 lower-case digits of a number.
+    #[must_use]
+    pub fn of_number(number: u64) -> Self {
+        let mut digits = [0; 16];
+        for (place, digit) in digits.iter_mut().enumerate() {
+            *digit = b"0123456789abcdef"[(number >> (60 - 4 * place) & 15) as usize];
+        }
+        Self::new(std::str::from_utf8(&digits).unwrap_or_default())
+    }
+
+    /// The number that it writes, where it is 16 lower-case digits.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        number_in(&self.0)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The number that 16 lower-case digits write.
+pub(super) fn number_in(digits: &str) -> Option<u64> {
+    let is_number = digits.len() == 16
+        && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    u64::from_str_radix(digits, 16).ok().filter(|_| is_number)
 }
 
 impl fmt::Display for Fingerprint {
@@ -174,6 +197,24 @@ impl fmt::Display for Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fingerprint_of_sixteen_digits_is_a_number() {
+        for (text, expect) in [
+            ("9ba69599550c63f0", Some(0x9ba6_9599_550c_63f0)),
+            ("0000000000000000", Some(0)),
+            ("9BA69599550C63F0", None),
+            ("+ba69599550c63f0", None),
+            ("9ba6", None),
+            ("", None),
+        ] {
+            let fingerprint = Fingerprint::new(text);
+            assert_eq!(fingerprint.number(), expect, "{text}");
+            if let Some(number) = expect {
+                assert_eq!(Fingerprint::of_number(number), fingerprint);
+            }
+        }
+    }
 
     #[test]
     fn counted_ids_read_back_what_they_print() {

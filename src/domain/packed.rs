@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde::de::value::{Error as WordError, StrDeserializer};
 
 use super::alert::{EndKind, EpisodeEnd, EpisodeStart, Link};
+use super::ids;
 use super::{
     AlertKey, Episode, EpisodeId, Fingerprint, IncidentId, Kind, Labels, Membership, Name,
     Severity, Standing, Timestamp,
@@ -70,6 +71,14 @@ impl<'a> Packer<'a> {
         self.bytes
     }
 
+    /// Hands out what was written so far, once it is this much.
+    pub fn hand_out(&mut self, bytes_min: usize, take: &mut dyn FnMut(&[u8])) {
+        if self.bytes.len() >= bytes_min {
+            take(&self.bytes);
+            self.bytes.clear();
+        }
+    }
+
     /// A number, the shorter the smaller it is.
     pub fn count(&mut self, mut number: u64) {
         while number >= 0x80 {
@@ -121,7 +130,7 @@ impl<'a> Packer<'a> {
 
     /// The identity of an alert. Most fingerprints are 16 digits, which are 8 bytes.
     pub fn key(&mut self, key: &AlertKey) {
-        let digits = digits_of(key.fingerprint.as_str());
+        let digits = key.fingerprint.number();
         self.count(u64::from(digits.is_some()) | u64::from(key.variant.is_some()) << 1);
         self.text(key.namespace.as_str());
         match digits {
@@ -338,7 +347,7 @@ impl<'a> Unpacker<'a> {
         let flags = self.count()?;
         let namespace = Name(self.text()?);
         let fingerprint = if flags & 1 == 1 {
-            Fingerprint::new(digits_text(self.word()?, &mut [0; 16]))
+            Fingerprint::of_number(self.word()?)
         } else {
             Fingerprint::new(self.text()?)
         };
@@ -476,25 +485,10 @@ impl<'a> Unpacker<'a> {
     }
 }
 
-/// The number that a fingerprint of 16 lower-case digits writes.
-fn digits_of(fingerprint: &str) -> Option<u64> {
-    let is_digits = fingerprint.len() == 16
-        && fingerprint.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    u64::from_str_radix(fingerprint, 16).ok().filter(|_| is_digits)
-}
-
-/// The 16 lower-case digits of a number.
-fn digits_text(number: u64, digits: &mut [u8; 16]) -> &str {
-    for (place, digit) in digits.iter_mut().enumerate() {
-        *digit = b"0123456789abcdef"[(number >> (60 - 4 * place) & 15) as usize];
-    }
-    std::str::from_utf8(digits).unwrap_or_default()
-}
-
 /// A number for a fingerprint, by which it is found again: the number it writes, or a hash.
 #[must_use]
 pub fn fingerprint_number(fingerprint: &str) -> u64 {
-    digits_of(fingerprint)
+    ids::number_in(fingerprint)
         .unwrap_or_else(|| Labels::from_pairs([("fingerprint", fingerprint)]).hash64())
 }
 
