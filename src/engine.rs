@@ -23,7 +23,7 @@ use crate::correlate::{Beat, Machine, RULES_VERSION, UnreadableSnapshot};
 use crate::domain::{IncidentId, Record, RecordBody, Rules, Seq, Span, Timestamp, Topology};
 use crate::metrics::Metrics;
 use crate::shutdown::StopSignal;
-use crate::store::{Append, EngineCommit, HeartbeatRow, Hold, Store, StoreError};
+use crate::store::{Append, EngineCommit, HeartbeatRow, Hold, PackedState, Store, StoreError};
 use pulse::Pulse;
 pub use verify::{Check, Verdict, verify};
 pub use whatif::{Answer, Brief, Change, Moved, Placement, Question, Regrouped, Since, what_if};
@@ -157,7 +157,7 @@ impl Engine {
 
     /// Commits the machine as it is at the cursor.
     fn take_snapshot(&mut self) -> Result<(), EngineError> {
-        let snapshot = Some(self.machine.snapshot()?);
+        let snapshot = Some(packed_state(&self.machine)?);
         let commit = EngineCommit { cursor: self.cursor, snapshot, ..EngineCommit::default() };
         self.store.commit(commit)?;
         self.took_snapshot();
@@ -187,7 +187,7 @@ impl Engine {
         let commit = EngineCommit {
             cursor: self.cursor,
             rules_version: Some(RULES_VERSION),
-            snapshot: former.map(|_| self.machine.snapshot()).transpose()?,
+            snapshot: former.map(|_| packed_state(&self.machine)).transpose()?,
             ..EngineCommit::default()
         };
         if commit.snapshot.is_some() {
@@ -305,7 +305,7 @@ impl Engine {
             // Its effects stand in the commit, and nothing is looked up before that is stored. What
             // lies outside every window now must not stay in the snapshot: retention may drop it.
             self.machine.forget();
-            match self.machine.snapshot() {
+            match packed_state(&self.machine) {
                 Ok(snapshot) => commit.snapshot = Some(snapshot),
                 // The effects are out of the machine: they must reach the store all the same.
                 Err(error) => warn!(error = %error, "No snapshot was taken; a later one will be"),
@@ -432,7 +432,7 @@ impl Engine {
             warn!(error = %error, "The engine could not finish the ledger; the next start will");
             return;
         }
-        let snapshot = match self.machine.snapshot() {
+        let snapshot = match packed_state(&self.machine) {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 warn!(error = %error, "No snapshot was taken; the next start replays the ledger");
@@ -453,6 +453,13 @@ impl Engine {
         }
         info!(engine.cursor = self.cursor.0, "The engine stopped");
     }
+}
+
+/// The machine's state, as the store takes it.
+fn packed_state(machine: &Machine) -> Result<PackedState, UnreadableSnapshot> {
+    let mut state = PackedState::default();
+    machine.snapshot_by_parts(&mut |part| state.add(part))?;
+    Ok(state.finish())
 }
 
 /// What the machine changed since the last commit, as the store takes it.

@@ -77,6 +77,7 @@ pub use inflight::InFlight;
 pub use printed::{Printed, Printer};
 pub use readers::READS_AT_ONCE;
 pub use rebuilt::{Comparison, Rebuilt, compare};
+pub use snapshots::PackedState;
 pub use types::{
     Append, Appended, ChangeFilter, DeliveryRow, DoorCounts, EngineCommit, EpisodeFilter,
     HeartbeatRow, IncidentFilter, Page, PageRequest, Quarantine, QuarantineRow, Quarantined,

@@ -1,13 +1,13 @@
 //! Texts that come again in what the machine holds packed, and their numbers.
 //!
 //! A text is given a number when it comes for the second time, so what is unique stays where it
-//! is packed. Which texts have numbers depends on what was packed in which order, and never
-//! reaches an output: what is read back is the text. Called by `cabinet`.
+//! is packed. Which texts have numbers depends on what was packed in which order alone, and what is
+//! read back is the text. Called by `cabinet` and `snapshot`.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 
 /// Shorter texts take no more room where they are.
 const SHORT: usize = 3;
@@ -29,7 +29,8 @@ pub(super) struct Dictionary {
     bytes: usize,
     /// A part of the hash of what came once, where another part says.
     seen: Vec<u32>,
-    hashes: DefaultHashBuilder,
+    /// Without keys: the same texts in the same order have the same numbers.
+    hashes: BuildHasherDefault<DefaultHasher>,
 }
 
 impl Dictionary {
@@ -60,6 +61,11 @@ impl Dictionary {
     /// The text of a number.
     pub(super) fn text(&self, number: u64) -> Option<Arc<str>> {
         self.texts.get(usize::try_from(number).ok()?).cloned()
+    }
+
+    /// The texts with a number, in order.
+    pub(super) fn texts(&self) -> &[Arc<str>] {
+        &self.texts
     }
 
     /// Notes that a text came; true when one with its hash did before. Where that was another, it

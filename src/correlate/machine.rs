@@ -55,12 +55,20 @@ impl Machine {
     /// Its whole state between two records.
     ///
     /// # Errors
-    /// When it cannot be written as JSON, which would be a fault of ours.
+    /// As [`Machine::snapshot_by_parts`].
     pub fn snapshot(&self) -> Result<Vec<u8>, UnreadableSnapshot> {
-        let memory = snapshot::write(&self.memory).map_err(UnreadableSnapshot)?;
-        let mut bytes = format!("{RULES_VERSION}\n").into_bytes();
-        bytes.extend(memory);
+        let mut bytes = Vec::new();
+        self.snapshot_by_parts(&mut |part| bytes.extend_from_slice(part))?;
         Ok(bytes)
+    }
+
+    /// The same, handed out part by part: it can be larger than all else that is in memory.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, which would be a fault of ours.
+    pub fn snapshot_by_parts(&self, take: &mut dyn FnMut(&[u8])) -> Result<(), UnreadableSnapshot> {
+        take(format!("{RULES_VERSION}\n").as_bytes());
+        snapshot::write(&self.memory, take).map_err(UnreadableSnapshot)
     }
 
     /// The machine as it was when the snapshot was taken.

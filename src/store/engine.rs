@@ -77,7 +77,7 @@ impl PreparedCommit {
             recalls: commit.recalls.clone(),
             snapshot: commit
                 .snapshot
-                .as_deref()
+                .as_ref()
                 .map(|state| Piece::all_of(commit.cursor, state))
                 .unwrap_or_default(),
             rules_version: commit.rules_version,

@@ -21,7 +21,7 @@ use crate::domain::{Name, Record, RecordBody, Seq, Timestamp};
 
 /// Bodies that are read at once. A word takes some eighty bytes in its record, and ten times as many
 /// once it is read, with what the engine makes of it.
-const READ_BYTES_MAX: usize = 256 << 10;
+const READ_BYTES_MAX: usize = 128 << 10;
 /// What a waiting append takes beside its texts and its raw body.
 const APPEND_BYTES: usize = 256;
 

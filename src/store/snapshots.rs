@@ -14,8 +14,55 @@ use super::rows::{count, from_int, int, named};
 use super::types::Snapshot;
 use crate::domain::Seq;
 
-/// What one transaction takes of a snapshot: about what a busy one takes of deliveries.
-const PIECE_BYTES: usize = 256 << 10;
+/// What a piece holds before it is packed, to about a third: one transaction takes of it what a
+/// busy one takes of deliveries.
+const PIECE_BYTES: usize = 512 << 10;
+
+/// A state of the machine, packed while it is handed in: it is never there as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct PackedState {
+    pieces: Vec<Bytes>,
+    /// What is not packed yet.
+    rest: Vec<u8>,
+}
+
+impl PackedState {
+    /// Adds what comes next.
+    pub fn add(&mut self, mut part: &[u8]) {
+        while !part.is_empty() {
+            let (fits, behind) = part.split_at(part.len().min(PIECE_BYTES - self.rest.len()));
+            self.rest.extend_from_slice(fits);
+            part = behind;
+            if self.rest.len() == PIECE_BYTES {
+                self.pieces.push(packed(&self.rest));
+                self.rest.clear();
+            }
+        }
+    }
+
+    /// Says that it is whole.
+    #[must_use]
+    pub fn finish(mut self) -> Self {
+        let rest = std::mem::take(&mut self.rest);
+        if !rest.is_empty() || self.pieces.is_empty() {
+            self.pieces.push(packed(&rest));
+        }
+        self
+    }
+}
+
+fn packed(bytes: &[u8]) -> Bytes {
+    Bytes::from(lz4_flex::block::compress_prepend_size(bytes))
+}
+
+#[cfg(test)]
+impl From<Vec<u8>> for PackedState {
+    fn from(bytes: Vec<u8>) -> Self {
+        let mut state = Self::default();
+        state.add(&bytes);
+        state.finish()
+    }
+}
 
 /// A part of a snapshot, as it is stored.
 #[derive(Debug)]
@@ -26,12 +73,10 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// The machine's state at a record, packed, in pieces: one at least.
-    pub(super) fn all_of(seq: Seq, state: &[u8]) -> Vec<Self> {
-        let packed = Bytes::from(lz4_flex::block::compress_prepend_size(state));
-        let begins = (0..packed.len()).step_by(PIECE_BYTES);
-        let piece = |begin: usize| packed.slice(begin..packed.len().min(begin + PIECE_BYTES));
-        begins.zip(0..).map(|(begin, place)| Self { seq, place, bytes: piece(begin) }).collect()
+    /// The machine's state at a record, in pieces: one at least.
+    pub(super) fn all_of(seq: Seq, state: &PackedState) -> Vec<Self> {
+        let pieces = state.pieces.iter().zip(0..);
+        pieces.map(|(bytes, place)| Self { seq, place, bytes: bytes.clone() }).collect()
     }
 
     /// What it takes while it waits.
@@ -120,9 +165,12 @@ pub(super) fn newest(connection: &Connection) -> Result<Option<Snapshot>, StoreE
     if pieces.iter().zip(0..).any(|((place, _), expect)| *place != expect) {
         return Err(broken("a piece of it is missing".to_owned()));
     }
-    let packed: Vec<u8> = pieces.into_iter().flat_map(|(_, piece)| piece).collect();
-    let bytes = lz4_flex::block::decompress_size_prepended(&packed)
-        .map_err(|error| broken(error.to_string()))?;
+    let mut bytes = Vec::new();
+    for (_, piece) in pieces {
+        let piece = lz4_flex::block::decompress_size_prepended(&piece)
+            .map_err(|error| broken(error.to_string()))?;
+        bytes.extend(piece);
+    }
     Ok(Some(Snapshot { seq, bytes }))
 }
 
@@ -170,7 +218,7 @@ mod tests {
     }
 
     fn store(connection: &Connection, seq: Seq, state: &[u8]) {
-        let pieces = Piece::all_of(seq, state);
+        let pieces = Piece::all_of(seq, &state.to_vec().into());
         pieces.iter().try_for_each(|piece| piece.store(connection)).unwrap();
         keep(connection, pieces.last().unwrap()).unwrap();
     }
@@ -181,7 +229,7 @@ mod tests {
         assert_eq!(kept(&connection), None);
         let (first, second) = (state(3, 1), state(4, 2));
         store(&connection, Seq(5), &first);
-        let pieces = Piece::all_of(Seq(9), &second);
+        let pieces = Piece::all_of(Seq(9), &second.clone().into());
         assert_eq!(pieces.len(), 4);
         for piece in &pieces {
             piece.store(&connection).unwrap();
@@ -199,7 +247,7 @@ mod tests {
     #[test]
     fn what_a_crash_left_of_an_attempt_counts_for_nothing() {
         let connection = tables();
-        for piece in Piece::all_of(Seq(9), &state(4, 1)) {
+        for piece in Piece::all_of(Seq(9), &state(4, 1).into()) {
             piece.store(&connection).unwrap();
         }
         let again = state(2, 2);

@@ -3,6 +3,7 @@
 //! Plain data, no SQL and no I/O. Rows carry domain types; a caller never sees a column. Re-exported
 //! by the room's root, so callers name `store::Append` and never this module.
 
+use super::snapshots::PackedState;
 use crate::domain::facts::Revision;
 use crate::domain::packed::Heard;
 use crate::domain::record::Outcome;
@@ -127,7 +128,7 @@ pub struct EngineCommit {
     /// snapshot recalls the same (serialised by the engine).
     pub recalls: Vec<(Seq, Vec<u8>)>,
     /// The machine's state at `cursor`, when it is time for one; recalls up to here are dropped.
-    pub snapshot: Option<Vec<u8>>,
+    pub snapshot: Option<PackedState>,
     /// The version of the rules that work in what comes after `cursor`, when it changed.
     pub rules_version: Option<u32>,
     /// Heartbeats as they stand: name, last word, deadline.

@@ -73,11 +73,11 @@ fn a_record_has_one_snapshot_however_often_it_is_taken() {
     store.deliver("A", at(-9));
     // Of the same record is of the same state; pieces of two must never stand side by side.
     for state in [vec![1; 40], vec![2; 50]] {
-        store.engine_commit(|commit| commit.snapshot = Some(state));
+        store.engine_commit(|commit| commit.snapshot = Some(state.into()));
         assert_eq!(store.snapshot().unwrap().unwrap().bytes, vec![1; 40]);
     }
     store.deliver("B", at(-8));
-    store.engine_commit(|commit| commit.snapshot = Some(vec![3; 60]));
+    store.engine_commit(|commit| commit.snapshot = Some(vec![3; 60].into()));
     assert_eq!(store.snapshot().unwrap().unwrap().bytes, vec![3; 60]);
 }
 
@@ -92,7 +92,7 @@ fn the_engines_own_things_are_kept_and_pruned() {
         store.engine_commit(|commit| {
             commit.cursor = Seq(seq);
             commit.recalls = vec![(Seq(seq), vec![1, 2, 3])];
-            commit.snapshot = (seq <= 3).then(|| vec![u8::try_from(seq).unwrap()]);
+            commit.snapshot = (seq <= 3).then(|| vec![u8::try_from(seq).unwrap()].into());
             let made = Some(format!("n{seq}"));
             commit.outcomes = vec![(Seq(seq), Outcome::Done { incident: None, made })];
         });

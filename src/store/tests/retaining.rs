@@ -202,7 +202,7 @@ fn the_ledger_goes_up_to_the_newest_snapshot_whose_record_stays() {
     count(&store, "ledger", 10);
     store.engine_commit(|commit| {
         commit.cursor = Seq(6);
-        commit.snapshot = Some(vec![1]);
+        commit.snapshot = Some(vec![1].into());
     });
     retain_all(&store, None, Some(at(-897)));
     assert_eq!(store.records_after(Seq(0), 1).unwrap()[0].seq, Seq(4));
@@ -211,7 +211,7 @@ fn the_ledger_goes_up_to_the_newest_snapshot_whose_record_stays() {
     assert_eq!(store.oldest_record_time().unwrap(), Some(at(-895)));
     count(&store, "deliveries", 5);
     count(&store, "raw_bodies", 5);
-    store.engine_commit(|commit| commit.snapshot = Some(vec![2]));
+    store.engine_commit(|commit| commit.snapshot = Some(vec![2].into()));
     retain_all(&store, None, Some(at(0)));
     count(&store, "ledger", 1);
     let store = store.reopen();
@@ -232,7 +232,7 @@ fn texts_go_once_no_record_can_name_them() {
     }
     count(&store, "intern_epochs", 2);
     let before = store.records_after(Seq(5), 9).unwrap();
-    store.engine_commit(|commit| commit.snapshot = Some(vec![1]));
+    store.engine_commit(|commit| commit.snapshot = Some(vec![1].into()));
     retain_all(&store, None, Some(at(-896)));
     count(&store, "ledger", 4);
     count(&store, "intern_epochs", 2);
@@ -254,7 +254,7 @@ fn a_ledger_of_which_nothing_is_old_stays_whole() {
     }
     store.deliver("A", at(-10));
     store.deliver("B", at(-9));
-    store.engine_commit(|commit| commit.snapshot = Some(vec![1]));
+    store.engine_commit(|commit| commit.snapshot = Some(vec![1].into()));
     store.deliver("C", at(0));
     retain_all(&store, None, Some(at(-20)));
     count(&store, "ledger", 5);
@@ -288,7 +288,7 @@ fn rows_go_after_the_ledgers_beginning_and_what_was_recalled_or_heard_lately_sta
     assert_eq!(left(&store), [1, 2, 3, 4], "the ledger tells of all of them");
     store.engine_commit(|commit| {
         commit.cursor = Seq(2);
-        commit.snapshot = Some(vec![1]);
+        commit.snapshot = Some(vec![1].into());
     });
     store.deliver("C", hour(200));
     store.engine_commit(|commit| {
@@ -302,7 +302,7 @@ fn rows_go_after_the_ledgers_beginning_and_what_was_recalled_or_heard_lately_sta
     assert_eq!(left(&store), [2, 3, 4]);
     store.engine_commit(|commit| {
         commit.cursor = Seq(3);
-        commit.snapshot = Some(vec![2]);
+        commit.snapshot = Some(vec![2].into());
     });
     retain_all(&store, None, Some(hour(99)));
     assert!(left(&store).is_empty());
