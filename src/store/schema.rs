@@ -24,9 +24,9 @@ const APPLICATION_ID: i64 = 0x7363_7264;
 const DATABASE_FILE: &str = "scribed.db";
 pub(super) const LOCK_FILE: &str = "scribed.lock";
 
-/// Page cache of the writer. 16 MiB holds the upper pages of every index; more was measured to be
-/// slower. Negative numbers are KiB.
-const WRITER_CACHE: i64 = -16 * 1024;
+/// Page cache of the writer. 8 MiB holds the upper pages of every index; rows are written in order
+/// of arrival and hardly read again. Negative numbers are KiB.
+const WRITER_CACHE: i64 = -8 * 1024;
 /// Page cache of each reader: they are several, and read what the system has cached anyway.
 const READER_CACHE: i64 = -2 * 1024;
 /// Statements kept compiled by each connection: more than there are.
