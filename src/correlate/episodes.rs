@@ -355,8 +355,8 @@ impl Machine {
         let episode = self.memory.episodes.get(&id)?;
         self.memory
             .episodes_of_alert(&episode.key)
-            .into_iter()
-            .filter_map(|other| self.memory.episodes.get(&other))
+            .iter()
+            .filter_map(|other| self.memory.episodes.get(other))
             .map(Episode::starts_at)
             .filter(|at| *at > episode.starts_at())
             .min()
@@ -442,7 +442,7 @@ impl Machine {
     /// A later firing began: whatever of the same alert was still open was over by then.
     fn supersede(&mut self, key: &AlertKey, start: Timestamp) {
         let now = self.now();
-        for id in self.memory.episodes_of_alert(key) {
+        for id in self.memory.episodes_of_alert(key).into_owned() {
             let Some(episode) = self.memory.episodes.get_mut(&id) else { continue };
             if !episode.is_firing() {
                 continue;

@@ -2,6 +2,7 @@
 //!
 //! Bounded by what is open or recent: the rest is in the store and comes back by `recall`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
@@ -390,10 +391,14 @@ impl Memory {
     }
 
     /// The episodes of an alert that are in memory, in order of their starts.
-    pub(super) fn episodes_of_alert(&self, key: &AlertKey) -> Vec<EpisodeId> {
-        let mut ids = self.firings_of(key).to_vec();
+    pub(super) fn episodes_of_alert(&self, key: &AlertKey) -> Cow<'_, [EpisodeId]> {
+        let firings = self.firings_of(key);
+        if firings.len() < 2 {
+            return Cow::Borrowed(firings);
+        }
+        let mut ids = firings.to_vec();
         ids.sort_by_key(|id| (self.episodes.get(id).map(Episode::starts_at), *id));
-        ids
+        Cow::Owned(ids)
     }
 
     /// As [`Memory::episodes_of_alert`], in the order in which they came into memory.

@@ -198,8 +198,8 @@ impl Machine {
             }
             return;
         }
-        for id in self.memory.episodes_of_alert(key) {
-            if let Some(incident) = self.memory.episodes.get(&id).and_then(Episode::incident) {
+        for id in self.memory.episodes_of_alert(key).iter() {
+            if let Some(incident) = self.memory.episodes.get(id).and_then(Episode::incident) {
                 self.want_incident(incident, wants);
             }
         }
