@@ -18,7 +18,7 @@
 //! | files | what |
 //! | --- | --- |
 //! | `machine`, `deadlines`, `effects` | what is called from outside, what time changes, what comes out |
-//! | `memory`, `cabinet`, `dictionary`, `alerts` | what is in memory, and how little room it takes |
+//! | `memory`, `cabinet`, `sheets`, `dictionary`, `alerts` | what is in memory, and how little room it takes |
 //! | `recall`, `held`, `snapshot`, `filter` | how what was forgotten or lost returns |
 //! | `episodes`, `heartbeats` | what a word says about a firing |
 //! | `reading`, `kinds`, `signals`, `wordlists`, `traits`, `marks` | what names, labels and texts tell |
@@ -64,6 +64,7 @@ mod origins;
 mod reading;
 mod recall;
 mod saying;
+mod sheets;
 mod signals;
 mod similar;
 mod snapshot;

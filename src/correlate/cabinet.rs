@@ -12,6 +12,7 @@ use super::dictionary::Dictionary;
 use super::graph::Graph;
 use super::learned::Learned;
 use super::marks::Numbered;
+use super::sheets::{Place, Sheets};
 use super::traits::Traits;
 use crate::domain::packed::{Heard, Packer, Unpacker, Unreadable};
 use crate::domain::{Episode, EpisodeId, Timestamp};
@@ -28,6 +29,7 @@ const REMOVED_MIN: usize = if cfg!(test) { 5 } else { 4 * 1024 };
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cabinet {
     slots: Numbered<EpisodeId, Slot>,
+    packed: Sheets,
     dictionary: Dictionary,
     /// Those that are open, in the order in which they were opened or last given another chance.
     /// Some may have been taken out or packed since.
@@ -40,8 +42,8 @@ pub(super) struct Cabinet {
 #[derive(Clone, Debug, Default)]
 struct Slot {
     open: OnceCell<Box<Open>>,
-    /// Empty while it was never packed. Behind the time when the open one says so.
-    packed: Box<[u8]>,
+    /// None while it was never packed. Behind the time when the open one says so.
+    packed: Option<Place>,
 }
 
 #[derive(Clone, Debug)]
@@ -100,7 +102,7 @@ impl Cabinet {
             return Some(open);
         }
         // We have packed it ourselves, so it can be read.
-        let episode = unpack(id, &slot.packed, &self.dictionary).ok()?;
+        let episode = self.unpack(id, slot)?;
         self.open.borrow_mut().push_back(id);
         Some(slot.open.get_or_init(|| Open::new(episode, false)))
     }
@@ -110,18 +112,21 @@ impl Cabinet {
     }
 
     pub(super) fn insert(&mut self, id: EpisodeId, episode: Episode) {
-        let slot = Slot { open: Open::new(episode, true).into(), packed: Box::default() };
-        self.slots.insert(id, slot);
+        let slot = Slot { open: Open::new(episode, true).into(), packed: None };
+        if let Some(place) = self.slots.insert(id, slot).and_then(|former| former.packed) {
+            self.packed.take_away(place);
+        }
         self.open.get_mut().push_back(id);
     }
 
     pub(super) fn remove(&mut self, id: &EpisodeId) -> Option<Episode> {
         let slot = self.slots.remove(id)?;
         self.removed += 1;
-        match slot.open.into_inner() {
-            Some(open) => Some(open.episode),
-            None => unpack(*id, &slot.packed, &self.dictionary).ok(),
+        let unpacked = if slot.open.get().is_none() { self.unpack(*id, &slot) } else { None };
+        if let Some(place) = slot.packed {
+            self.packed.take_away(place);
         }
+        slot.open.into_inner().map(|open| open.episode).or(unpacked)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -142,7 +147,7 @@ impl Cabinet {
             match slot.open.get() {
                 Some(open) => look(&open.episode),
                 None => {
-                    if let Ok(episode) = unpack(id, &slot.packed, &self.dictionary) {
+                    if let Some(episode) = self.unpack(id, slot) {
                         look(&episode);
                     }
                 }
@@ -153,7 +158,7 @@ impl Cabinet {
     /// Packs what was not looked at lately, if too much is open. Called between two records, and
     /// wherever all are gone through.
     pub(super) fn tidy(&mut self) {
-        let Self { slots, dictionary, open: order, removed } = self;
+        let Self { slots, packed, dictionary, open: order, removed } = self;
         let order = order.get_mut();
         if order.len() > OPEN_MAX {
             // Whoever was looked at is asked once more, so this ends.
@@ -163,49 +168,66 @@ impl Cabinet {
                 let Some(slot) = slots.get_mut(&id) else { continue };
                 match slot.open.get() {
                     Some(open) if open.is_used.take() => order.push_back(id),
-                    _ => slot.close(dictionary),
+                    _ => slot.close(packed, dictionary),
                 }
             }
         }
         if *removed > slots.len().max(REMOVED_MIN) {
             self.pack_anew();
+        } else if packed.is_full_of_holes() {
+            let former = std::mem::take(packed);
+            for slot in slots.values_mut() {
+                let bytes = slot.packed.and_then(|place| former.get(place));
+                slot.packed = bytes.and_then(|bytes| packed.put(bytes));
+            }
         }
     }
 
     /// Packs everything with a new dictionary.
     fn pack_anew(&mut self) {
         self.removed = 0;
-        let former = std::mem::take(&mut self.dictionary);
+        let dictionary = std::mem::take(&mut self.dictionary);
+        let packed = std::mem::take(&mut self.packed);
         for id in self.ids() {
             let Some(slot) = self.slots.get_mut(&id) else { continue };
+            let former = slot.packed.take().and_then(|place| packed.get(place));
             if let Some(open) = slot.open.get_mut() {
                 open.is_changed = true;
-                slot.packed = Box::default();
-            } else if let Ok(episode) = unpack(id, &slot.packed, &former) {
-                slot.packed = pack(&episode, &mut self.dictionary);
+            } else if let Some(Ok(episode)) = former.map(|bytes| unpack(id, bytes, &dictionary)) {
+                let number = &mut |text: &str| self.dictionary.number(text);
+                slot.packed = self.packed.put(&pack(&episode, number));
             }
         }
+    }
+
+    fn unpack(&self, id: EpisodeId, slot: &Slot) -> Option<Episode> {
+        unpack(id, self.packed.get(slot.packed?)?, &self.dictionary).ok()
     }
 }
 
 impl Slot {
-    fn close(&mut self, dictionary: &mut Dictionary) {
+    fn close(&mut self, packed: &mut Sheets, dictionary: &mut Dictionary) {
         if let Some(open) = self.open.take()
             && open.is_changed
         {
-            self.packed = pack(&open.episode, dictionary);
+            self.packed = match self.packed {
+                Some(former) => {
+                    let again = pack(&open.episode, &mut |text| dictionary.known(text));
+                    packed.replace(former, &again)
+                }
+                None => packed.put(&pack(&open.episode, &mut |text| dictionary.number(text))),
+            };
         }
     }
 }
 
-fn pack(episode: &Episode, dictionary: &mut Dictionary) -> Box<[u8]> {
-    let mut number = |text: &str| dictionary.number(text);
-    let mut packer = Packer::new(&mut number);
+fn pack(episode: &Episode, number: &mut dyn FnMut(&str) -> Option<u64>) -> Vec<u8> {
+    let mut packer = Packer::new(number);
     packer.moment(episode.last_word_at, Timestamp::EPOCH);
     packer.moment_if_any(episode.lease, episode.last_word_at);
     packer.count(episode.deliveries);
     packer.episode(episode);
-    packer.finish().into()
+    packer.finish()
 }
 
 fn unpack(id: EpisodeId, packed: &[u8], dictionary: &Dictionary) -> Result<Episode, Unreadable> {

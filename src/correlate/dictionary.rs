@@ -40,10 +40,8 @@ impl Dictionary {
             return None;
         }
         let hash = self.hashes.hash_one(text);
-        let texts = &self.texts;
-        let is_it = |place: &u32| texts.get(*place as usize).is_some_and(|known| **known == *text);
-        if let Some(place) = self.numbers.find(hash, is_it) {
-            return Some(u64::from(*place));
+        if let Some(number) = self.find(text, hash) {
+            return Some(number);
         }
         if self.bytes > TEXTS_BYTES_MAX || !self.came_before(hash) {
             return None;
@@ -56,6 +54,21 @@ impl Dictionary {
             texts.get(*place as usize).map_or(0, |text| hashes.hash_one(&**text))
         });
         Some(u64::from(place))
+    }
+
+    /// The number that a text has: where something is packed again, what is unique comes again as
+    /// well.
+    pub(super) fn known(&self, text: &str) -> Option<u64> {
+        if text.len() <= SHORT || text.len() > LONG {
+            return None;
+        }
+        self.find(text, self.hashes.hash_one(text))
+    }
+
+    fn find(&self, text: &str, hash: u64) -> Option<u64> {
+        let is_it =
+            |place: &u32| self.texts.get(*place as usize).is_some_and(|known| **known == *text);
+        self.numbers.find(hash, is_it).map(|place| u64::from(*place))
     }
 
     /// The text of a number.
@@ -93,6 +106,8 @@ mod tests {
         assert_eq!(dictionary.number("orders-db"), None);
         assert_eq!(dictionary.number("orders-db"), Some(1));
         assert_eq!(dictionary.number("checkout"), Some(0));
+        assert_eq!([dictionary.known("checkout"), dictionary.known("reviews")], [Some(0), None]);
+        assert_eq!([dictionary.known("reviews"), dictionary.number("reviews")], [None, None]);
         assert_eq!(dictionary.text(1).as_deref(), Some("orders-db"));
         assert_eq!(dictionary.text(2), None);
         assert_eq!([dictionary.number("web"), dictionary.number("web")], [None, None]);
