@@ -162,7 +162,7 @@ pub fn one_line(text: &str, chars_max: usize) -> String {
 
 /// As [`one_line`]; most texts are one already and are not copied.
 fn folded(text: &str, chars_max: usize) -> Cow<'_, str> {
-    if is_one_line(text) && text.len() <= chars_max {
+    if text.len() <= chars_max && is_one_line(text) {
         return Cow::Borrowed(text);
     }
     let is_break =
@@ -176,16 +176,15 @@ fn folded(text: &str, chars_max: usize) -> Cow<'_, str> {
     Cow::Owned(cut(&head.split_whitespace().collect::<Vec<_>>().join(" "), chars_max))
 }
 
-/// True for a text of ASCII that is one folded line already, as most are.
+/// True for a text of ASCII that is one folded line already, as most are. Looks at every byte
+/// instead of stopping early, so that the compiler can look at many at once.
 fn is_one_line(text: &str) -> bool {
-    // A space at the beginning counts as one behind a space.
-    let mut before = b' ';
-    let is_folded = |byte: u8| {
-        let is_doubled = byte == b' ' && before == b' ';
-        before = byte;
-        (0x20..0x7f).contains(&byte) && !is_doubled
-    };
-    text.bytes().all(is_folded) && !text.ends_with(' ')
+    let bytes = text.as_bytes();
+    let behind = bytes.get(1..).unwrap_or_default();
+    let is_plain = bytes.iter().fold(true, |all, byte| all & (0x20..0x7f).contains(byte));
+    let is_doubled =
+        bytes.iter().zip(behind).fold(false, |any, (a, b)| any | ((*a == b' ') & (*b == b' ')));
+    is_plain && !is_doubled && !text.starts_with(' ') && !text.ends_with(' ')
 }
 
 /// The text, or its beginning with an ellipsis when it is longer.

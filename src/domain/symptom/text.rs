@@ -48,10 +48,12 @@ pub(super) fn line(text: &str) -> Option<Cow<'_, str>> {
 /// True for a text in which a template was not filled in: `{{ $value }}`, `<no value>`,
 /// `%!f(string=)`, `${labels.pod}`.
 pub(super) fn is_leftover(text: &str) -> bool {
-    // One pass that stops where such a mark may begin: every alert's texts come through here.
-    let marks = text.bytes().enumerate();
-    let mut marks = marks.filter(|(_, byte)| matches!(byte, b'{' | b'<' | b'[' | b'%' | b'$'));
-    marks.any(|(at, byte)| {
+    let is_mark = |byte: u8| matches!(byte, b'{' | b'<' | b'[' | b'%' | b'$');
+    // Every alert's texts come through here, and most hold none of these.
+    if !text.bytes().fold(false, |any, byte| any | is_mark(byte)) {
+        return false;
+    }
+    text.bytes().enumerate().filter(|(_, byte)| is_mark(*byte)).any(|(at, byte)| {
         let (mark, behind) = (&text[at..], &text[at + 1..]);
         let begins = |words: &[&str]| words.iter().any(|word| mark.starts_with(word));
         match byte {
