@@ -241,3 +241,68 @@ fn unpack(id: EpisodeId, packed: &[u8], dictionary: &Dictionary) -> Result<Episo
     };
     unpacker.episode(id, heard)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::packed::tests::episode;
+
+    fn numbered(number: u64) -> Episode {
+        let reason = format!("Alone: number {number} of its kind.").into();
+        Episode { id: EpisodeId(number), deliveries: number + 1, reason, ..episode() }
+    }
+
+    /// Many more than may be open.
+    fn full(count: u64) -> Cabinet {
+        let mut cabinet = Cabinet::default();
+        for number in 0..count {
+            cabinet.insert(EpisodeId(number), numbered(number));
+            cabinet.tidy();
+        }
+        cabinet
+    }
+
+    fn open_ones(cabinet: &Cabinet) -> usize {
+        cabinet.slots.values().filter(|slot| slot.open.get().is_some()).count()
+    }
+
+    #[test]
+    fn what_was_packed_is_what_it_was() {
+        let cabinet = full(40);
+        assert!(open_ones(&cabinet) <= OPEN_MAX);
+        let mut seen = Vec::new();
+        cabinet.each(|episode| seen.push(episode.clone()));
+        assert_eq!(seen, (0..40).map(numbered).collect::<Vec<_>>());
+        assert!(open_ones(&cabinet) <= OPEN_MAX, "looking at all opens none");
+        for number in 0..40 {
+            assert_eq!(cabinet.get(&EpisodeId(number)), Some(&numbered(number)));
+        }
+        assert_eq!(cabinet.get(&EpisodeId(40)), None);
+    }
+
+    #[test]
+    fn a_change_is_packed_with_the_rest() {
+        let mut cabinet = full(40);
+        for round in 1..4 {
+            for number in 0..40 {
+                cabinet.get_mut(&EpisodeId(number)).unwrap().resumed = round;
+                cabinet.tidy();
+            }
+            assert!(open_ones(&cabinet) <= OPEN_MAX);
+            let expect = |number| Episode { resumed: round, ..numbered(number) };
+            cabinet.each(|episode| assert_eq!(*episode, expect(episode.id.0)));
+        }
+    }
+
+    #[test]
+    fn what_is_taken_out_leaves_the_others_as_they_were() {
+        let mut cabinet = full(40);
+        for number in (0..40).filter(|number| number % 4 != 0) {
+            assert_eq!(cabinet.remove(&EpisodeId(number)), Some(numbered(number)));
+            cabinet.tidy();
+        }
+        assert_eq!(cabinet.len(), 10);
+        assert!(cabinet.removed < 30, "all were packed anew");
+        cabinet.each(|episode| assert_eq!(*episode, numbered(episode.id.0)));
+    }
+}

@@ -508,4 +508,4 @@ pub fn fingerprint_number(fingerprint: &str) -> u64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

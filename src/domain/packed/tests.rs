@@ -5,7 +5,7 @@ use crate::domain::explanation::{Rival, Term};
 use crate::domain::{Explanation, Span};
 
 /// An episode with something unusual in every field.
-pub(in crate::domain) fn episode() -> Episode {
+pub(crate) fn episode() -> Episode {
     let at = Timestamp::from_seconds;
     Episode {
         id: EpisodeId(7),
