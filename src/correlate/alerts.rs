@@ -127,6 +127,7 @@ impl<T> ByAlert<T> {
 }
 
 /// The episodes of an alert, in the order in which they came into memory: most have one.
+#[expect(clippy::box_collection, reason = "most have one, and that one is to take little")]
 #[derive(Clone, Debug)]
 pub(super) enum Firings {
     /// The only one.

@@ -25,6 +25,7 @@ pub(super) struct History {
 }
 
 /// Moments, oldest first: of most alerts there is one.
+#[expect(clippy::box_collection, reason = "most have one, and that one is to take little")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Starts {
     #[default]
