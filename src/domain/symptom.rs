@@ -304,3 +304,27 @@ const PREDICATES: [&str; 16] = [
     "restarted",
     "disappeared",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_told_by_its_first_line_that_says_anything_folded_and_cut() {
+        for (text, expect) in [
+            ("web is down", "web is down"),
+            ("web  is down", "web is down"),
+            (" web is down", "web is down"),
+            ("web is down ", "web is down"),
+            ("web\tis down", "web is down"),
+            ("\n---\r\nweb is down\nsince noon", "web is down"),
+            ("web is down, so are others", "web is down, so are…"),
+            ("größer  als fünf", "größer als fünf"),
+            ("", ""),
+            (" ", ""),
+            ("\u{1b}", "\u{1b}"),
+        ] {
+            assert_eq!(one_line(text, 20), expect, "{text:?}");
+        }
+    }
+}

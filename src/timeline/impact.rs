@@ -145,3 +145,35 @@ fn peaks(members: &[Episode]) -> Option<String> {
         [told(false, "Highest"), told(true, "Lowest")].into_iter().flatten().collect();
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Labels;
+    use crate::timeline::examples;
+
+    #[test]
+    fn of_each_rule_the_worst_value_is_told_and_of_what_runs_out_the_lowest() {
+        let say = |name: &str, summary: &str| {
+            let mut episode = examples::bookstore().members.swap_remove(0);
+            episode.labels = Labels::from_pairs([("alertname", name)]);
+            episode.annotations = Labels::from_pairs([("summary", summary)]);
+            episode.values = Vec::new();
+            episode
+        };
+        let members = [
+            say("DiskFull", "12% space left"),
+            say("ErrorRate", "5% of requests fail"),
+            say("DiskFull", "4% space left"),
+            say("DiskFull", "9% space left"),
+            say("ErrorRate", "85% of requests fail"),
+            say("ErrorRate", "7% of requests fail"),
+            say("TargetDown", "web is down"),
+        ];
+        assert_eq!(
+            peaks(&members).as_deref(),
+            Some("Highest values seen: ErrorRate 85%. Lowest values seen: DiskFull 4%.")
+        );
+        assert_eq!(peaks(&members[6..]), None);
+    }
+}
