@@ -148,6 +148,8 @@ pub(super) struct Weights {
     pub(super) late_cause: f64,
     /// The service of the alert was changed after the incident began, shortly before the alert.
     pub(super) own_change: f64,
+    /// The cluster of one is unknown, and a direct tie within five minutes says that it is the same.
+    pub(super) unknown_tied: f64,
     /// What trouble begins with came minutes after the incident began, in full from ten on.
     pub(super) late_origin: f64,
 }
@@ -212,6 +214,7 @@ impl Weights {
         strain_alone: -2.0,
         late_cause: -1.5,
         own_change: -3.0,
+        unknown_tied: -0.75,
         late_origin: -10.0,
     };
 
@@ -228,6 +231,7 @@ impl Weights {
         alike_names: 1.0,
         critical: 1.75,
         unknown_cluster: -3.75,
+        unknown_tied: -3.75,
         apart: -3.0,
         apart_slow: -3.0,
         together: 0.75,

@@ -94,7 +94,7 @@ pub struct IncidentRules {
 }
 
 /// The names of all pieces of evidence whose points can be set, in the order of their table.
-pub const WEIGHTS: [&str; 57] = [
+pub const WEIGHTS: [&str; 58] = [
     "bias",
     "quiet",
     "same_alert",
@@ -151,6 +151,7 @@ pub const WEIGHTS: [&str; 57] = [
     "strain_alone",
     "late_cause",
     "own_change",
+    "unknown_tied",
     "late_origin",
 ];
 

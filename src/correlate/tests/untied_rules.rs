@@ -221,3 +221,24 @@ fn what_trouble_begins_with_explains_nothing_that_was_there_minutes_before() {
         assert_eq!(told, expect, "{first:?}, {sign} at {start}: {:?}", weighed(&world));
     }
 }
+
+#[test]
+fn a_direct_tie_to_what_began_a_moment_ago_tells_the_cluster() {
+    for (edges, service, start, expect) in [
+        (&SHOP[..], "shop-api", 11.0, ("unknown_tied", -75)),
+        (&SHOP[..], "shop-web", 12.0, ("unknown_tied", -75)),
+        (&SHOP[..], "shop-api", 16.0, ("unknown_cluster", -275)),
+        (&SHOP[..], "mail", 11.0, ("unknown_cluster", -275)),
+        // Without a graph nothing but the name ties them, which every cluster has.
+        (&[], "shop-api", 11.0, ("unknown_tied", -375)),
+    ] {
+        let mut world = busy(edges);
+        let first = alert("HighErrorRate", "shop-api", "critical", 10.0);
+        world.say(10.2, &first.label("namespace", "shop"));
+        let bare = Alert::new("HighLatency", service, "warning", start);
+        world.say(start + 0.2, &bare.label("namespace", "shop"));
+        let names = ["unknown_cluster", "unknown_tied"];
+        let told = names.into_iter().find_map(|name| Some((name, points(&world, name)?)));
+        assert_eq!(told, Some(expect), "{service} at {start}: {:?}", weighed(&world));
+    }
+}
