@@ -41,6 +41,14 @@ pub struct DraftRequest {
     pub external_url: Option<String>,
 }
 
+impl DraftRequest {
+    /// True when the document says why each alert is where it is. The shipped layouts leave that
+    /// to the page; people's own may ask for anything that the JSON has.
+    const fn tells_reasons(&self) -> bool {
+        matches!(self.format, Format::Json) || matches!(self.template, Template::Own(_))
+    }
+}
+
 /// A draft as it goes out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderedDraft {
@@ -120,7 +128,9 @@ pub fn render_draft(
     id: IncidentId,
     request: &DraftRequest,
 ) -> Result<Option<RenderedDraft>, DraftError> {
-    let Some(facts) = store.facts(id)? else { return Ok(None) };
+    let facts =
+        if request.tells_reasons() { store.facts(id)? } else { store.facts_to_print(id)? };
+    let Some(facts) = facts else { return Ok(None) };
     let current = current_revision(&facts);
     if let Some(asked) = request.since_revision.filter(|asked| *asked > current) {
         return Err(DraftError::FutureRevision { asked, current });
@@ -244,7 +254,7 @@ pub fn render_chart(
     asked: Option<Zone>,
     default_zone: &str,
 ) -> Result<Option<RenderedDraft>, DraftError> {
-    let Some(facts) = store.facts(id)? else { return Ok(None) };
+    let Some(facts) = store.facts_to_print(id)? else { return Ok(None) };
     let later = facts
         .incident
         .finalised

@@ -225,7 +225,7 @@ impl Machine {
         }
         let is_told = episode.incident().is_some();
         let before = is_told.then(|| saying::Told::of(episode));
-        let worst = symptom::figure(episode);
+        let worst = symptom::figure(episode).map(|figure| figure.number);
         let (annotations, values) = (episode.annotations.clone(), episode.values.clone());
         if is_reworded {
             episode.annotations = word.annotations.clone();
@@ -233,8 +233,8 @@ impl Machine {
         if is_measured_anew {
             episode.values.clone_from(&word.values);
         }
-        let is_milder = match (symptom::figure(episode), &worst) {
-            (Some(now), Some(worst)) => symptom::is_milder(&now, worst),
+        let is_milder = match (symptom::figure(episode), worst) {
+            (Some(now), Some(worst)) => symptom::is_milder(now.number, worst, now.is_worse_low()),
             (_, _) => false,
         };
         if is_milder {

@@ -380,6 +380,21 @@ impl<'a> Unpacker<'a> {
     /// # Errors
     /// Also when it is written in a form that this release does not know.
     pub fn episode(&mut self, id: EpisodeId, heard: Heard) -> Result<Episode, Unreadable> {
+        let mut episode = self.episode_without_reason(id, heard)?;
+        episode.reason = self.reason()?;
+        Ok(episode)
+    }
+
+    /// As [`Unpacker::episode`] for those who do not tell why it is where it is: the sentence is
+    /// half the work. What is left to read is the reason.
+    ///
+    /// # Errors
+    /// See [`Unpacker::episode`].
+    pub fn episode_without_reason(
+        &mut self,
+        id: EpisodeId,
+        heard: Heard,
+    ) -> Result<Episode, Unreadable> {
         let Heard { last_word_at, lease, deliveries } = heard;
         let (base, key) = self.episode_key()?;
         let sources = self.each(|own| own.text().map(Name))?;
@@ -436,7 +451,7 @@ impl<'a> Unpacker<'a> {
                 },
             },
             context_of: self.each(|own| own.count().map(IncidentId))?,
-            reason: self.reason()?,
+            reason: Box::default(),
         })
     }
 

@@ -8,6 +8,8 @@ mod headline;
 mod text;
 mod value;
 
+use std::borrow::Cow;
+
 use super::change::{ChangeKind, ChangeReport};
 use super::{Episode, Severity, Span};
 use value::{value, with_unit};
@@ -75,7 +77,7 @@ pub fn symptom(episode: &Episode, detail: Option<&str>) -> String {
             let (what, value) = with_unit(&what, value);
             (what, Some(value))
         }
-        None => (what.as_str(), None),
+        None => (&*what, None),
     };
     let service = whereabouts(episode).filter(|name| !names_word(what, name));
     let mut text = String::with_capacity(what.len() + 64);
@@ -155,8 +157,13 @@ fn part(episode: &Episode) -> Option<String> {
 /// The first line of a text that says anything, white space folded, cut at a length.
 #[must_use]
 pub fn one_line(text: &str, chars_max: usize) -> String {
-    if is_one_line(text) && text.len() <= chars_max {
-        return text.to_owned();
+    folded(text, chars_max).into_owned()
+}
+
+/// As [`one_line`]; most texts are one already and are not copied.
+fn folded(text: &str, chars_max: usize) -> Cow<'_, str> {
+    if text.len() <= chars_max && is_one_line(text) {
+        return Cow::Borrowed(text);
     }
     let is_break =
         |c| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}');
@@ -166,19 +173,18 @@ pub fn one_line(text: &str, chars_max: usize) -> String {
         .unwrap_or_else(|| text.split(is_break).next().unwrap_or_default());
     // The bound keeps the work small for a line of megabytes; folding can only shorten it.
     let head: String = line.chars().take(chars_max.saturating_mul(4)).collect();
-    cut(&head.split_whitespace().collect::<Vec<_>>().join(" "), chars_max)
+    Cow::Owned(cut(&head.split_whitespace().collect::<Vec<_>>().join(" "), chars_max))
 }
 
-/// True for a text of ASCII that is one folded line already, as most are.
+/// True for a text of ASCII that is one folded line already, as most are. Looks at every byte
+/// instead of stopping early, so that the compiler can look at many at once.
 fn is_one_line(text: &str) -> bool {
-    // A space at the beginning counts as one behind a space.
-    let mut before = b' ';
-    let is_folded = |byte: u8| {
-        let is_doubled = byte == b' ' && before == b' ';
-        before = byte;
-        (0x20..0x7f).contains(&byte) && !is_doubled
-    };
-    text.bytes().all(is_folded) && !text.ends_with(' ')
+    let bytes = text.as_bytes();
+    let behind = bytes.get(1..).unwrap_or_default();
+    let is_plain = bytes.iter().fold(true, |all, byte| all & (0x20..0x7f).contains(byte));
+    let is_doubled =
+        bytes.iter().zip(behind).fold(false, |any, (a, b)| any | ((*a == b' ') & (*b == b' ')));
+    is_plain && !is_doubled && !text.starts_with(' ') && !text.ends_with(' ')
 }
 
 /// The text, or its beginning with an ellipsis when it is longer.
@@ -250,7 +256,7 @@ fn names_word(text: &str, word: &str) -> bool {
 
 /// Puts the name of a thing behind the word for it that a text begins with: `Node is not ready` of
 /// `node-7` becomes `Node node-7 is not ready`.
-fn placed(text: String, episode: &Episode) -> String {
+fn placed<'t>(text: Cow<'t, str>, episode: &Episode) -> Cow<'t, str> {
     let mut words = text.splitn(3, ' ');
     let (Some(first), Some(second)) = (words.next(), words.next()) else { return text };
     let is_told_of = PREDICATES.iter().any(|word| second.eq_ignore_ascii_case(word));
@@ -259,7 +265,7 @@ fn placed(text: String, episode: &Episode) -> String {
     match name.filter(|name| !names_word(&text, name)) {
         Some(name) => {
             let name = one_line(name, PLACE_CHARS_MAX);
-            format!("{first} {name}{}", &text[first.len()..])
+            Cow::Owned(format!("{first} {name}{}", &text[first.len()..]))
         }
         None => text,
     }
@@ -298,3 +304,27 @@ const PREDICATES: [&str; 16] = [
     "restarted",
     "disappeared",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_told_by_its_first_line_that_says_anything_folded_and_cut() {
+        for (text, expect) in [
+            ("web is down", "web is down"),
+            ("web  is down", "web is down"),
+            (" web is down", "web is down"),
+            ("web is down ", "web is down"),
+            ("web\tis down", "web is down"),
+            ("\n---\r\nweb is down\nsince noon", "web is down"),
+            ("web is down, so are others", "web is down, so are…"),
+            ("größer  als fünf", "größer als fünf"),
+            ("", ""),
+            (" ", ""),
+            ("\u{1b}", "\u{1b}"),
+        ] {
+            assert_eq!(one_line(text, 20), expect, "{text:?}");
+        }
+    }
+}

@@ -278,7 +278,7 @@ pub struct Signal {
 }
 
 /// One of the two ends of a firing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Edge {
     /// It began.
     Start,

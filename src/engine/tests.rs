@@ -154,6 +154,27 @@ fn a_batch_takes_records_until_their_words_are_too_many_and_one_at_least() {
     }
 }
 
+#[test]
+fn what_stands_behind_a_final_draft_in_its_batch_is_not_lost() {
+    let house = House::new();
+    let (store, mut engine) = house.open();
+    let now = house.clock.now();
+    let step = |alert, what| body_of(&Step { pause_minutes: 0, alert, what }, now);
+    house.append(&store, step(0, 0));
+    house.append(&store, step(0, 9));
+    // In one batch with the final draft, at which the machine asks for a commit.
+    house.append(&store, step(1, 0));
+    // Too many words for the same batch.
+    let RecordBody::Delivery(mut storm) = word(2, now, None) else { unreachable!() };
+    storm.words = vec![storm.words[0].clone(); 1_024];
+    house.append(&store, RecordBody::Delivery(storm));
+    engine.catch_up().unwrap();
+    let facts = store.facts(IncidentId(1)).unwrap().unwrap();
+    assert_eq!(facts.members.len(), 3);
+    let reviewed = store.reviewed(IncidentId(1)).unwrap().unwrap();
+    assert_eq!(reviewed.members.len(), 1, "final before the others were heard of");
+}
+
 /// Everything that a draft can be made of.
 fn story(store: &Store) -> Vec<(Option<Facts>, Option<Facts>)> {
     (1..=20)

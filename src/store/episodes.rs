@@ -136,11 +136,20 @@ pub(super) fn hear(
     Ok(())
 }
 
+/// Whether episodes are read with the sentences that say why each is where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reasons {
+    Told,
+    /// Left empty, for those who print none: composing them is half of reading.
+    LeftOut,
+}
+
 /// Makes an episode of a row with the columns of [`COLUMNS`], by their places and not their names:
 /// a long incident has ten thousand rows.
 fn episode_of(
     row: &Row<'_>,
     texts: &mut Texts<'_>,
+    reasons: Reasons,
 ) -> rusqlite::Result<Result<Episode, StoreError>> {
     let heard = Heard {
         last_word_at: Timestamp::from_nanos(row.get(2)?),
@@ -148,7 +157,7 @@ fn episode_of(
         deliveries: from_int(row.get(4)?),
     };
     let id = EpisodeId(from_int(row.get(0)?));
-    Ok(unpack_episode(id, heard, row.get_ref(1)?.as_blob()?, texts))
+    Ok(unpack_episode(id, heard, row.get_ref(1)?.as_blob()?, texts, reasons))
 }
 
 fn unpack_episode(
@@ -156,12 +165,16 @@ fn unpack_episode(
     heard: Heard,
     packed: &[u8],
     texts: &mut Texts<'_>,
+    reasons: Reasons,
 ) -> Result<Episode, StoreError> {
     unpack(
         packed,
         &mut |number| texts.text(number),
         || format!("reading episode {id} back"),
-        |from| from.episode(id, heard),
+        |from| match reasons {
+            Reasons::Told => from.episode(id, heard),
+            Reasons::LeftOut => from.episode_without_reason(id, heard),
+        },
     )
 }
 
@@ -180,6 +193,7 @@ fn read(
     rest: &str,
     values: impl Params,
     what: &str,
+    reasons: Reasons,
 ) -> Result<Vec<Episode>, StoreError> {
     let sql =
         format!("SELECT {COLUMNS} FROM episodes e LEFT JOIN heard h ON h.episode = e.id {rest}");
@@ -188,7 +202,7 @@ fn read(
     let mut texts = Texts::new(connection);
     let mut episodes = Vec::new();
     while let Some(row) = rows.next().trying(what)? {
-        episodes.push(episode_of(row, &mut texts).trying(what)??);
+        episodes.push(episode_of(row, &mut texts, reasons).trying(what)??);
     }
     Ok(episodes)
 }
@@ -231,14 +245,20 @@ pub(super) fn as_json(
         deliveries: count(row, "deliveries")?,
     };
     let packed = row.get_ref("packed")?.as_blob()?;
-    let episode = unpack_episode(EpisodeId(count(row, "id")?), heard, packed, texts);
+    let id = EpisodeId(count(row, "id")?);
+    let episode = unpack_episode(id, heard, packed, texts, Reasons::Told);
     Ok(episode.and_then(|episode| super::rows::to_json(&episode, "an episode")))
 }
 
 /// One episode.
 pub(super) fn get(connection: &Connection, id: EpisodeId) -> Result<Option<Episode>, StoreError> {
-    let found =
-        read(connection, "WHERE e.id = :id", named! { id: int(id.0) }, "reading an episode")?;
+    let found = read(
+        connection,
+        "WHERE e.id = :id",
+        named! { id: int(id.0) },
+        "reading an episode",
+        Reasons::Told,
+    )?;
     Ok(found.into_iter().next())
 }
 
@@ -337,10 +357,19 @@ pub(super) fn after(
 }
 
 /// Members of an incident, by start and id.
-pub(super) fn members(connection: &Connection, id: IncidentId) -> Result<Vec<Episode>, StoreError> {
+pub(super) fn members(
+    connection: &Connection,
+    id: IncidentId,
+    reasons: Reasons,
+) -> Result<Vec<Episode>, StoreError> {
     let what = "reading the members of an incident";
-    let members =
-        read(connection, "WHERE e.incident = :incident", named! { incident: int(id.0) }, what)?;
+    let members = read(
+        connection,
+        "WHERE e.incident = :incident",
+        named! { incident: int(id.0) },
+        what,
+        reasons,
+    )?;
     Ok(by_start(members))
 }
 
@@ -352,6 +381,7 @@ pub(super) fn context(connection: &Connection, id: IncidentId) -> Result<Vec<Epi
          ORDER BY e.starts_at, e.id",
         named! { incident: int(id.0) },
         "reading the context of an incident",
+        Reasons::Told,
     )
 }
 
@@ -429,7 +459,7 @@ pub(super) fn list(
         sql.push_str(" AND e.active = 1");
     }
     sql.push_str(" ORDER BY e.id DESC LIMIT :limit");
-    with_place(read(connection, &sql, &values[..], what)?)
+    with_place(read(connection, &sql, &values[..], what, Reasons::Told)?)
 }
 
 fn with_place(episodes: Vec<Episode>) -> Result<Vec<(Place, Episode)>, StoreError> {
@@ -466,7 +496,7 @@ pub(super) fn any_member_matches(
     id: IncidentId,
     matchers: &[Matcher],
 ) -> Result<bool, StoreError> {
-    let members = members(connection, id)?;
+    let members = members(connection, id, Reasons::LeftOut)?;
     Ok(members.iter().any(|e| matchers.iter().all(|matcher| matcher.matches(&e.labels))))
 }
 

@@ -5,6 +5,7 @@
 use rusqlite::Connection;
 
 use super::check::Archive;
+use super::episodes::Reasons;
 use super::rebuilt::Rebuilt;
 use super::{StoreError, episodes, incidents};
 use crate::domain::{AlertKey, Episode, EpisodeId, Incident, IncidentId};
@@ -57,7 +58,7 @@ impl Grouping<'_> {
     /// # Errors
     /// When they cannot be read.
     pub fn members(self, id: IncidentId) -> Result<Vec<Episode>, StoreError> {
-        episodes::members(self.connection, id)
+        episodes::members(self.connection, id, Reasons::Told)
     }
 
     /// One episode.

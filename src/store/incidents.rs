@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::episodes::Reasons;
 use super::error::Trying;
 use super::paging::Place;
 use super::rows::{At, from_int, from_json, int, named, to_json};
@@ -220,7 +221,11 @@ pub(super) fn after(
 
 /// One incident with everything it refers to. All of it is of one moment when the connection is in
 /// a transaction.
-pub(super) fn facts(connection: &Connection, id: IncidentId) -> Result<Option<Facts>, StoreError> {
+pub(super) fn facts(
+    connection: &Connection,
+    id: IncidentId,
+    reasons: Reasons,
+) -> Result<Option<Facts>, StoreError> {
     let Some(incident) = get(connection, id)? else { return Ok(None) };
     let mut changes = incident
         .changes
@@ -229,7 +234,7 @@ pub(super) fn facts(connection: &Connection, id: IncidentId) -> Result<Option<Fa
         .collect::<Result<Vec<_>, _>>()?;
     changes.sort_by_key(|change| (change.report.at, change.id));
     Ok(Some(Facts {
-        members: episodes::members(connection, id)?,
+        members: episodes::members(connection, id, reasons)?,
         context: episodes::context(connection, id)?,
         changes,
         revisions: revisions(connection, id)?,
@@ -275,7 +280,9 @@ pub(super) fn facts_after(
     all.extend(own.map(|(_, revision)| (revision.revision, revision.clone())));
     Ok(Facts {
         incident: incident.clone(),
-        members: after(episodes::members(connection, id)?, &|e| e.incident() == Some(id)),
+        members: after(episodes::members(connection, id, Reasons::Told)?, &|e| {
+            e.incident() == Some(id)
+        }),
         context: after(episodes::context(connection, id)?, &|e| e.context_of.contains(&id)),
         changes,
         revisions: all.into_values().collect(),
@@ -289,7 +296,7 @@ pub(super) fn freeze(connection: &Connection, row: &IncidentColumns) -> Result<(
         return Ok(());
     }
     let id = IncidentId(from_int(row.id));
-    let Some(facts) = facts(connection, id)? else { return Ok(()) };
+    let Some(facts) = facts(connection, id, Reasons::Told)? else { return Ok(()) };
     store_reviewed(connection, id, &to_json(&facts, "reviewed facts")?)
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 
+use super::episodes::Reasons;
 use super::{
     AuditFilter, AuditRow, ChangeFilter, DeliveryRow, EpisodeFilter, HeartbeatRow, IncidentFilter,
     Page, PageRequest, Printed, QuarantineRow, Quarantined, SignOfLife, Snapshot, SourceRow, Store,
@@ -124,7 +125,15 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn facts(&self, id: IncidentId) -> Result<Option<Facts>, StoreError> {
-        self.inner.read(|connection| incidents::facts(connection, id))
+        self.inner.read(|connection| incidents::facts(connection, id, Reasons::Told))
+    }
+
+    /// As [`Store::facts`], without the reasons of the members: no shipped document prints them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn facts_to_print(&self, id: IncidentId) -> Result<Option<Facts>, StoreError> {
+        self.inner.read(|connection| incidents::facts(connection, id, Reasons::LeftOut))
     }
 
     /// The facts that people had reviewed when they last called the incident's draft final.
@@ -225,7 +234,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn members(&self, id: IncidentId) -> Result<Vec<Episode>, StoreError> {
-        self.inner.read(|connection| episodes::members(connection, id))
+        self.inner.read(|connection| episodes::members(connection, id, Reasons::Told))
     }
 
     /// The newest episodes of an alert, newest start first.

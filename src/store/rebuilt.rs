@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::check::{Archive, Faults};
 use super::engine::{self, PreparedCommit};
+use super::episodes::Reasons;
 use super::error::Trying;
 use super::redact::Rewriting;
 use super::texts::{Shelf, Texts};
@@ -63,7 +64,7 @@ impl Rebuilt {
     /// # Errors
     /// When it cannot be read.
     pub fn facts(&self, id: IncidentId) -> Result<Option<Facts>, StoreError> {
-        incidents::facts(&self.connection, id)
+        incidents::facts(&self.connection, id, Reasons::Told)
     }
 
     /// As [`Store::episode`](super::Store::episode).

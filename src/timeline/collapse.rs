@@ -5,7 +5,7 @@
 //! one line. Changes that a printed rule finds to have
 //! little to do with the incident go into one line. What people wrote and caveats are never folded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use hashbrown::{HashMap, HashSet};
 
@@ -87,7 +87,7 @@ fn signals(entries: &[Entry]) -> impl Iterator<Item = (usize, &Entry, &Signal)> 
 }
 
 fn storms(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
-    let mut groups: BTreeMap<Alike<'_>, Vec<usize>> = BTreeMap::new();
+    let mut groups: HashMap<Alike<'_>, Vec<usize>> = HashMap::new();
     for (index, entry, signal) in signals(entries).filter(|(index, ..)| !folded[*index]) {
         let alike = (
             signal.alertname.as_str(),
@@ -116,7 +116,7 @@ fn storms(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
 
 /// One rule on many services, beginning or ending within one stretch.
 fn spreads(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
-    let mut groups: BTreeMap<(&str, Edge), Vec<usize>> = BTreeMap::new();
+    let mut groups: HashMap<(&str, Edge), Vec<usize>> = HashMap::new();
     for (index, _, signal) in signals(entries).filter(|(index, ..)| !folded[*index]) {
         groups.entry((signal.alertname.as_str(), signal.edge)).or_default().push(index);
     }
@@ -124,7 +124,7 @@ fn spreads(entries: &[Entry], folded: &[bool]) -> Vec<Fold> {
         .into_values()
         .flat_map(|group| stretches(entries, &group))
         .filter(|rows| {
-            let services: BTreeSet<&Name> =
+            let services: HashSet<&Name> =
                 rows.iter().filter_map(|i| entries[*i].service.as_ref()).collect();
             services.len() >= SPREAD_SERVICES_MIN
         })

@@ -107,27 +107,73 @@ fn firing_time<'a>(episodes: impl Iterator<Item = &'a Episode>, as_of: Timestamp
     Span::from_nanos(total)
 }
 
+/// The worst number of a rule so far.
+struct Peak<'a> {
+    alertname: &'a str,
+    figure: Figure<'a>,
+    /// Which way is worse is a matter of the rule, so its first alert answers for all.
+    is_worse_low: bool,
+}
+
 /// The worst value of each rule, where its alerts carry one.
 fn peaks(members: &[Episode]) -> Option<String> {
-    let mut worst: Vec<(&Episode, Figure)> = Vec::new();
+    let mut worst: Vec<Peak<'_>> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for (episode, figure) in members.iter().filter_map(|e| Some((e, words::figure(e)?))) {
-        let place = *places.entry(episode.alertname()).or_insert(worst.len());
+        let alertname = episode.alertname();
+        let place = *places.entry(alertname).or_insert(worst.len());
         match worst.get_mut(place) {
-            Some(so_far) if words::is_milder(&so_far.1, &figure) => *so_far = (episode, figure),
-            Some(_) => {}
-            None => worst.push((episode, figure)),
+            Some(Peak { figure: so_far, is_worse_low, .. }) => {
+                if words::is_milder(so_far.number, figure.number, *is_worse_low) {
+                    *so_far = figure;
+                }
+            }
+            None => {
+                let is_worse_low = figure.is_worse_low();
+                worst.push(Peak { alertname, figure, is_worse_low });
+            }
         }
     }
-    let part =
-        |(episode, figure): &(&Episode, Figure)| format!("{} {}", episode.alertname(), figure.text);
     let told = |is_low: bool, name: &str| {
-        let of_kind = worst.iter().filter(|(_, figure)| figure.is_worse_low == is_low);
-        let parts: Vec<String> = of_kind.map(part).collect();
+        let of_kind = worst.iter().filter(|peak| peak.is_worse_low == is_low);
+        let parts: Vec<String> =
+            of_kind.map(|peak| format!("{} {}", peak.alertname, peak.figure.text())).collect();
         (!parts.is_empty())
             .then(|| format!("{name} values seen: {}.", words::short_list(&parts, NAMES_MAX)))
     };
     let sentences: Vec<String> =
         [told(false, "Highest"), told(true, "Lowest")].into_iter().flatten().collect();
     (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Labels;
+    use crate::timeline::examples;
+
+    #[test]
+    fn of_each_rule_the_worst_value_is_told_and_of_what_runs_out_the_lowest() {
+        let say = |name: &str, summary: &str| {
+            let mut episode = examples::bookstore().members.swap_remove(0);
+            episode.labels = Labels::from_pairs([("alertname", name)]);
+            episode.annotations = Labels::from_pairs([("summary", summary)]);
+            episode.values = Vec::new();
+            episode
+        };
+        let members = [
+            say("DiskFull", "12% space left"),
+            say("ErrorRate", "5% of requests fail"),
+            say("DiskFull", "4% space left"),
+            say("DiskFull", "9% space left"),
+            say("ErrorRate", "85% of requests fail"),
+            say("ErrorRate", "7% of requests fail"),
+            say("TargetDown", "web is down"),
+        ];
+        assert_eq!(
+            peaks(&members).as_deref(),
+            Some("Highest values seen: ErrorRate 85%. Lowest values seen: DiskFull 4%.")
+        );
+        assert_eq!(peaks(&members[6..]), None);
+    }
 }

@@ -158,3 +158,17 @@ fn what_lies_outside_every_window_is_forgotten() {
     assert_eq!(world.machine.memory.incidents.len(), 0);
     assert_eq!(world.machine.memory.episodes.len(), 0);
 }
+
+#[test]
+fn a_service_is_known_by_either_dash() {
+    for (known, label, value) in [
+        ("order_api", "pod", "order-api-7d9c5b6f4-x2x9z"),
+        ("order-api", "app", "order_api"),
+        ("order-api", "app", "order-api"),
+    ] {
+        let mut world = World::with_edges(&[("shop-web", known)]);
+        world.say(0.5, &Alert::new("Slow", "", "critical", 0.0).label(label, value));
+        let service = world.episode(1).service.as_ref();
+        assert_eq!(service.map(|name| name.as_str()), Some(known), "{label}={value}");
+    }
+}

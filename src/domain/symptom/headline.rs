@@ -19,10 +19,10 @@ pub fn headline(episode: &Episode) -> String {
     let what = what(episode);
     // A pod's name says little and lives short: of a known service its alerts are that service's.
     let is_of_pod = episode.service.is_some() && episode.labels.value("pod").is_some();
-    let placed = |text: String| if is_of_pod { text } else { placed(text, episode) };
+    let placed = |text| if is_of_pod { text } else { placed(text, episode) };
     let said = placed(what.clone());
     let is_placed = said != what;
-    let named = placed(spaced(alertname));
+    let named = placed(spaced(alertname).into());
     let number = value(episode).filter(|value| !value.contains(" = "));
     let with_number = |text: &str, number: &str| {
         // A text that has its colon already, or a number with its unit, needs no other colon.
@@ -47,8 +47,8 @@ pub fn headline(episode: &Episode) -> String {
                 with_number(said, &number)
             }
         },
-        (_, _) if is_short => said,
-        (_, _) => named,
+        (_, _) if is_short => said.into_owned(),
+        (_, _) => named.into_owned(),
     };
     let text = with_capital(text, episode);
     let mut text = if is_placed { text } else { located(text, episode) };

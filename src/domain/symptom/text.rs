@@ -4,8 +4,10 @@
 //! rule sets append are left out, and numbers are written as people write them. Words stay as they
 //! were sent. Pure words, like the room.
 
+use std::borrow::Cow;
+
 use super::value::number;
-use super::{Episode, headline, one_line};
+use super::{Episode, folded, headline, one_line};
 
 /// Longest symptom text that is taken over from a sender, in characters.
 const SUMMARY_CHARS_MAX: usize = 200;
@@ -14,69 +16,92 @@ const TEXTS: [&str; 4] = ["summary", "title", "message", "description"];
 
 /// What is wrong, in the sender's words, without the service and the numbers.
 #[must_use]
-pub fn what(episode: &Episode) -> String {
+pub fn what(episode: &Episode) -> Cow<'_, str> {
     let alertname = episode.alertname();
     if let (true, Some(rule)) =
         (alertname.starts_with("Datasource"), episode.labels.value("rulename"))
     {
         // Grafana's own alerts carry the annotations of a rule that could not be evaluated.
         let trouble = if alertname == "DatasourceNoData" { "No data for" } else { "Error in" };
-        return format!("{trouble} rule {}", one_line(rule, SUMMARY_CHARS_MAX));
+        return format!("{trouble} rule {}", one_line(rule, SUMMARY_CHARS_MAX)).into();
     }
     annotated(episode)
         .find(|text| text.chars().any(char::is_alphanumeric))
-        .unwrap_or_else(|| headline::spaced(alertname))
+        .unwrap_or_else(|| headline::spaced(alertname).into())
 }
 
-/// The texts of an alert, one line of each, best first, without those that are left unfilled.
-pub(super) fn annotated(episode: &Episode) -> impl Iterator<Item = String> {
-    TEXTS
-        .into_iter()
-        .filter_map(|name| episode.annotations.value(name))
-        .map(without_dump)
-        .filter(|line| !is_leftover(line))
+/// The texts of an alert, best first.
+pub(super) fn texts(episode: &Episode) -> impl Iterator<Item = &str> {
+    TEXTS.into_iter().filter_map(|name| episode.annotations.value(name))
+}
+
+/// One line of each text of an alert, best first, without those that are left unfilled.
+pub(super) fn annotated(episode: &Episode) -> impl Iterator<Item = Cow<'_, str>> {
+    texts(episode).filter_map(line)
+}
+
+/// The line of a text that can be shown, unless it is left unfilled.
+pub(super) fn line(text: &str) -> Option<Cow<'_, str>> {
+    Some(without_dump(text)).filter(|line| !is_leftover(line))
 }
 
 /// True for a text in which a template was not filled in: `{{ $value }}`, `<no value>`,
 /// `%!f(string=)`, `${labels.pod}`.
 pub(super) fn is_leftover(text: &str) -> bool {
-    // Most texts hold none of these; the quick look saves them the slow ones.
-    if !text.bytes().any(|byte| matches!(byte, b'{' | b'<' | b'[' | b'%' | b'$')) {
+    let is_mark = |byte: u8| matches!(byte, b'{' | b'<' | b'[' | b'%' | b'$');
+    // Every alert's texts come through here, and most hold none of these.
+    if !text.bytes().fold(false, |any, byte| any | is_mark(byte)) {
         return false;
     }
-    let is_go_error = || {
-        text.match_indices("%!").any(|(at, _)| {
-            let mut rest = text[at + 2..].chars();
-            rest.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '(')
-                && text[at + 2..].contains('(')
-        })
-    };
-    let pairs = [("{{", "}}"), ("${", "}")];
-    let is_open =
-        |(open, close): (&str, &str)| text.split_once(open).is_some_and(|(_, t)| t.contains(close));
-    pairs.into_iter().any(is_open)
-        || ["<no value>", "[no value]", "<nil>", "$labels.", "$values."]
-            .iter()
-            .any(|mark| text.contains(mark))
-        || text.contains("%!") && is_go_error()
+    text.bytes().enumerate().filter(|(_, byte)| is_mark(*byte)).any(|(at, byte)| {
+        let (mark, behind) = (&text[at..], &text[at + 1..]);
+        let begins = |words: &[&str]| words.iter().any(|word| mark.starts_with(word));
+        match byte {
+            b'{' => behind.strip_prefix('{').is_some_and(|inner| inner.contains("}}")),
+            b'<' => begins(&["<no value>", "<nil>"]),
+            b'[' => begins(&["[no value]"]),
+            b'%' => behind.strip_prefix('!').is_some_and(is_go_error),
+            _ => {
+                behind.strip_prefix('{').is_some_and(|inner| inner.contains('}'))
+                    || begins(&["$labels.", "$values."])
+            }
+        }
+    })
+}
+
+/// True behind the `%!` of what Go's formatting prints for a value that does not fit.
+fn is_go_error(behind: &str) -> bool {
+    behind.starts_with(|c: char| c.is_ascii_alphabetic() || c == '(') && behind.contains('(')
 }
 
 /// One line of an annotation, without the dumps that public rule sets append:
 /// ` (instance db-1:9187)`, `VALUE = …`, `LABELS = …`.
-fn without_dump(text: &str) -> String {
-    let line = one_line(text, SUMMARY_CHARS_MAX);
-    let mut line = line.as_str();
-    // Most texts hold no dump; the quick look saves them five slow ones.
-    if line.bytes().any(|byte| matches!(byte, b'=' | b':')) {
-        for dump in ["VALUE =", "VALUE=", "LABELS =", "LABELS=", "LABELS:"] {
-            line = line.split(dump).next().unwrap_or_default();
-        }
+fn without_dump(text: &str) -> Cow<'_, str> {
+    match folded(text, SUMMARY_CHARS_MAX) {
+        Cow::Borrowed(line) => bare(line),
+        Cow::Owned(line) => Cow::Owned(bare(&line).into_owned()),
     }
-    let line = line.trim_end();
+}
+
+fn bare(line: &str) -> Cow<'_, str> {
+    let line = dump_start(line).map_or(line, |start| &line[..start]).trim_end();
     let dumped_at = if line.ends_with(')') { line.rfind(" (instance ") } else { None };
     let line = dumped_at.map_or(line, |start| &line[..start]);
     let line = tidied(line.trim_end_matches(['.', ':', ',', ' ']));
-    if line.contains(['<', '*']) { without_markup(&line) } else { line }
+    if line.contains(['<', '*']) { Cow::Owned(without_markup(&line)) } else { line }
+}
+
+/// Where a dump begins: `VALUE = 7`, `VALUE=7`, `LABELS = map[…]`, `LABELS: …`.
+fn dump_start(line: &str) -> Option<usize> {
+    let mut marks = line.bytes().enumerate().filter(|(_, byte)| matches!(byte, b'=' | b':'));
+    marks.find_map(|(at, mark)| {
+        let head = &line[..at];
+        let (head, names) = match mark {
+            b'=' => (head.strip_suffix(' ').unwrap_or(head), ["VALUE", "LABELS"].as_slice()),
+            _ => (head, ["LABELS"].as_slice()),
+        };
+        names.iter().find_map(|name| head.strip_suffix(name)).map(str::len)
+    })
 }
 
 /// Tags that senders dress their texts with.
@@ -114,28 +139,33 @@ fn tag_bytes(text: &str) -> Option<usize> {
 
 /// The text with its numbers as people write them: `18.333333333333332%` as `18.333%`,
 /// `1.5e+06` as `1500000`. Versions, addresses and everything else stay.
-pub(super) fn tidied(text: &str) -> String {
+pub(super) fn tidied(text: &str) -> Cow<'_, str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
     if !text.bytes().any(|b| b == b'.') {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
-    let mut tidy = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let (before, from) = rest.split_at(start);
-        tidy.push_str(before);
-        let is_begun = before.chars().next_back().is_some_and(|c| is_part(c) || c == '-');
+    let mut tidy = String::new();
+    // How much of the text is tidied already, and how much is looked at.
+    let (mut done, mut seen) = (0, 0);
+    while let Some(distance) = text[seen..].find(|c: char| c.is_ascii_digit()) {
+        let start = seen + distance;
+        let from = &text[start..];
+        let is_begun = text[..start].chars().next_back().is_some_and(|c| is_part(c) || c == '-');
         let length = noisy_number(from).filter(|_| !is_begun);
-        let end = length.unwrap_or_else(|| from.find(|c: char| !is_part(c)).unwrap_or(from.len()));
-        let (word, after) = from.split_at(end);
-        match word.parse::<f64>().ok().filter(|_| length.is_some()) {
-            Some(value) => tidy.push_str(&number(value)),
-            None => tidy.push_str(word),
+        seen = start
+            + length.unwrap_or_else(|| from.find(|c: char| !is_part(c)).unwrap_or(from.len()));
+        let noisy = length.and_then(|length| from[..length].parse::<f64>().ok());
+        if let Some(value) = noisy {
+            tidy.push_str(&text[done..start]);
+            tidy.push_str(&number(value));
+            done = seen;
         }
-        rest = after;
     }
-    tidy.push_str(rest);
-    tidy
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    tidy.push_str(&text[done..]);
+    Cow::Owned(tidy)
 }
 
 /// How long the number at the beginning is, when it has an exponent or more than three decimals,

@@ -4,7 +4,9 @@
 //! Units are never guessed, and what is no number (`NaN`, `+Inf`) is none. Pure words, like the
 //! room.
 
-use super::text::{annotated, is_leftover, what};
+use std::borrow::Cow;
+
+use super::text::{is_leftover, line, texts, what};
 use super::{Episode, one_line};
 
 /// Longest value that is taken over as it was sent, in characters.
@@ -18,45 +20,77 @@ const GROUPED_FROM: f64 = 1e6;
 /// Numbers from here on are written with an exponent.
 const EXPONENT_FROM: f64 = 1e15;
 
-/// A number and how it is shown.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Figure {
+/// A number that an alert shows. How it is written and which way it is worse are found out when
+/// they are asked for: of a thousand alerts of a rule, one is told.
+#[derive(Clone, Debug)]
+pub struct Figure<'e> {
     /// The number, in the unit of its text.
     pub number: f64,
-    /// The number with its unit: `85%`, `4.8 s`, `1.15 GiB`.
-    pub text: String,
-    /// True when less of it is worse, as of space that is left.
-    pub is_worse_low: bool,
+    episode: &'e Episode,
+    origin: Origin<'e>,
+}
+
+/// Where a number was found.
+#[derive(Clone, Debug)]
+enum Origin<'e> {
+    /// In an annotation of its own, a dump or among measured values, as it was sent.
+    Value(String),
+    /// In a line of a text that states it with its unit.
+    Line(Cow<'e, str>, &'static str),
 }
 
 /// The number that an alert's annotations, values or texts show.
 #[must_use]
-pub fn figure(episode: &Episode) -> Option<Figure> {
-    let what = what(episode);
-    let is_low = |text: &str| {
-        is_worse_low(text)
-            || is_worse_low(&what)
-            || is_worse_low(&super::headline::spaced(episode.alertname()))
-    };
-    let figure = |number, text, about: &str| Figure { number, text, is_worse_low: is_low(about) };
+pub fn figure(episode: &Episode) -> Option<Figure<'_>> {
     let told = value(episode).and_then(|value| {
         let (number, _) = leading_number(&value)?;
-        // A text that states the same number names its unit.
-        let same = |text: &String| leading_number(text).is_some_and(|(stated, _)| stated == number);
-        let text = stated(&what).filter(same).unwrap_or_else(|| with_unit(&what, &value).1);
-        Some(figure(number, text, ""))
+        Some(Figure { number, episode, origin: Origin::Value(value) })
     });
+    // What has no digit states no number, which is seen before anything is made of it.
+    let lines =
+        || texts(episode).filter(|text| text.bytes().any(|b| b.is_ascii_digit())).filter_map(line);
     told.or_else(|| {
-        let (text, line) = annotated(episode).find_map(|line| Some((stated(&line)?, line)))?;
-        let (number, _) = leading_number(&text)?;
-        Some(figure(number, text, &line))
+        lines().find_map(|line| {
+            let (number, unit) = stated(&line)?;
+            Some(Figure { number, episode, origin: Origin::Line(line, unit) })
+        })
     })
 }
 
-/// True when a figure says less trouble than another of the same rule.
+impl Figure<'_> {
+    /// The number with its unit: `85%`, `4.8 s`, `1.15 GiB`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.origin {
+            Origin::Value(value) => {
+                let what = what(self.episode);
+                // A text that states the same number names its unit.
+                match stated(&what).filter(|(stated, _)| number(*stated) == number(self.number)) {
+                    Some((_, unit)) => with_its_unit(self.number, unit),
+                    None => with_unit(&what, value).1,
+                }
+            }
+            Origin::Line(_, unit) => with_its_unit(self.number, unit),
+        }
+    }
+
+    /// True when less of it is worse, as of space that is left.
+    #[must_use]
+    pub fn is_worse_low(&self) -> bool {
+        let line = match &self.origin {
+            Origin::Value(_) => "",
+            Origin::Line(line, _) => line,
+        };
+        is_worse_low(line)
+            || is_worse_low(&what(self.episode))
+            || is_worse_low(&super::headline::spaced(self.episode.alertname()))
+    }
+}
+
+/// True when a number says less trouble than another of the same rule.
 #[must_use]
-pub fn is_milder(now: &Figure, before: &Figure) -> bool {
-    if now.is_worse_low { now.number > before.number } else { now.number < before.number }
+pub fn is_milder(now: f64, before: f64, is_worse_low: bool) -> bool {
+    if is_worse_low { now > before } else { now < before }
 }
 
 /// Words of a text that speaks of something of which little is left, …
@@ -134,31 +168,32 @@ const LIMITS: [&str; 34] = [
     "<=",
 ];
 
-/// The first figure with a unit that a text states as measured: `18.3%` of `18.3% of requests
+/// The first figure with a unit that a line states as measured: `18.3%` of `18.3% of requests
 /// fail`, and nothing of `more than 5% of requests fail`.
-fn stated(text: &str) -> Option<String> {
-    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
+fn stated(line: &str) -> Option<(f64, &'static str)> {
     let is_edge = |c: char| matches!(c, '(' | ')' | ',' | ';' | ':' | '"');
-    let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches(is_edge)).collect();
-    let is_limit = |at: usize| {
-        let before = at.checked_sub(1).and_then(|before| words.get(before));
-        before.is_some_and(|word| LIMITS.iter().any(|limit| word.eq_ignore_ascii_case(limit)))
-    };
-    words.iter().enumerate().find_map(|(at, word)| {
-        if is_limit(at) || !word.starts_with(|c: char| c.is_ascii_digit()) {
-            return None;
+    let mut words = line.split(' ').map(|word| word.trim_matches(is_edge)).peekable();
+    let mut before = "";
+    while let Some(word) = words.next() {
+        let is_number = word.starts_with(|c: char| c.is_ascii_digit());
+        let is_limit = || LIMITS.iter().any(|limit| before.eq_ignore_ascii_case(limit));
+        if let Some((value, unit)) =
+            is_number.then(|| leading_number(word)).flatten().filter(|_| !is_limit())
+        {
+            let unit =
+                if unit.is_empty() { words.peek().copied().unwrap_or_default() } else { unit };
+            if let Some(unit) = STATED_UNITS.iter().find(|known| **known == unit) {
+                return Some((value, unit));
+            }
         }
-        let (value, unit) = leading_number(word)?;
-        let unit = match unit {
-            "" => words.get(at + 1).copied()?,
-            unit => unit,
-        };
-        let unit = STATED_UNITS.iter().find(|known| **known == unit)?;
-        let space = if *unit == "%" { "" } else { " " };
-        Some(format!("{}{space}{unit}", number(value)))
-    })
+        before = word;
+    }
+    None
+}
+
+fn with_its_unit(value: f64, unit: &str) -> String {
+    let space = if unit == "%" { "" } else { " " };
+    format!("{}{space}{unit}", number(value))
 }
 
 /// The unit that a sender names at the end of its text, as its number is followed by.
@@ -330,7 +365,7 @@ fn tidy_value(text: &str) -> Option<String> {
         Ok(_) => None,
         Err(_) if text.is_empty() || text.chars().count() > VALUE_CHARS_MAX => None,
         Err(_) if is_leftover(&text) => None,
-        Err(_) => Some(super::text::tidied(&text)),
+        Err(_) => Some(super::text::tidied(&text).into_owned()),
     }
 }
 
@@ -368,12 +403,9 @@ mod tests {
     #[test]
     fn an_alert_s_figure_is_its_value_with_the_unit_that_is_named() {
         let check = |annotations: &[(&str, &str)], values: &[(&str, f64)], expect: Option<&str>| {
-            let figure = figure(&episode(annotations, values));
-            assert_eq!(
-                figure.map(|figure| figure.text).as_deref(),
-                expect,
-                "{annotations:?} {values:?}"
-            );
+            let episode = episode(annotations, values);
+            let text = figure(&episode).map(|figure| figure.text());
+            assert_eq!(text.as_deref(), expect, "{annotations:?} {values:?}");
         };
         check(&[("value", "85%")], &[], Some("85%"));
         check(&[("value", "17.333333333333332%")], &[], Some("17.333%"));
@@ -416,7 +448,9 @@ mod tests {
     fn what_is_milder_than_before_is_told_by_the_direction_of_its_words() {
         let check = |summary: &str, before: &str, now: &str, expect: bool| {
             let of = |value| episode(&[("summary", summary), ("value", value)], &[]);
-            let is_milder = is_milder(&figure(&of(now)).unwrap(), &figure(&of(before)).unwrap());
+            let (now, before) = (of(now), of(before));
+            let (now, before) = (figure(&now).unwrap(), figure(&before).unwrap());
+            let is_milder = is_milder(now.number, before.number, now.is_worse_low());
             assert_eq!(is_milder, expect, "{summary}");
         };
         check("Error rate", "85", "12", true);
@@ -426,6 +460,7 @@ mod tests {
         check("Space left on the disk", "12", "4", false);
         check("Leftovers in the queue", "12", "4", true);
         let told = [("summary", "Filesystem fills up"), ("description", "only 4.12% space left")];
-        assert!(figure(&episode(&told, &[])).unwrap().is_worse_low, "by the text that states it");
+        let told = episode(&told, &[]);
+        assert!(figure(&told).unwrap().is_worse_low(), "by the text that states it");
     }
 }

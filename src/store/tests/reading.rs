@@ -54,6 +54,10 @@ fn facts_hold_what_the_engine_committed() {
     assert_eq!(facts.changes, [change(2, at(-200)), change(1, at(-100))]);
     assert_eq!(facts.revisions, [revision(1, "it opened"), revision(2, "an alert joined")]);
     assert_eq!(store.facts(IncidentId(2)).unwrap(), None);
+    let mut printable = facts.clone();
+    assert!(printable.members.iter().all(|member| !member.reason.is_empty()));
+    printable.members.iter_mut().for_each(|member| member.reason = Box::default());
+    assert_eq!(store.facts_to_print(IncidentId(1)).unwrap(), Some(printable));
     // The newest state of a thing replaces the former one, its links included.
     beside.context_of = vec![];
     store.engine_commit(|commit| {
