@@ -26,7 +26,7 @@
 //! | `learned`, `fading`, `histories`, `bustle` | what the stream teaches, and forgets |
 //! | `crowd`, `sums`, `stage` | what a placement looks at |
 //! | `evidence`, `untied`, `testimony`, `weights`, `explaining` | what ties two alerts, and how it is told |
-//! | `grouping`, `objections`, `opening`, `membership`, `lone` | which incident an alert belongs to |
+//! | `grouping`, `objections`, `unfolding`, `opening`, `membership`, `lone` | which incident an alert belongs to |
 //! | `lifecycle`, `operations` | how incidents end and return, and what people do |
 //! | `causes`, `origins`, `similar` | what may have caused it, and what looks alike |
 
@@ -75,6 +75,7 @@ mod testimony;
 #[cfg(test)]
 mod tests;
 mod traits;
+mod unfolding;
 mod untied;
 mod weights;
 mod wordlists;

@@ -1,8 +1,8 @@
 //! Evidence between two alerts, and between an alert and a group of others.
 //!
 //! Every shared fact adds or takes points (log-odds). The points of a pair are a probability; the
-//! strongest pairs with one incident are combined as independent witnesses (noisy-or). Each point
-//! has a name, so the reason of a membership is the list of its terms. Called by `grouping` only.
+//! strongest pairs with one incident are independent witnesses (noisy-or). Each point has a name:
+//! the reason of a membership is the list of its terms. Called by `grouping` only.
 
 use super::graph::{Graph, Relation, Standing};
 use super::learned::Learned;
@@ -20,6 +20,8 @@ const GROUND_SPAN_SECONDS: f64 = 180.0;
 const BURST_SECONDS: f64 = 120.0;
 /// The same alert is no longer simply the same story when it began this long before.
 const LONG_AGO: Span = Span::from_hours(1);
+/// Two that a direct tie joins and that begin within this are hardly in two clusters.
+const SOON: Span = Span::from_minutes(5);
 /// Starts at most this far apart are one moment: a scrape and an evaluation.
 pub(super) const ONE_MOMENT: Span = Span::from_minutes(1);
 /// With fewer series than this, nothing is known about how common a label pair is.
@@ -54,13 +56,13 @@ pub(super) enum Term {
     RareLabel,
     Critical,
     UnknownCluster,
+    UnknownClusterTied,
     ClusterDiffers,
     EnvironmentDiffers,
     Gap(Span),
     Apart(Span),
-    /// As before, where one builds up or shows late.
+    /// Where one builds up or shows late, and where the earlier fills up at the service of both.
     ApartSlow(Span),
-    /// As before, where the earlier fills up at the service of both.
     ApartFilling(Span),
     Together(Span),
     OneMaintained,
@@ -343,7 +345,13 @@ impl<'w> Pair<'w> {
         self.add(Term::Critical, weights.critical * critical / 2.0);
         let is_unknown = a.traits.cluster.is_none() || b.traits.cluster.is_none();
         if scene.has_clusters && is_unknown {
-            self.add(Term::UnknownCluster, weights.unknown_cluster);
+            let is_soon = (a.episode.starts_at() - b.episode.starts_at()).abs() <= SOON;
+            let (term, points) = if self.is_tied && is_soon {
+                (Term::UnknownClusterTied, weights.unknown_tied)
+            } else {
+                (Term::UnknownCluster, weights.unknown_cluster)
+            };
+            self.add(term, points);
         }
         match (a.is_maintained, b.is_maintained) {
             (true, true) => self.add(Term::BothMaintained, weights.both_maintained),

@@ -9,6 +9,7 @@ use super::machine::Machine;
 use super::recall::is_recent;
 use super::testimony::Weighed;
 use super::traits::cluster_of;
+use super::unfolding::late_origin;
 use crate::domain::explanation::Term;
 use crate::domain::{Change, ChangeKind, Span, Timestamp};
 
@@ -26,7 +27,12 @@ impl Machine {
     ) -> Vec<Term> {
         let weights = self.memory.weights.of(side.traits.is_mapped);
         let against = weighed.against(side, others, scene);
-        let mut terms = Vec::from_iter(against.map(|it| against_term(it, weights, scene.busy)));
+        let against = against.map(|it| against_term(it, weights, scene.busy));
+        let late = late_origin(side, others, (scene, weights), first);
+        // Another cause that also came late is one objection, the stronger of both.
+        let stronger = [against, late].into_iter().flatten();
+        let stronger = stronger.min_by(|a, b| a.points.total_cmp(&b.points));
+        let mut terms = Vec::from_iter(stronger);
         if weights.own_change != 0.0
             && let Some(change) = self.changed_itself(side, first)
             && !is_drawn_in(side, others, scene)

@@ -235,6 +235,27 @@ impl Signal {
         matches!(self, Self::Memory | Self::DiskFilling | Self::DiskFull)
     }
 
+    /// What trouble begins with: it explains what comes after it.
+    pub(super) const fn begins_trouble(self) -> bool {
+        matches!(
+            self,
+            Self::Node
+                | Self::Dns
+                | Self::Network
+                | Self::ControlPlane
+                | Self::DiskFull
+                | Self::DiskFilling
+                | Self::CertificateExpired
+                | Self::ReplicationBroken
+                | Self::Memory
+                | Self::Traffic
+                | Self::Target
+                | Self::Down
+                | Self::CacheHits
+                | Self::SlowQueries
+        )
+    }
+
     /// What takes its time to show: a queue grows, a job has its hour, a budget burns down.
     pub(super) const fn shows_late(self) -> bool {
         matches!(self, Self::Queue | Self::Job | Self::Slo | Self::Autoscaler | Self::Eviction)

@@ -19,7 +19,8 @@ pub(super) fn weigh_untied(a: Side<'_>, b: Side<'_>, weights: &Weights) -> Optio
     }
     let is_strained = |side: Side<'_>| {
         let signal = side.traits.signal;
-        signal.is_strain() || matches!(signal, Signal::SlowQueries | Signal::Connections)
+        signal.is_strain()
+            || matches!(signal, Signal::SlowQueries | Signal::Connections | Signal::Crash)
     };
     if is_strained(a) || is_strained(b) {
         // Services of one namespace mostly do call each other.

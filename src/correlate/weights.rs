@@ -148,6 +148,10 @@ pub(super) struct Weights {
     pub(super) late_cause: f64,
     /// The service of the alert was changed after the incident began, shortly before the alert.
     pub(super) own_change: f64,
+    /// The cluster of one is unknown, and a direct tie within five minutes says that it is the same.
+    pub(super) unknown_tied: f64,
+    /// What trouble begins with came minutes after the incident began, in full from ten on.
+    pub(super) late_origin: f64,
 }
 }
 
@@ -207,9 +211,11 @@ impl Weights {
         unreached: -1.5,
         cold_cache: 2.0,
         apart_filling: -0.75,
-        strain_alone: 0.0,
-        late_cause: 0.0,
+        strain_alone: -2.0,
+        late_cause: -1.5,
         own_change: -3.0,
+        unknown_tied: -0.75,
+        late_origin: -10.0,
     };
 
     /// Where it does not.
@@ -225,6 +231,7 @@ impl Weights {
         alike_names: 1.0,
         critical: 1.75,
         unknown_cluster: -3.75,
+        unknown_tied: -3.75,
         apart: -3.0,
         apart_slow: -3.0,
         together: 0.75,
@@ -235,8 +242,6 @@ impl Weights {
         alone_before: -0.75,
         partly_over: -4.0,
         apart_filling: -3.0,
-        strain_alone: -2.0,
-        late_cause: -1.5,
         open: 2.0,
         adopt: 2.0,
         merge: 3.0,

@@ -94,7 +94,7 @@ pub struct IncidentRules {
 }
 
 /// The names of all pieces of evidence whose points can be set, in the order of their table.
-pub const WEIGHTS: [&str; 56] = [
+pub const WEIGHTS: [&str; 58] = [
     "bias",
     "quiet",
     "same_alert",
@@ -151,6 +151,8 @@ pub const WEIGHTS: [&str; 56] = [
     "strain_alone",
     "late_cause",
     "own_change",
+    "unknown_tied",
+    "late_origin",
 ];
 
 /// One kind of heartbeat.

@@ -2,7 +2,7 @@
 
 use super::world::{Alert, World, minute};
 use crate::domain::record::OperationAction;
-use crate::domain::topology::Placement;
+use crate::domain::topology::{Edge, Placement};
 use crate::domain::{ChangeKind, ChangeReport, Explanation, Labels, Name, RecordBody, Topology};
 
 const SHOP: [(&str, &str); 5] = [
@@ -98,8 +98,9 @@ fn a_strain_or_a_late_cause_elsewhere_is_no_part_of_it_where_no_graph_ties_them(
         ("CpuThrottlingHigh", 11.0, "", Some("strain_alone")),
         ("CacheHitRatioLow", 9.0, "", Some("strain_alone")),
         ("CpuThrottlingHigh", 11.0, "shop", None),
-        ("PodCrashLooping", 13.0, "", Some("late_cause")),
-        ("PodCrashLooping", 9.5, "", None),
+        ("PodCrashLooping", 9.5, "", Some("strain_alone")),
+        ("OOMKills", 13.0, "", Some("late_cause")),
+        ("OOMKills", 9.5, "", None),
         ("ServiceDown", 13.0, "", None),
         ("HighLatency", 13.0, "", None),
     ] {
@@ -157,5 +158,87 @@ fn a_crash_is_not_what_becomes_of_a_service_whose_machine_died() {
         world.say(1.2, &died);
         world.say(2.2, &Alert::new(sign, "shop-db", "warning", 2.0));
         assert_eq!(points(&world, "placed"), expect, "{sign}: {:?}", weighed(&world));
+    }
+}
+
+/// The cluster of `busy`, with the machines of two services.
+fn busy_with_machines() -> World {
+    let mut world = busy(&[]);
+    let call = |(caller, callee): &(&str, &str)| Edge {
+        caller: Name::from(*caller),
+        callee: Name::from(*callee),
+        cluster: None,
+    };
+    let place = |(service, node): (&str, &str)| Placement {
+        service: Name::from(service),
+        nodes: vec![Name::from(node)],
+        cluster: None,
+    };
+    let topology = Topology {
+        edges: SHOP.iter().map(call).collect(),
+        placement: [("login", "n1"), ("shop-db", "n2")].map(place).into(),
+    };
+    world.append(minute(5.0), RecordBody::Topology(topology));
+    world
+}
+
+#[test]
+fn what_trouble_begins_with_explains_nothing_that_was_there_minutes_before() {
+    for (first, sign, place, start, expect) in [
+        // In full from ten minutes on, the half of it at five.
+        (("HighErrorRate", "login"), "NodeDown", "n1", 20.0, Some(-1000)),
+        (("HighErrorRate", "login"), "NodeDown", "n1", 15.0, Some(-500)),
+        (("HighErrorRate", "login"), "CoreDNSErrorsHigh", "coredns", 15.0, Some(-500)),
+        (("HighErrorRate", "login"), "MemoryNearLimit", "login", 15.0, Some(-500)),
+        // Checks and their waiting times differ.
+        (("HighErrorRate", "login"), "NodeDown", "n1", 13.5, None),
+        // What lost its place shows the end of its machine before the machine does.
+        (("TargetDown", "login"), "NodeDown", "n1", 15.0, None),
+        // So does a caller, or the service itself, of what broke.
+        (("HighErrorRate", "shop-api"), "FilesystemAlmostOutOfSpace", "shop-db", 15.0, None),
+        // What others suffer from it comes after it.
+        (("HighErrorRate", "login"), "HighErrorRate", "shop-api", 15.0, None),
+    ] {
+        let mut world = busy_with_machines();
+        let say = |world: &mut World, (name, service): (&str, &str), severity: &str, at: f64| {
+            let mut said = alert(name, service, severity, at).label("namespace", "shop");
+            if name.starts_with("Node") {
+                said.labels.retain(|(label, _)| label != "service");
+                said = said.label("node", service);
+            }
+            world.say(at + 0.2, &said);
+        };
+        say(&mut world, first, "critical", 10.0);
+        // What came a moment ago ties it well enough for an objection to be asked for.
+        let mut near_at = 11.0;
+        while near_at < start {
+            let near = alert(&format!("HighLatency{near_at}"), "login", "critical", near_at);
+            world.say(near_at + 0.2, &near.label("namespace", "shop").label("node", "n1"));
+            near_at += 1.0;
+        }
+        say(&mut world, (sign, place), "warning", start);
+        let told = points(&world, "late_origin");
+        assert_eq!(told, expect, "{first:?}, {sign} at {start}: {:?}", weighed(&world));
+    }
+}
+
+#[test]
+fn a_direct_tie_to_what_began_a_moment_ago_tells_the_cluster() {
+    for (edges, service, start, expect) in [
+        (&SHOP[..], "shop-api", 11.0, ("unknown_tied", -75)),
+        (&SHOP[..], "shop-web", 12.0, ("unknown_tied", -75)),
+        (&SHOP[..], "shop-api", 16.0, ("unknown_cluster", -275)),
+        (&SHOP[..], "mail", 11.0, ("unknown_cluster", -275)),
+        // Without a graph nothing but the name ties them, which every cluster has.
+        (&[], "shop-api", 11.0, ("unknown_tied", -375)),
+    ] {
+        let mut world = busy(edges);
+        let first = alert("HighErrorRate", "shop-api", "critical", 10.0);
+        world.say(10.2, &first.label("namespace", "shop"));
+        let bare = Alert::new("HighLatency", service, "warning", start);
+        world.say(start + 0.2, &bare.label("namespace", "shop"));
+        let names = ["unknown_cluster", "unknown_tied"];
+        let told = names.into_iter().find_map(|name| Some((name, points(&world, name)?)));
+        assert_eq!(told, Some(expect), "{service} at {start}: {:?}", weighed(&world));
     }
 }
