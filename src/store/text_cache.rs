@@ -206,7 +206,11 @@ mod tests {
         let packed = stored.write(&mut |_| None);
         connection.execute("INSERT INTO interned (id, packed) VALUES (1, ?1)", [packed]).unwrap();
         assert_eq!([read(1).unwrap(), read(1).unwrap()], [stored.clone(), stored.clone()]);
+        let packed = stored.write(&mut |_| None);
+        connection.execute("INSERT INTO interned (id, packed) VALUES (2, ?1)", [packed]).unwrap();
+        assert_eq!(read(2).unwrap(), stored);
         connection.execute("DELETE FROM interned", []).unwrap();
         assert_eq!(read(1).unwrap(), stored);
+        assert!(read(2).is_err(), "read once, which most texts are");
     }
 }
