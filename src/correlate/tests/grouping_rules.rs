@@ -3,7 +3,7 @@
 use super::world::{Alert, World, minute};
 use crate::domain::incident::IncidentState;
 use crate::domain::milestone::{Milestone, value_of};
-use crate::domain::{IncidentId, Membership};
+use crate::domain::{IncidentId, Labels, Membership};
 
 fn web(name: &str, start: f64) -> Alert {
     Alert::new(name, "shop-web", "critical", start)
@@ -171,4 +171,17 @@ fn a_service_is_known_by_either_dash() {
         let service = world.episode(1).service.as_ref();
         assert_eq!(service.map(|name| name.as_str()), Some(known), "{label}={value}");
     }
+}
+
+#[test]
+fn what_grouping_reads_out_of_an_alert_follows_its_newest_texts() {
+    let mut world = World::new();
+    world.say(0.5, &web("Custom", 0.0));
+    let id = world.episode(1).id;
+    let memory = &mut world.machine.memory;
+    let before = memory.traits(id).unwrap().signal;
+    let told = Labels::from_pairs([("summary", "Disk is full")]);
+    memory.episodes.get_mut(&id).unwrap().annotations = told;
+    memory.member_changed(id);
+    assert_ne!(memory.traits(id).unwrap().signal, before, "as after a restart");
 }
