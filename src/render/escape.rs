@@ -178,7 +178,10 @@ pub fn push_markdown_block(out: &mut String, text: &str) {
     let escaped = &out.as_bytes()[begin..];
     let digits = escaped.iter().take_while(|b| b.is_ascii_digit()).count();
     let marker = escaped.get(digits).copied();
-    let forges_number = digits > 0 && matches!(marker, Some(b'.' | b')'));
+    // Only what a blank follows begins a list: `1. one`, and not `1.5 s`. What ends here may be
+    // followed by anything.
+    let is_apart = escaped.get(digits + 1).is_none_or(u8::is_ascii_whitespace);
+    let forges_number = digits > 0 && is_apart && matches!(marker, Some(b'.' | b')'));
     let forges_mark = digits == 0 && matches!(marker, Some(b'-' | b'+' | b'=' | b':'));
     if forges_number || forges_mark {
         out.insert(begin + digits, '\\');

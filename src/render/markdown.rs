@@ -22,7 +22,8 @@ fn print_block(out: &mut String, block: &Block) {
         Block::Heading(level, words) => {
             (0..*level).for_each(|_| out.push('#'));
             out.push(' ');
-            escape::push_markdown_block(out, words);
+            // Behind its mark a heading begins no other block.
+            escape::push_markdown(out, words);
             out.push('\n');
         }
         Block::Paragraph(line) => print_line(out, "", line),

@@ -52,6 +52,12 @@ fn markdown_keeps_plain_words_readable_and_disarms_the_rest() {
     check("line\r\n\r\n## Timeline", "line \\#\\# Timeline");
     check("a\u{202e}b\u{200b}c\u{1b}[31m", "abc\\[31m");
     assert_eq!(escape::markdown_block("1. one").as_str(), "1\\. one");
+    assert_eq!(
+        escape::markdown_block("1)").as_str(),
+        "1\\)",
+        "the template may go on with a blank"
+    );
+    assert_eq!(escape::markdown_block("18.3% fail").as_str(), "18.3% fail");
     assert_eq!(escape::markdown_block("- [ ] x").as_str(), "\\- \\[ \\] x");
 }
 
