@@ -79,6 +79,7 @@ pub struct Running {
     upkeep: JoinHandle<()>,
     engine_ended: oneshot::Receiver<()>,
     engine_stopper: Stopper,
+    damage: mpsc::Receiver<StoreError>,
 }
 
 /// Starts everything: store, engine at the head of the ledger, sockets, server.
@@ -142,6 +143,7 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
     // It ends with the server.
     drop(tokio::spawn(clock_watch::run(Arc::clone(&shared), server_stop.clone())));
     let upkeep = tokio::spawn(upkeep::run(Arc::clone(&shared), server_stop));
+    let damage = look_for_damage(shared.store.clone());
     Ok(Running {
         addresses,
         shared,
@@ -153,7 +155,24 @@ pub async fn start(config: Config, load: LoadConfig, clock: Clock) -> Result<Run
         upkeep,
         engine_ended,
         engine_stopper,
+        damage,
     })
+}
+
+/// Looks for damage while the door is open already. A store that is found damaged then ends the
+/// process as one that is found damaged before.
+fn look_for_damage(store: Store) -> mpsc::Receiver<StoreError> {
+    let (found, damage) = mpsc::channel(1);
+    drop(tokio::task::spawn_blocking(move || {
+        match store.look_for_damage() {
+            Ok(()) => {}
+            // Nobody listens while the process stops, and the next start will find it.
+            Err(error @ StoreError::Broken(_)) => drop(found.blocking_send(error)),
+            // The disk did not give it now, which reads and writes tell as well.
+            Err(error) => warn!(%error, "The store could not be looked at for damage"),
+        }
+    }));
+    damage
 }
 
 /// How much the engine's thread gives way, as `nice` counts it: a third of the time of a thread that
@@ -219,6 +238,7 @@ pub async fn serve(config: Config, load: LoadConfig, clock: Clock) -> Result<(),
             }
             _ = &mut running.server => break Err(AppError::Ended("the server")),
             _ = &mut running.engine_ended => break Err(AppError::Ended("the engine")),
+            Some(error) = running.damage.recv() => break Err(error.into()),
         }
     };
     info!("Stopping");

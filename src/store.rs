@@ -10,7 +10,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `types`, `error` | what goes in and comes out |
-//! | `schema` | folder, file, migrations |
+//! | `schema`, `soundness` | folder, file, migrations; whether it is damaged |
 //! | `inner`, `queue`, `job`, `writer`, `place` | the way of a write |
 //! | `ledger`, `ledger_form`, `intern`, `text_cache`, `numbers`, `door` | appending, and reading back |
 //! | `deliveries`, `raw_bodies`, `incidents`, `episodes`, `texts`, `changes`, `engine`, `snapshots`, `audit` | one file for each group of tables |
@@ -54,6 +54,7 @@ mod retention;
 mod rows;
 mod schema;
 mod snapshots;
+mod soundness;
 mod text_cache;
 mod texts;
 mod types;
@@ -92,6 +93,7 @@ use self::ledger::PreparedAppend;
 use self::printed::Final;
 use self::queue::Terms;
 use self::redact::Rewriting;
+use self::soundness::Looked;
 use crate::clock::Clock;
 use crate::domain::{Facts, IncidentId, Timestamp};
 use crate::metrics::Metrics;
@@ -121,6 +123,20 @@ impl Store {
         Inner::open(options, clock, metrics)
             .inspect_err(|_| errors.inc())
             .map(|inner| Self { inner: Arc::new(inner) })
+    }
+
+    /// Looks on for damage where the opening had no time for all of the file: for a second at most,
+    /// and for nothing when it had.
+    ///
+    /// # Errors
+    /// `Broken` for what is damaged, with what to do.
+    pub fn look_for_damage(&self) -> Result<(), StoreError> {
+        if self.inner.looked == Looked::All {
+            return Ok(());
+        }
+        let path = &self.inner.shared.path;
+        let connection = schema::open_source(path)?;
+        soundness::look(&connection, path, soundness::BEHIND_THE_DOOR).map(drop)
     }
 
     /// Says that a request was received at `at` (true time) and may still append; ticks for

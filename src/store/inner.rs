@@ -15,6 +15,7 @@ use super::job::{Job, Reply};
 use super::ledger::Head;
 use super::queue::{Queue, Terms};
 use super::readers::Readers;
+use super::soundness::Looked;
 use super::text_cache::TextCache;
 use super::texts::Shelf;
 use super::types::{SignOfLife, StoreOptions};
@@ -43,6 +44,8 @@ pub(super) struct Inner {
     pub(super) in_flight: inflight::Registry,
     /// As it stood when we opened.
     pub(super) sign_of_life: Option<SignOfLife>,
+    /// How much of the file was looked at for damage when we opened.
+    pub(super) looked: Looked,
     /// The writer, until it is joined.
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -55,7 +58,7 @@ impl Inner {
         metrics: Metrics,
     ) -> Result<Self, StoreError> {
         let folder = schema::lock_folder(&options.path)?;
-        let connection = schema::open_writer(&options.path)?;
+        let (connection, looked) = schema::open_writer(&options.path)?;
         let sign_of_life = engine::sign_of_life(&connection)?;
         let eye = Eye::default();
         let door = Door::open(&connection, &eye)?;
@@ -92,6 +95,7 @@ impl Inner {
             holding: Arc::default(),
             in_flight: inflight::Registry::default(),
             sign_of_life,
+            looked,
             thread: Mutex::new(Some(thread)),
         })
     }

@@ -245,7 +245,7 @@ mod tests {
     /// A database in a folder that goes with it.
     fn database() -> (tempfile::TempDir, Connection) {
         let folder = tempfile::tempdir().unwrap();
-        let connection = schema::open_writer(folder.path()).unwrap();
+        let (connection, _) = schema::open_writer(folder.path()).unwrap();
         (folder, connection)
     }
 

@@ -8,12 +8,12 @@
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::StoreError;
 use super::error::Trying;
+use super::soundness::{self, Looked};
 
 /// The steps, oldest first. Append only.
 const MIGRATIONS: &[&str] = &[include_str!("schema/0001_first.sql")];
@@ -33,9 +33,6 @@ const READER_CACHE: i64 = -2 * 1024;
 const STATEMENTS_KEPT: usize = 96;
 /// How long a statement waits for a lock that another program (a backup, a shell) holds.
 const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// How long the file is looked at for damage before the door opens.
-const LOOK_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Holds the folder for this process as long as it lives.
 #[derive(Debug)]
@@ -125,11 +122,12 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-/// Opens the one writing connection and brings the schema up to date.
+/// Opens the one writing connection and brings the schema up to date. Also says how much of the
+/// file was looked at for damage.
 ///
 /// # Errors
-/// When the file cannot be used, is no database of ours, or is newer than this release.
-pub(super) fn open_writer(folder: &Path) -> Result<Connection, StoreError> {
+/// When the file cannot be used, is no database of ours, is damaged, or is newer than this release.
+pub(super) fn open_writer(folder: &Path) -> Result<(Connection, Looked), StoreError> {
     let path = database_path(folder);
     let what = format!("opening the database {}", path.display());
     let mut connection = Connection::open(&path).map_err(|e| refused(&path, &e))?;
@@ -140,11 +138,12 @@ pub(super) fn open_writer(folder: &Path) -> Result<Connection, StoreError> {
         "writing what the last process left in the log of {} into it",
         path.display()
     ))?;
-    if version > 0 {
-        expect_sound(&connection, &path)?;
-    }
+    let looked = match version {
+        0 => Looked::All,
+        _ => soundness::look(&connection, &path, soundness::BEFORE_THE_DOOR)?,
+    };
     migrate(&mut connection, version, MIGRATIONS)?;
-    Ok(connection)
+    Ok((connection, looked))
 }
 
 /// Opens a connection that can only read.
@@ -225,34 +224,6 @@ fn settle_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
-/// Looks for damage, for a bounded time: a large file is looked at only in part, so that the door
-/// opens soon. `scribed verify` looks at all of it.
-fn expect_sound(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let interrupt = connection.get_interrupt_handle();
-    let (finished, is_finished) = mpsc::channel::<()>();
-    let watch = std::thread::Builder::new().name("scribed-watch".to_owned()).spawn(move || {
-        if is_finished.recv_timeout(LOOK_TIME_MAX) == Err(RecvTimeoutError::Timeout) {
-            interrupt.interrupt();
-        }
-    });
-    let what = format!("looking for damage in {}", path.display());
-    let watch = watch.trying(&what)?;
-    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-    drop(finished);
-    // It only waits; and it must not interrupt what comes next.
-    drop(watch.join());
-    match found {
-        Ok(answer) if answer == "ok" => Ok(()),
-        Ok(damage) => Err(StoreError::Broken(format!(
-            "{} is damaged ({damage}); put a backup in its place with `scribed restore`, or move \
-             the file away to begin anew",
-            path.display()
-        ))),
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(()),
-        Err(error) => Err(refused(path, &error)),
-    }
-}
-
 fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     // Only counts on a new file, before anything else is written: retention can then give pages
@@ -319,7 +290,7 @@ fn migrate(connection: &mut Connection, from: usize, steps: &[&str]) -> Result<(
 }
 
 /// Why a file could not be read as a database at all.
-fn refused(path: &Path, error: &rusqlite::Error) -> StoreError {
+pub(super) fn refused(path: &Path, error: &rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     match error.sqlite_error_code() {
         Some(NotADatabase | DatabaseCorrupt) => StoreError::Broken(format!(
@@ -375,7 +346,7 @@ mod tests {
             let mut old = Connection::open(&path).unwrap();
             migrate(&mut old, 0, &MIGRATIONS[..released]).unwrap();
             drop(old);
-            let connection = open_writer(folder.path()).unwrap();
+            let (connection, _) = open_writer(folder.path()).unwrap();
             assert_eq!(version_of(&connection, &path).unwrap(), MIGRATIONS.len());
         }
     }

@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn what_was_just_stored_is_read_without_the_database_and_within_a_bound() {
         let folder = tempfile::tempdir().unwrap();
-        let connection = schema::open_writer(folder.path()).unwrap();
+        let (connection, _) = schema::open_writer(folder.path()).unwrap();
         let cache = TextCache::default();
         let name = |text: &str| Text::Name(Name::from(text));
         let read = |id| StoredTexts::new(&connection, &cache).text(id, TextSort::Name);
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn what_is_read_from_the_database_again_is_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let connection = schema::open_writer(folder.path()).unwrap();
+        let (connection, _) = schema::open_writer(folder.path()).unwrap();
         let cache = TextCache::default();
         let read = |id| StoredTexts::new(&connection, &cache).text(id, TextSort::Name);
         let stored = Text::Name(Name::from("checkout"));

@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 
-use super::support::{TestStore, at, delivered, firing, incident, raw};
+use super::support::{TestStore, at, delivered, firing, incident, options, raw};
+use crate::clock::Clock;
 use crate::domain::{IncidentId, Seq};
-use crate::store::{Append, Archive, Depth, Faults, StoreError, back_up, restore};
+use crate::metrics::Metrics;
+use crate::store::soundness::Looked;
+use crate::store::{Append, Archive, Depth, Faults, Store, StoreError, back_up, restore};
 
 /// A store with some records and an incident, closed.
 fn closed_store() -> tempfile::TempDir {
@@ -271,6 +274,18 @@ fn damage_of_the_file_is_found() {
     damage(&database(folder.path()));
     let archive = Archive::of_store(folder.path()).unwrap();
     assert!(!archive.damage(Depth::Quick).unwrap().is_empty());
+}
+
+#[test]
+fn what_was_not_looked_at_before_the_door_opened_is_looked_at_behind_it() {
+    let folder = closed_store();
+    let mut store = Store::open(options(&folder), Clock::manual(at(0)), Metrics::new()).unwrap();
+    damage(&database(folder.path()));
+    store.look_for_damage().expect("all of it was looked at");
+    std::sync::Arc::get_mut(&mut store.inner).unwrap().looked = Looked::Part;
+    let error = store.look_for_damage().unwrap_err();
+    assert!(matches!(error, StoreError::Broken(_)), "{error}");
+    assert!(error.to_string().contains("scribed restore"), "{error}");
 }
 
 #[test]
