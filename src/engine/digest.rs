@@ -9,17 +9,23 @@ use crate::domain::record::Skip;
 use crate::domain::{Record, RecordBody};
 use crate::store::StoreError;
 
-/// Words about alerts that are handled before a commit, if they came in several records: what they
-/// change is written in one piece, and deliveries wait behind it.
-const BATCH_ALERTS: u64 = 1_024;
+/// Words about alerts that are handled before a commit, if they came in several records. What they
+/// change is written in one piece, and deliveries wait behind it: few, while we keep up.
+const BATCH_ALERTS: u64 = 128;
+/// The same while we lag: each commit writes the same upper pages anew, and many words share them.
+const BATCH_ALERTS_LAGGING: u64 = 1_024;
+/// Records that wait behind those in hand when we lag: some tenths of a second of a storm.
+const LAG_RECORDS: u64 = 1_000;
 
 impl Engine {
     /// Handles some records, as many at once as a commit takes. Those behind one at which the
     /// machine asks for a commit are left for later.
     pub(super) fn digest_in_batches(&mut self, records: &[Record]) -> Result<(), EngineError> {
+        let alerts_max =
+            if self.lags_behind(records) { BATCH_ALERTS_LAGGING } else { BATCH_ALERTS };
         let mut rest = records;
         while !rest.is_empty() {
-            let (batch, behind) = rest.split_at(batch_length(rest));
+            let (batch, behind) = rest.split_at(batch_length(rest, alerts_max));
             rest = behind;
             if self.digest(batch)? {
                 if batch.last().is_some_and(|last| self.cursor < last.seq) {
@@ -36,6 +42,12 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// True when much waits behind what was read.
+    fn lags_behind(&self, read: &[Record]) -> bool {
+        let last = read.last().map_or(self.cursor, |record| record.seq);
+        self.store.head().borrow().0.saturating_sub(last.0) >= LAG_RECORDS
     }
 
     /// Handles some records, all unless the machine asks for a commit in between, and commits what
@@ -72,6 +84,9 @@ impl Engine {
             if self.machine.asks_for_commit() {
                 break;
             }
+            // In a storm the others want the processor as well, and they have senders that wait:
+            // being nicer is not enough, for a thread that runs keeps its slice of milliseconds.
+            std::thread::yield_now();
         }
         self.observe_lag(records);
         // Before the commit, which may fail: the machine has come this far in any case.
@@ -125,12 +140,13 @@ impl Engine {
     }
 }
 
-/// How many of the first records are handled before a commit: one at least.
-pub(super) fn batch_length(records: &[Record]) -> usize {
+/// How many of the first records are handled before a commit that takes so many words: one at
+/// least.
+pub(super) fn batch_length(records: &[Record], alerts_max: u64) -> usize {
     let mut alerts = 0;
     let fits = |record: &&Record| {
         alerts += alerts_in(record);
-        alerts <= BATCH_ALERTS
+        alerts <= alerts_max
     };
     records.iter().take_while(fits).count().max(1)
 }

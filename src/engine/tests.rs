@@ -150,7 +150,7 @@ fn a_batch_takes_records_until_their_words_are_too_many_and_one_at_least() {
         (&[10, 2000, 10][..], 1),
     ] {
         let records: Vec<Record> = words.iter().copied().map(record).collect();
-        assert_eq!(super::digest::batch_length(&records), expect, "{words:?}");
+        assert_eq!(super::digest::batch_length(&records, 1_024), expect, "{words:?}");
     }
 }
 
