@@ -43,6 +43,9 @@ const SNAPSHOT_EVERY: Span = Span::from_hours(24);
 /// At a start, a snapshot is taken when at least this many records had to be worked through anew: a
 /// process that is killed again and again must not begin from further back each time.
 const SNAPSHOT_AT_START_RECORDS: u64 = 200;
+/// At a start, the door waits so long for what was not worked in yet: after a kill in a storm that
+/// may be a lot, and the storm goes on.
+const CATCH_UP_AT_START: Span = Span::from_millis(250);
 /// How often a sign of life is written, at least.
 const SIGN_OF_LIFE_EVERY: Span = Span::from_seconds(5);
 /// How long to wait before a failed commit or read is tried again.
@@ -96,6 +99,8 @@ pub struct Engine {
     /// Final drafts behind this one may have to be printed; `None` when none has. A start does not
     /// know what the process before it was still to print.
     to_print_after: Option<IncidentId>,
+    /// What the configuration says, until it stands in the ledger where it differs.
+    to_announce: Option<Known>,
     pulse: Pulse,
 }
 
@@ -109,12 +114,22 @@ pub struct Known {
 }
 
 impl Engine {
-    /// Brings the machine to the head of the ledger, and writes that we are back and what the
-    /// configuration says. Must be done before anything new is let in.
+    /// Brings the machine to where it stood, or to the head of the ledger where that is near, and
+    /// writes that we are back. Must be done before anything new is let in.
     ///
     /// # Errors
     /// When the store cannot be used or its snapshot cannot be read.
     pub fn prepare(
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        known: &Known,
+    ) -> Result<Self, EngineError> {
+        Self::prepare_within(CATCH_UP_AT_START, store, clock, metrics, known)
+    }
+
+    fn prepare_within(
+        catch_up: Span,
         store: Store,
         clock: Clock,
         metrics: Metrics,
@@ -142,12 +157,21 @@ impl Engine {
             alerts_since: cursor.0.saturating_sub(snapshot_at.0),
             skipped,
             to_print_after: Some(IncidentId(0)),
+            to_announce: Some(known.clone()),
             pulse,
         };
         engine.take_over()?;
-        engine.catch_up()?;
+        let began = engine.clock.monotonic();
+        let mut is_at_head = engine.catch_up_a_little()?;
+        while !is_at_head && engine.clock.monotonic() - began < catch_up {
+            is_at_head = engine.catch_up_a_little()?;
+        }
         engine.announce_start()?;
-        engine.announce_known(known)?;
+        if !is_at_head {
+            info!(engine.cursor = engine.cursor.0, "The engine goes on where it stood, and lags");
+            return Ok(engine);
+        }
+        engine.announce_known()?;
         engine.catch_up()?;
         if engine.cursor.0 - engine.snapshot_at.0 >= SNAPSHOT_AT_START_RECORDS {
             engine.take_snapshot()?;
@@ -197,11 +221,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Writes into the ledger what the configuration says, where it differs from what is known.
-    ///
-    /// # Errors
-    /// When the store does not take it.
-    pub fn announce_known(&mut self, known: &Known) -> Result<(), EngineError> {
+    /// Writes into the ledger what the configuration says, where it differs from what is known at
+    /// its head.
+    fn announce_known(&mut self) -> Result<(), EngineError> {
+        let Some(known) = &self.to_announce else { return Ok(()) };
         if *self.machine.rules() != known.rules || self.cursor == Seq(0) {
             self.append_own(RecordBody::Rules(Box::new(known.rules.clone())))?;
         }
@@ -210,6 +233,7 @@ impl Engine {
         {
             self.append_own(RecordBody::Topology(topology.clone()))?;
         }
+        self.to_announce = None;
         Ok(())
     }
 
@@ -232,8 +256,11 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read or written now.
     pub fn turn(&mut self) -> Result<(), EngineError> {
-        let result =
-            self.catch_up().and_then(|()| self.tick_if_due()).and_then(|()| self.print_next());
+        let result = self
+            .catch_up()
+            .and_then(|()| self.announce_known())
+            .and_then(|()| self.tick_if_due())
+            .and_then(|()| self.print_next());
         self.show_life();
         match &result {
             Ok(()) if self.failed_turns > 0 => {
@@ -275,18 +302,23 @@ impl Engine {
 
     /// Handles everything up to the head of the ledger.
     fn catch_up(&mut self) -> Result<(), EngineError> {
+        while !self.catch_up_a_little()? {}
+        Ok(())
+    }
+
+    /// Handles what one read of the ledger gives; returns true when that was nothing.
+    fn catch_up_a_little(&mut self) -> Result<bool, EngineError> {
         self.commit_rest()?;
         if self.is_machine_torn {
             self.mend()?;
         }
-        loop {
-            let records = self.store.records_after(self.cursor, BATCH_RECORDS)?;
-            if records.is_empty() {
-                self.metrics.engine_lag.set(0.0);
-                return Ok(());
-            }
-            self.digest_in_batches(&records)?;
+        let records = self.store.records_after(self.cursor, BATCH_RECORDS)?;
+        if records.is_empty() {
+            self.metrics.engine_lag.set(0.0);
+            return Ok(true);
         }
+        self.digest_in_batches(&records)?;
+        Ok(false)
     }
 
     /// Makes the machine again what the ledger makes of it up to the cursor.
@@ -358,8 +390,9 @@ impl Engine {
     }
 
     fn announce_start(&mut self) -> Result<(), EngineError> {
-        let start =
-            self.pulse.start_after(&self.clock, self.store.sign_of_life()?, self.machine.time());
+        // What was received is not deaf, whether it is worked in or not.
+        let heard = self.machine.time().max(self.store.last_record_time());
+        let start = self.pulse.start_after(&self.clock, self.store.sign_of_life()?, heard);
         self.append_own(RecordBody::Start(start))?;
         Ok(())
     }
@@ -419,9 +452,12 @@ impl Engine {
         });
     }
 
+    /// How long ago the oldest of these was received, as the records count time: from the newest
+    /// one, or from now where that is later.
     fn observe_lag(&self, records: &[Record]) {
         let oldest = records.iter().find_map(|record| record.time);
-        if let (Some(oldest), Some(now)) = (oldest, self.pulse.now(&self.clock)) {
+        let now = self.pulse.now(&self.clock).max(self.store.last_record_time());
+        if let (Some(oldest), Some(now)) = (oldest, now) {
             self.metrics.engine_lag.set((now - oldest).seconds_f64().max(0.0));
         }
     }

@@ -6,10 +6,10 @@ mod verifying;
 
 use proptest::prelude::*;
 
-use super::{Engine, Known};
+use super::{CATCH_UP_AT_START, Engine, Known};
 use crate::clock::Clock;
 use crate::domain::incident::{DraftStatus, NoteKind, Patch};
-use crate::domain::record::{Delivery, NoteDraft, Operation, OperationAction, Path, Skip};
+use crate::domain::record::{Delivery, NoteDraft, Operation, OperationAction, Path, Skip, Start};
 use crate::domain::{
     AlertKey, Claim, Ending, Facts, IncidentId, IncidentState, Labels, Name, Record, RecordBody,
     Rules, Seq, Span, Timestamp, Word, WordState,
@@ -30,15 +30,20 @@ impl House {
     }
 
     fn open(&self) -> (Store, Engine) {
+        self.open_within(CATCH_UP_AT_START, Rules::default())
+    }
+
+    fn open_within(&self, catch_up: Span, rules: Rules) -> (Store, Engine) {
         let options = StoreOptions {
             path: self.folder.path().to_owned(),
             queue_capacity: 64,
             queue_bytes: 1 << 20,
         };
         let store = Store::open(options, self.clock.clone(), Metrics::new()).unwrap();
-        let known = Known { rules: Rules::default(), topology: None };
+        let known = Known { rules, topology: None };
+        let (clock, metrics) = (self.clock.clone(), Metrics::new());
         let engine =
-            Engine::prepare(store.clone(), self.clock.clone(), Metrics::new(), &known).unwrap();
+            Engine::prepare_within(catch_up, store.clone(), clock, metrics, &known).unwrap();
         (store, engine)
     }
 
@@ -152,6 +157,36 @@ fn a_batch_takes_records_until_their_words_are_too_many_and_one_at_least() {
         let records: Vec<Record> = words.iter().copied().map(record).collect();
         assert_eq!(super::digest::batch_length(&records, 1_024), expect, "{words:?}");
     }
+}
+
+#[test]
+fn a_start_far_behind_the_head_opens_the_door_and_works_the_rest_in_afterwards() {
+    let house = House::new();
+    let (store, mut engine) = house.open();
+    let began = house.clock.now();
+    house.append(&store, word(0, began, None));
+    engine.turn().unwrap();
+    for n in 0..600 {
+        house.append(&store, word(n % 3, began, None));
+        house.clock.advance(Span::from_seconds(1));
+    }
+    drop((engine, store));
+    let mut rules = Rules::default();
+    rules.incidents.quiet_period = Span::from_minutes(7);
+    let (store, mut engine) = house.open_within(Span::ZERO, rules.clone());
+    let start = *store.head().borrow();
+    assert!(engine.cursor < start, "{:?} of {start:?}", engine.cursor);
+    assert!(engine.metrics.engine_lag.get() > 300.0, "{}", engine.metrics.engine_lag.get());
+    let records = store.records_after(Seq(start.0 - 1), 9).unwrap();
+    let RecordBody::Start(Start { deaf: Some(deaf) }) = &records[0].body else {
+        panic!("{records:?}");
+    };
+    assert_eq!(Some(deaf.from), store.records_after(Seq(start.0 - 2), 1).unwrap()[0].time);
+    engine.turn().unwrap();
+    engine.turn().unwrap();
+    assert_eq!(engine.cursor, *store.head().borrow());
+    assert_eq!(*engine.machine.rules(), rules);
+    assert!(store.facts(IncidentId(1)).unwrap().is_some());
 }
 
 #[test]

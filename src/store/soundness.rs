@@ -16,7 +16,7 @@ use super::error::Trying;
 use super::schema::refused;
 
 /// How long the door stays shut for it.
-pub(super) const BEFORE_THE_DOOR: Duration = Duration::from_millis(30);
+pub(super) const BEFORE_THE_DOOR: Duration = Duration::from_millis(10);
 /// How long it is looked at while work goes on. The log cannot begin anew under a reader, so it is
 /// not for long.
 pub(super) const BEHIND_THE_DOOR: Duration = Duration::from_secs(1);
