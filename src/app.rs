@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -82,7 +82,7 @@ pub struct Running {
     damage: mpsc::Receiver<StoreError>,
 }
 
-/// Starts everything: store, engine at the head of the ledger, sockets, server.
+/// Starts everything: store, engine at the head of the ledger or near it, sockets, server.
 ///
 /// # Errors
 /// When a part cannot start; whatever had started is dropped again.
@@ -210,43 +210,41 @@ async fn listen(config: &Config) -> Result<Vec<TcpListener>, AppError> {
     Ok(listeners)
 }
 
+/// What the system tells a process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, AppError> {
+        let on = |kind, what| signal(kind).map_err(|problem| AppError::System { what, problem });
+        Ok(Self {
+            terminate: on(SignalKind::terminate(), "a handler for SIGTERM")?,
+            interrupt: on(SignalKind::interrupt(), "a handler for SIGINT")?,
+            hangup: on(SignalKind::hangup(), "a handler for SIGHUP")?,
+        })
+    }
+}
+
 /// Starts and serves until SIGTERM or SIGINT; a second one ends the process at once.
 ///
 /// # Errors
 /// When it cannot start, or a part ends unexpectedly.
 pub async fn serve(config: Config, load: LoadConfig, clock: Clock) -> Result<(), AppError> {
-    let on = |kind, what| signal(kind).map_err(|problem| AppError::System { what, problem });
-    let mut terminate = on(SignalKind::terminate(), "a handler for SIGTERM")?;
-    let mut interrupt = on(SignalKind::interrupt(), "a handler for SIGINT")?;
-    let mut hangup = on(SignalKind::hangup(), "a handler for SIGHUP")?;
+    let mut signals = Signals::listen()?;
     let mut running = start(config, load, clock).await?;
     for address in &running.addresses {
         info!(address = %address, "Listening");
     }
-    let ended = loop {
-        tokio::select! {
-            _ = terminate.recv() => break Ok(()),
-            _ = interrupt.recv() => break Ok(()),
-            _ = hangup.recv() => {
-                // The log tells how it went.
-                drop(running.reload().await);
-            }
-            Some(request) = running.reload_requests.recv() => {
-                let result = running.reload().await;
-                // Whoever asked may have gone; the log tells how it went.
-                drop(request.send(result));
-            }
-            _ = &mut running.server => break Err(AppError::Ended("the server")),
-            _ = &mut running.engine_ended => break Err(AppError::Ended("the engine")),
-            Some(error) = running.damage.recv() => break Err(error.into()),
-        }
-    };
+    let ended = running.until_ended(&mut signals).await;
     info!("Stopping");
     let stopping = running.stop();
     tokio::select! {
         stopped = stopping => ended.and(stopped),
-        _ = terminate.recv() => hurried(),
-        _ = interrupt.recv() => hurried(),
+        _ = signals.terminate.recv() => hurried(),
+        _ = signals.interrupt.recv() => hurried(),
     }
 }
 
@@ -261,6 +259,31 @@ impl Running {
         while let Some(request) = self.reload_requests.recv().await {
             let result = self.reload().await;
             drop(request.send(result));
+        }
+    }
+
+    /// Answers wishes to reload until told to stop.
+    ///
+    /// # Errors
+    /// When a part ended although nobody told it to, or the store is damaged.
+    async fn until_ended(&mut self, signals: &mut Signals) -> Result<(), AppError> {
+        loop {
+            tokio::select! {
+                _ = signals.terminate.recv() => return Ok(()),
+                _ = signals.interrupt.recv() => return Ok(()),
+                _ = signals.hangup.recv() => {
+                    // The log tells how it went.
+                    drop(self.reload().await);
+                }
+                Some(request) = self.reload_requests.recv() => {
+                    let result = self.reload().await;
+                    // Whoever asked may have gone; the log tells how it went.
+                    drop(request.send(result));
+                }
+                _ = &mut self.server => return Err(AppError::Ended("the server")),
+                _ = &mut self.engine_ended => return Err(AppError::Ended("the engine")),
+                Some(error) = self.damage.recv() => return Err(error.into()),
+            }
         }
     }
 
@@ -292,5 +315,31 @@ impl Running {
             .map_err(|_| AppError::Ended("the writer"))?;
         info!("Stopped");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn damage_that_is_found_behind_the_door_ends_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default_config();
+        config.storage.path = folder.path().to_owned();
+        config.web.listen_addresses = vec!["127.0.0.1:0".to_owned()];
+        let load: LoadConfig = Box::new(|| Ok(Config::default_config()));
+        let mut running = start(config, load, Clock::system()).await.unwrap();
+        let (found, damage) = mpsc::channel(1);
+        running.damage = damage;
+        found.send(StoreError::Broken("page 7 is damaged".to_owned())).await.unwrap();
+        let mut signals = Signals::listen().unwrap();
+        // So that it fails, and does not wait for ever, when nobody listens for damage.
+        let ended =
+            tokio::time::timeout(Duration::from_secs(60), running.until_ended(&mut signals));
+        assert_eq!(ended.await.unwrap().unwrap_err().to_string(), "page 7 is damaged");
+        running.stop().await.unwrap();
     }
 }

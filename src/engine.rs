@@ -99,8 +99,6 @@ pub struct Engine {
     /// Final drafts behind this one may have to be printed; `None` when none has. A start does not
     /// know what the process before it was still to print.
     to_print_after: Option<IncidentId>,
-    /// What the configuration says, until it stands in the ledger where it differs.
-    to_announce: Option<Known>,
     pulse: Pulse,
 }
 
@@ -114,8 +112,9 @@ pub struct Known {
 }
 
 impl Engine {
-    /// Brings the machine to where it stood, or to the head of the ledger where that is near, and
-    /// writes that we are back. Must be done before anything new is let in.
+    /// Brings the machine to where it stood, and to the head of the ledger where that is near, and
+    /// writes that we are back and what the configuration says. Must be done before anything new
+    /// is let in.
     ///
     /// # Errors
     /// When the store cannot be used or its snapshot cannot be read.
@@ -157,22 +156,17 @@ impl Engine {
             alerts_since: cursor.0.saturating_sub(snapshot_at.0),
             skipped,
             to_print_after: Some(IncidentId(0)),
-            to_announce: Some(known.clone()),
             pulse,
         };
         engine.take_over()?;
-        let began = engine.clock.monotonic();
-        let mut is_at_head = engine.catch_up_a_little()?;
-        while !is_at_head && engine.clock.monotonic() - began < catch_up {
-            is_at_head = engine.catch_up_a_little()?;
-        }
+        let is_at_head = engine.catch_up_within(catch_up)?;
         engine.announce_start()?;
-        if !is_at_head {
+        engine.announce_known(known, is_at_head)?;
+        if is_at_head {
+            engine.catch_up()?;
+        } else {
             info!(engine.cursor = engine.cursor.0, "The engine goes on where it stood, and lags");
-            return Ok(engine);
         }
-        engine.announce_known()?;
-        engine.catch_up()?;
         if engine.cursor.0 - engine.snapshot_at.0 >= SNAPSHOT_AT_START_RECORDS {
             engine.take_snapshot()?;
         }
@@ -221,19 +215,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Writes into the ledger what the configuration says, where it differs from what is known at
-    /// its head.
-    fn announce_known(&mut self) -> Result<(), EngineError> {
-        let Some(known) = &self.to_announce else { return Ok(()) };
-        if *self.machine.rules() != known.rules || self.cursor == Seq(0) {
+    /// Writes into the ledger what the configuration says, where it differs from what is known; far
+    /// from the head in any case, as what is not worked in yet may say something else.
+    fn announce_known(&self, known: &Known, is_at_head: bool) -> Result<(), EngineError> {
+        let has_rules = is_at_head && *self.machine.rules() == known.rules;
+        if !has_rules || self.cursor == Seq(0) {
             self.append_own(RecordBody::Rules(Box::new(known.rules.clone())))?;
         }
-        if let Some(topology) = &known.topology
-            && self.store.topology()?.as_ref() != Some(topology)
-        {
-            self.append_own(RecordBody::Topology(topology.clone()))?;
+        if let Some(topology) = &known.topology {
+            let has_topology = is_at_head && self.store.topology()?.as_ref() == Some(topology);
+            if !has_topology {
+                self.append_own(RecordBody::Topology(topology.clone()))?;
+            }
         }
-        self.to_announce = None;
         Ok(())
     }
 
@@ -256,11 +250,8 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read or written now.
     pub fn turn(&mut self) -> Result<(), EngineError> {
-        let result = self
-            .catch_up()
-            .and_then(|()| self.announce_known())
-            .and_then(|()| self.tick_if_due())
-            .and_then(|()| self.print_next());
+        let result =
+            self.catch_up().and_then(|()| self.tick_if_due()).and_then(|()| self.print_next());
         self.show_life();
         match &result {
             Ok(()) if self.failed_turns > 0 => {
@@ -304,6 +295,19 @@ impl Engine {
     fn catch_up(&mut self) -> Result<(), EngineError> {
         while !self.catch_up_a_little()? {}
         Ok(())
+    }
+
+    /// The same for so long, and what one read gives in any case; returns true at the head.
+    fn catch_up_within(&mut self, at_most: Span) -> Result<bool, EngineError> {
+        let began = self.clock.monotonic();
+        loop {
+            if self.catch_up_a_little()? {
+                return Ok(true);
+            }
+            if self.clock.monotonic() - began >= at_most {
+                return Ok(false);
+            }
+        }
     }
 
     /// Handles what one read of the ledger gives; returns true when that was nothing.

@@ -45,7 +45,7 @@ impl Engine {
     }
 
     /// True when much waits behind what was read.
-    fn lags_behind(&self, read: &[Record]) -> bool {
+    pub(super) fn lags_behind(&self, read: &[Record]) -> bool {
         let last = read.last().map_or(self.cursor, |record| record.seq);
         self.store.head().borrow().0.saturating_sub(last.0) >= LAG_RECORDS
     }

@@ -4,10 +4,17 @@
 use proptest::prelude::*;
 
 use super::super::escape::{self, TEXT_CHARS_MAX};
-use super::super::{Format, svg};
+use super::super::report::Block;
+use super::super::{Format, markdown, svg};
 use super::printed;
 use crate::domain::{Facts, Zone};
 use crate::timeline::examples;
+
+#[test]
+fn a_heading_keeps_the_number_that_it_begins_with() {
+    let heading = Block::Heading(1, "1. shop-web is down".to_owned());
+    assert_eq!(markdown::print(&[heading]), "# 1. shop-web is down\n");
+}
 
 #[test]
 fn only_web_addresses_become_links() {
@@ -52,11 +59,8 @@ fn markdown_keeps_plain_words_readable_and_disarms_the_rest() {
     check("line\r\n\r\n## Timeline", "line \\#\\# Timeline");
     check("a\u{202e}b\u{200b}c\u{1b}[31m", "abc\\[31m");
     assert_eq!(escape::markdown_block("1. one").as_str(), "1\\. one");
-    assert_eq!(
-        escape::markdown_block("1)").as_str(),
-        "1\\)",
-        "the template may go on with a blank"
-    );
+    // A template may go on with a blank.
+    assert_eq!(escape::markdown_block("1)").as_str(), "1\\)");
     assert_eq!(escape::markdown_block("18.3% fail").as_str(), "18.3% fail");
     assert_eq!(escape::markdown_block("- [ ] x").as_str(), "\\- \\[ \\] x");
 }
